@@ -1,0 +1,138 @@
+/** One page → one transaction in the target: rows, ledger and cursor together, behind the fence in the source. */
+import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
+import { codeOf, isRowError } from '../db/sqlstate.ts';
+import { loadSubscriber, raiseFence, type Subscriber } from '../read/fence.ts';
+import type { Page, Rows } from '../read/page.ts';
+import type { Position } from '../read/position.ts';
+import { lockCursor, moveCursor, type LedgerEntry } from './cursor-store.ts';
+import { writeRows, type Care, type WritableFlow, type Written } from './write-rows.ts';
+
+/** Where a link stands, on both of its sides. */
+export interface Standing {
+  readonly position: Position;
+  readonly subscriber: Subscriber;
+}
+
+export interface ApplyContext {
+  readonly link: string;
+  /** The source's node id: the mark of the engine's own writes. */
+  readonly origin: string;
+  readonly source: MikroORM;
+  readonly target: MikroORM;
+  readonly flows: readonly WritableFlow[];
+  readonly newNonce: () => string;
+}
+
+export interface Applied extends Written {
+  readonly standing: Standing;
+  readonly care: Care;
+}
+
+/** What is written and what the cursor becomes. */
+export interface Batch {
+  readonly kind: 'window' | 'backfill';
+  readonly rows: readonly Rows[];
+  readonly low: string;
+  readonly high: string;
+  readonly capturedAt: string | null;
+  readonly next: Pick<Position, 'low' | 'high' | 'seq'>;
+  /** Further statements of the same transaction. */
+  readonly also?: (tx: EntityManager, written: Written) => Promise<void>;
+}
+
+export function batchOfPage(position: Position, page: Page): Batch {
+  return {
+    kind: 'window',
+    rows: page.rows,
+    low: position.low,
+    high: page.high,
+    capturedAt: page.capturedAt,
+    next: page.moreInWindow
+      ? { low: position.low, high: page.high, seq: page.lastSeq }
+      : { low: page.high, high: null, seq: '0' },
+  };
+}
+
+/**
+ * Starts with `care` and grows more careful as the target refuses: each try is a transaction of its own, so a
+ * refused one leaves nothing. Throws what is not about a row.
+ */
+export async function applyBatch(context: ApplyContext, standing: Standing, batch: Batch, care: Care): Promise<Applied> {
+  try {
+    return await applyOnce(context, standing, batch, care);
+  } catch (error) {
+    const next = moreCareful(care, error);
+    if (next === null) throw error;
+    // The refused try may have raised the fence: the next one must expect what stands there now.
+    const subscriber = (await loadSubscriber(session(context.source), context.link)) ?? standing.subscriber;
+    return await applyBatch(context, { ...standing, subscriber }, batch, next);
+  }
+}
+
+function moreCareful(care: Care, error: unknown): Care | null {
+  if (care === 'plain' && codeOf(error) === '23505') return 'tolerant';
+  return care !== 'careful' && isRowError(error) ? 'careful' : null;
+}
+
+async function applyOnce(context: ApplyContext, standing: Standing, batch: Batch, care: Care): Promise<Applied> {
+  const { position } = standing;
+  const subscriber = fenceAfter(standing, context.newNonce());
+  let total: Written = { written: 0, conflicts: 0, parked: 0 };
+  const next: Position = { ...batch.next, generation: subscriber.generation, nonce: subscriber.nonce };
+
+  await session(context.target).transactional(async (transaction) => {
+    const tx = transaction as EntityManager;
+    await lockCursor(tx, context.link, position, context.origin);
+    // Only now: the lock proves that no other process is between its fence and its commit.
+    const fence = raiseFence(session(context.source), {
+      link: context.link,
+      expected: standing.subscriber,
+      next: subscriber,
+      safe: position.low,
+    });
+    fence.catch(() => undefined); // awaited below; until then a rejection must not count as unhandled
+    const entries: LedgerEntry[] = [];
+    try {
+      for (const rows of batch.rows) {
+        const flow = context.flows[rows.flow] as WritableFlow;
+        const written = await writeRows(tx, flow, rows, care);
+        total = add(total, written);
+        entries.push(ledgerEntry(flow, rows, batch, written));
+      }
+      await batch.also?.(tx, total);
+      await moveCursor(tx, context.link, position, next, entries);
+    } catch (error) {
+      await fence.catch(() => undefined);
+      throw error;
+    }
+    await fence;
+  });
+  return { ...total, standing: { position: next, subscriber }, care };
+}
+
+/** One generation ahead of the cursor; a try that follows a failed one takes the same number and a new nonce. */
+function fenceAfter(standing: Standing, nonce: string): Subscriber {
+  return {
+    generation: (BigInt(standing.position.generation) + 1n).toString(),
+    nonce,
+    prevNonce: standing.position.nonce,
+  };
+}
+
+function ledgerEntry(flow: WritableFlow, rows: Rows, batch: Batch, written: Written): LedgerEntry {
+  const { key } = flow.table;
+  return {
+    targetTable: flow.table.fullName,
+    kind: batch.kind,
+    low: batch.low,
+    high: batch.high,
+    keys: key.map((column) => rows.columns[flow.columns.findIndex((other) => other.name === column.name)] ?? null),
+    rowCount: rows.count,
+    written: written.written,
+    capturedAt: batch.capturedAt,
+  };
+}
+
+function add(a: Written, b: Written): Written {
+  return { written: a.written + b.written, conflicts: a.conflicts + b.conflicts, parked: a.parked + b.parked };
+}

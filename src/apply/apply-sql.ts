@@ -1,0 +1,113 @@
+/** The statements that write a set of rows into one target table (pure: texts, built once per flow). */
+import type { Column, Table } from '../db/catalog.ts';
+
+export interface TargetFlow {
+  readonly table: Table;
+  /** In the order in which the source's columns arrive. */
+  readonly columns: readonly Column[];
+}
+
+export interface ApplyTexts {
+  /** Where no key is expected to be there already: a clash raises 23505. Binds: a text array per column. */
+  readonly insert: string;
+  /** Leaves rows alone whose key is there. Binds: the columns, then first and last ordinal. Answers `sent`, `written`. */
+  readonly insertMissing: string;
+  /** Records rows whose key is there with other data; overwrites them where the source wins. Binds: as above, then link. Answers `conflicts`. */
+  readonly settleConflicts: string;
+}
+
+const ordinal = (flow: TargetFlow, offset: number) => `$${flow.columns.length + offset}`;
+
+/** The rows as a derived table `d (c0, c1, …)` of the target's types. */
+function unnestRows(flow: TargetFlow, ordinality: boolean): string {
+  const arrays = flow.columns.map((column, i) => `$${i + 1}::${column.arrayable ? column.type : 'text'}[]`);
+  const names = flow.columns.map((_, i) => `c${i}`);
+  return ordinality
+    ? `unnest(${arrays.join(', ')}) with ordinality as d (${names.join(', ')}, ord)`
+    : `unnest(${arrays.join(', ')}) as d (${names.join(', ')})`;
+}
+
+const typed = (flow: TargetFlow) => flow.columns.map((column, i) => (column.arrayable ? `d.c${i}` : `d.c${i}::${column.type}`));
+
+function slice(flow: TargetFlow): string {
+  return `
+with d as materialized (
+  select ${typed(flow)
+    .map((value, i) => `${value} as c${i}`)
+    .join(', ')}
+  from ${unnestRows(flow, true)}
+  where d.ord between ${ordinal(flow, 1)}::bigint and ${ordinal(flow, 2)}::bigint
+)`;
+}
+
+const columnList = (flow: TargetFlow) => flow.columns.map((column) => column.quoted).join(', ');
+
+function keyMatch(flow: TargetFlow, row: string): string {
+  return flow.table.key
+    .map((key) => `t.${key.quoted} ${key.equals} ${row}.c${flow.columns.findIndex((column) => column.name === key.name)}`)
+    .join(' and ');
+}
+
+/** A row version as JSON of texts: a number or a nested document inside JSON would lose its form. */
+function versionJson(flow: TargetFlow, value: (column: Column, index: number) => string): string {
+  const names = flow.columns.map((column) => `'${column.name.replaceAll("'", "''")}'`).join(', ');
+  return `json_object(array[${names}]::text[], array[${flow.columns.map((column, i) => `${value(column, i)}::text`).join(', ')}]::text[])`;
+}
+
+export function applyTexts(flow: TargetFlow, winner: 'source' | 'target'): ApplyTexts {
+  const key = flow.table.key.map((column) => column.quoted).join(', ');
+  const keyNames = new Set(flow.table.key.map((column) => column.name));
+  const rest = flow.columns.flatMap((column, i) => (keyNames.has(column.name) ? [] : [{ column, i }]));
+  const differs = rest.map(({ column, i }) => `d.c${i}::text is distinct from t.${column.quoted}::text`).join(' or ') || 'false';
+  const keyFlow: TargetFlow = { table: flow.table, columns: flow.columns.filter((column) => keyNames.has(column.name)) };
+  const keyIndex = keyFlow.columns.map((column) => flow.columns.indexOf(column));
+  const overwrite =
+    winner === 'source' && rest.length > 0
+      ? `,
+overwritten as (
+  update ${flow.table.quoted} t
+  set ${rest.map(({ column, i }) => `${column.quoted} = clash.c${i}`).join(', ')}
+  from clash
+  where ${keyMatch(flow, 'clash')}
+)`
+      : '';
+  return {
+    insert: `
+insert into ${flow.table.quoted} (${columnList(flow)})
+overriding system value
+select ${typed(flow).join(', ')}
+from ${unnestRows(flow, false)}`,
+    insertMissing: `${slice(flow)},
+written as (
+  insert into ${flow.table.quoted} (${columnList(flow)})
+  overriding system value
+  select ${flow.columns.map((_, i) => `d.c${i}`).join(', ')}
+  from d
+  on conflict (${key}) do nothing
+  returning 1
+)
+select
+  (select count(*) from d)::integer as sent,
+  (select count(*) from written)::integer as written`,
+    settleConflicts: `${slice(flow)},
+clash as (
+  select
+    d.*,
+    ${versionJson(keyFlow, (_, i) => `d.c${keyIndex[i]}`)} as key_json,
+    ${versionJson(flow, (_, i) => `d.c${i}`)} as source_json,
+    ${versionJson(flow, (column) => `t.${column.quoted}`)} as target_json
+  from d
+  join ${flow.table.quoted} t on ${keyMatch(flow, 'd')}
+  where ${differs}
+  for update of t
+),
+recorded as (
+  insert into snk.conflict (link, target_table, key, source_row, target_row, winner, reason, fingerprint)
+  select ${ordinal(flow, 3)}::text, '${flow.table.fullName.replaceAll("'", "''")}', key_json, source_json, target_json,
+    '${winner}', 'priority', md5(key_json::text || source_json::text || target_json::text)
+  from clash
+  on conflict do nothing
+)${overwrite}
+select count(*)::integer as conflicts from clash`,
+  };
+}

@@ -1,0 +1,93 @@
+/** The cursor row of a link, in its target: read at the start, locked and compared in every apply transaction. */
+import { SnkError } from '../errors.ts';
+import type { EntityManager } from '../db/orm.ts';
+import { query } from '../db/query.ts';
+import type { Position } from '../read/position.ts';
+
+export interface StoredCursor extends Position {
+  readonly state: 'running' | 'paused' | 'stopped';
+  readonly sourceNode: string;
+}
+
+const cursorColumns = `low::text as low, high::text as high, seq::text as seq, generation::text as generation, nonce::text as nonce,
+  state, source_node::text as "sourceNode"`;
+
+export async function loadCursor(em: EntityManager, link: string): Promise<StoredCursor | null> {
+  return (await query<StoredCursor>(em, `select ${cursorColumns} from snk.cursor where link = $1`, [link]))[0] ?? null;
+}
+
+/**
+ * Locks the cursor, marks the transaction as an engine write, so that no trigger logs it back, and makes its commit
+ * durable whatever the database's default: the source purges what the target is said to hold. Throws
+ * SNK_OVERTAKEN when the cursor is not where this process left it: two SNKs at once, or a COMMIT whose answer was lost.
+ */
+export async function lockCursor(tx: EntityManager, link: string, position: Position, origin: string): Promise<void> {
+  const rows = await query<{ generation: string; nonce: string; state: string }>(
+    tx,
+    `select
+       generation::text as generation,
+       nonce::text as nonce,
+       state,
+       set_config('snk.origin', $2, true),
+       set_config(
+         'synchronous_commit',
+         case when current_setting('synchronous_commit') in ('off', 'local') then 'on' else current_setting('synchronous_commit') end,
+         true
+       )
+     from snk.cursor
+     where link = $1
+     for update`,
+    [link, origin],
+  );
+  const row = rows[0];
+  if (row === undefined || row.generation !== position.generation || row.nonce !== position.nonce) {
+    throw new SnkError('SNK_OVERTAKEN', `link ${link}: its cursor has moved`, { fate: 'retry' });
+  }
+  if (row.state === 'paused') throw new SnkError('SNK_PAUSED', `link ${link} is paused`, { fate: 'retry' });
+}
+
+export interface LedgerEntry {
+  readonly targetTable: string;
+  readonly kind: 'window' | 'backfill';
+  readonly low: string;
+  readonly high: string;
+  /** A text array per key column. */
+  readonly keys: readonly (string | null)[];
+  readonly rowCount: number;
+  readonly written: number;
+  readonly capturedAt: string | null;
+}
+
+/** Writes the ledger's entries and moves the cursor, in one statement. */
+export async function moveCursor(
+  tx: EntityManager,
+  link: string,
+  from: Position,
+  to: Position,
+  entries: readonly LedgerEntry[],
+): Promise<void> {
+  const binds: (string | number | null)[] = [link, from.generation, from.nonce, to.generation, to.nonce, to.low, to.high, to.seq];
+  const bind = (value: string | number | null) => `$${binds.push(value)}`;
+  const rows = entries.reduce((sum, entry) => sum + entry.written, 0);
+  const ctes = entries.map(
+    (entry, i) => `entry${i} as (
+  insert into snk.ledger (link, target_table, kind, generation, low, high, keys, row_count, written, captured_at)
+  values ($1, ${bind(entry.targetTable)}, ${bind(entry.kind)}, $4::bigint, ${bind(entry.low)}::pg_snapshot, ${bind(entry.high)}::pg_snapshot,
+    array[${entry.keys.map((key) => `${bind(key)}::text`).join(', ')}], ${bind(entry.rowCount)}::integer, ${bind(entry.written)}::integer,
+    ${bind(entry.capturedAt)}::timestamptz)
+)`,
+  );
+  const moved = await query(
+    tx,
+    `${ctes.length > 0 ? `with ${ctes.join(', ')}` : ''}
+update snk.cursor
+set low = $6::pg_snapshot, high = $7::pg_snapshot, seq = $8::bigint, generation = $4::bigint, nonce = $5::uuid,
+  applied_rows = applied_rows + ${bind(rows)}::bigint, last_applied_at = clock_timestamp(), error = null
+where link = $1
+  and generation = $2::bigint
+  and nonce = $3::uuid
+returning 1 as moved`,
+    binds,
+  );
+  if (moved.length !== 1) throw new SnkError('SNK_OVERTAKEN', `link ${link}: its cursor has moved`, { fate: 'retry' });
+}

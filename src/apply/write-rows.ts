@@ -1,0 +1,88 @@
+/** Writes one flow's rows into its target table, as a set; finds conflicts; parks what the table refuses. */
+import type { EntityManager } from '../db/orm.ts';
+import { query, queryOne } from '../db/query.ts';
+import { codeOf, isRowError } from '../db/sqlstate.ts';
+import type { Rows } from '../read/page.ts';
+import type { ApplyTexts, TargetFlow } from './apply-sql.ts';
+
+/**
+ * How much a page is trusted. `plain` pays nothing for conflicts and fails on the first; `tolerant` leaves rows
+ * alone that are there and settles conflicts; `careful` also parks rows that the table refuses.
+ */
+export type Care = 'plain' | 'tolerant' | 'careful';
+
+export interface Written {
+  readonly written: number;
+  readonly conflicts: number;
+  readonly parked: number;
+}
+
+export interface WritableFlow extends TargetFlow {
+  readonly link: string;
+  readonly texts: ApplyTexts;
+}
+
+export async function writeRows(tx: EntityManager, flow: WritableFlow, rows: Rows, care: Care): Promise<Written> {
+  if (care === 'plain') {
+    await query(tx, flow.texts.insert, rows.columns);
+    return { written: rows.count, conflicts: 0, parked: 0 };
+  }
+  return care === 'tolerant' ? await writeSlice(tx, flow, rows, 1, rows.count) : await writeCarefully(tx, flow, rows, 1, rows.count);
+}
+
+/** Rows `first` to `last`, counted from 1. Fewer written than sent is the sign to look for conflicts. */
+async function writeSlice(tx: EntityManager, flow: WritableFlow, rows: Rows, first: number, last: number): Promise<Written> {
+  const binds = [...rows.columns, first, last];
+  const { sent, written } = await queryOne<{ sent: number; written: number }>(tx, flow.texts.insertMissing, binds);
+  if (written === sent) return { written, conflicts: 0, parked: 0 };
+  const { conflicts } = await queryOne<{ conflicts: number }>(tx, flow.texts.settleConflicts, [...binds, flow.link]);
+  return { written, conflicts, parked: 0 };
+}
+
+/** Halves the set around each refused row, under savepoints, until the row stands alone and is parked by its key. */
+async function writeCarefully(tx: EntityManager, flow: WritableFlow, rows: Rows, first: number, last: number): Promise<Written> {
+  try {
+    return await tx.transactional(async (savepoint) => await writeSlice(savepoint as EntityManager, flow, rows, first, last));
+  } catch (error) {
+    if (!isRowError(error)) throw error;
+    if (first === last) return await park(tx, flow, rows, first, error);
+    const middle = Math.floor((first + last) / 2);
+    const left = await writeCarefully(tx, flow, rows, first, middle);
+    const right = await writeCarefully(tx, flow, rows, middle + 1, last);
+    return {
+      written: left.written + right.written,
+      conflicts: left.conflicts + right.conflicts,
+      parked: left.parked + right.parked,
+    };
+  }
+}
+
+async function park(tx: EntityManager, flow: WritableFlow, rows: Rows, ordinal: number, error: unknown): Promise<Written> {
+  const keyNames = new Set(flow.table.key.map((column) => column.name));
+  const keyArrays = flow.columns.flatMap((column, i) => (keyNames.has(column.name) ? [rows.columns[i] ?? null] : []));
+  const key = keyArrays.map((_, i) => `($${i + 6}::text[])[$5::integer]`).join(', ');
+  // The server's message names the constraint; its detail would hold values.
+  const constraint = constraintOf(error);
+  await query(
+    tx,
+    `insert into snk.parked (link, target_table, key, code, message)
+     values ($1, $2, array[${key}], $3, $4)
+     on conflict (link, target_table, key) do update
+     set code = excluded.code, message = excluded.message, attempts = snk.parked.attempts + 1, at = clock_timestamp()`,
+    [
+      flow.link,
+      flow.table.fullName,
+      codeOf(error) ?? 'unknown',
+      constraint === undefined ? 'the target table refused the row' : `the target table refused the row: ${constraint}`,
+      ordinal,
+      ...keyArrays,
+    ],
+  );
+  return { written: 0, conflicts: 0, parked: 1 };
+}
+
+function constraintOf(error: unknown): string | undefined {
+  const { constraint, column } = error as { constraint?: string; column?: string };
+  if (constraint !== undefined) return `constraint ${constraint}`;
+  return column === undefined ? undefined : `column ${column}`;
+}

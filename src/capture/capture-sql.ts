@@ -1,0 +1,114 @@
+/** The texts of a table's capture: one trigger function of its own, nothing dynamic in it (pure). */
+import type { Operation } from '../topology/topology.ts';
+import type { KeyColumn, Table } from '../db/catalog.ts';
+import { quoteLiteral } from '../db/sql.ts';
+
+/** Keys of one log row at the most: a reader's page is cut between log rows. */
+export const keysPerLogRow = 1000;
+
+/** The advisory lock that a sleeping reader holds; ('snk' as a number, 1). See link/doorbell.ts. */
+export const doorbellLock = { space: 0x736e6b, id: 1 } as const;
+export const doorbellChannel = 'snk_doorbell';
+
+/** Types whose text does not depend on a setting of the writer's session. */
+const steadyTypes = /^(uuid|smallint|integer|bigint|text|boolean|numeric.*|character.*)$/;
+
+const pins = `
+  set datestyle = 'ISO'
+  set intervalstyle = 'postgres'
+  set timezone = 'UTC'
+  set extra_float_digits = '1'
+  set bytea_output = 'hex'`;
+
+export interface CaptureTrigger {
+  readonly name: string;
+  /** The statement that makes it; `enable always` follows it, or writers in replica mode would not be seen. */
+  readonly create: string;
+}
+
+export interface CaptureTexts {
+  readonly functionName: string;
+  readonly createFunction: string;
+  readonly triggers: readonly CaptureTrigger[];
+}
+
+/**
+ * Statement triggers with transition tables; a partitioned table gets row triggers, since rows written straight
+ * into a partition fire no statement trigger of the parent, and partitions may not have transition tables.
+ */
+export function captureTexts(table: Table, tableId: number, operations: readonly Operation[]): CaptureTexts {
+  const byRow = table.kind === 'partitioned';
+  const functionName = `snk.capture_${tableId}`;
+  const body = byRow ? rowBody(table.key, tableId) : statementBody(table.key, tableId);
+  const needsPins = !table.key.every((column) => steadyTypes.test(column.type));
+  return {
+    functionName,
+    createFunction: `
+create or replace function ${functionName}() returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp${needsPins ? pins : ''}
+as $capture$${body}$capture$`,
+    triggers: operations.map((operation) => trigger(table, functionName, operation, byRow)),
+  };
+}
+
+function trigger(table: Table, functionName: string, operation: Operation, byRow: boolean): CaptureTrigger {
+  const name = `snk_capture_${operation}`;
+  const level = byRow ? 'for each row' : 'referencing new table as new_rows for each statement';
+  return { name, create: `create trigger ${name} after ${operation} on ${table.quoted} ${level} execute function ${functionName}()` };
+}
+
+/** An engine write is marked in its own transaction and not logged: it would travel back. */
+const skipEngineWrites = `
+  if current_setting('snk.origin', true) <> '' then
+    return null;
+  end if;`;
+
+/**
+ * A lock that is not to be had means that the reader sleeps and must be rung. Where transactions can be prepared
+ * nothing is sent, since PREPARE TRANSACTION refuses after NOTIFY: the reader polls there.
+ */
+const ring = `
+  if not pg_try_advisory_xact_lock_shared(${doorbellLock.space}, ${doorbellLock.id})
+     and current_setting('max_prepared_transactions') = '0' then
+    perform pg_notify(${quoteLiteral(doorbellChannel)}, '');
+  end if;
+  return null;`;
+
+/** An array of all values of a key column, as one text. */
+function keyArray(column: KeyColumn): string {
+  return `array_agg(r.${column.quoted}${column.arrayable ? '' : '::text'})::text`;
+}
+
+function statementBody(key: readonly KeyColumn[], tableId: number): string {
+  const keys = `array[${key.map(keyArray).join(', ')}]`;
+  const columns = key.map((column) => `r.${column.quoted}`).join(', ');
+  return `
+begin${skipEngineWrites}
+  insert into snk.change_log (table_id, op, keys, key_count)
+  select ${tableId}, left(tg_op, 1)::"char", ${keys}, count(*)
+  from new_rows r
+  having count(*) between 1 and ${keysPerLogRow};
+  if not found then
+    insert into snk.change_log (table_id, op, keys, key_count)
+    select ${tableId}, left(tg_op, 1)::"char", ${keys}, count(*)
+    from (select ${columns}, (row_number() over () - 1) / ${keysPerLogRow} as part from new_rows r) r
+    group by r.part;
+    if not found then
+      return null;
+    end if;
+  end if;${ring}
+end
+`;
+}
+
+function rowBody(key: readonly KeyColumn[], tableId: number): string {
+  const keys = key.map((column) => `array[new.${column.quoted}${column.arrayable ? '' : '::text'}]::text`).join(', ');
+  return `
+begin${skipEngineWrites}
+  insert into snk.change_log (table_id, op, keys, key_count)
+  values (${tableId}, left(tg_op, 1)::"char", array[${keys}], 1);${ring}
+end
+`;
+}

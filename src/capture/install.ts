@@ -1,0 +1,137 @@
+/** Puts capture on a node's tables and takes it off again; both can be run twice and under load. */
+import { createHash, randomUUID } from 'node:crypto';
+import { describeTables, type Table } from '../db/catalog.ts';
+import { withShortLocks } from '../db/ddl.ts';
+import { migrate } from '../db/migrate.ts';
+import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
+import { query, queryOne } from '../db/query.ts';
+import type { Operation } from '../topology/topology.ts';
+import { captureTexts, type CaptureTexts } from './capture-sql.ts';
+
+export interface CapturedTable {
+  /** `schema.table`. */
+  readonly table: string;
+  readonly operations: readonly Operation[];
+}
+
+export interface InstallReport {
+  readonly migrations: readonly string[];
+  /** Tables whose triggers were made or renewed; those that were right are not touched. */
+  readonly captured: readonly string[];
+}
+
+export async function installNode(orm: MikroORM, tables: readonly CapturedTable[], signal?: AbortSignal): Promise<InstallReport> {
+  const migrations = await migrate(orm);
+  await ensureIdentity(session(orm));
+  const described = await describeTables(session(orm), tables.map((table) => table.table));
+  const captured: string[] = [];
+  for (const { table: name, operations } of tables) {
+    const table = described.get(name);
+    if (table === undefined) continue; // the plan has said so
+    if (await captureTable(orm, table, operations, signal)) captured.push(name);
+  }
+  return { migrations, captured };
+}
+
+async function ensureIdentity(em: EntityManager): Promise<void> {
+  await query(
+    em,
+    `insert into snk.node (node_id, system_identifier, database_oid)
+     select $1::uuid, $2, oid::text from pg_database where datname = current_database()
+     on conflict do nothing`,
+    [randomUUID(), await systemIdentifier(em)],
+  );
+}
+
+/** Null where the role may not ask: then the database's own oid must do. */
+export async function systemIdentifier(em: EntityManager): Promise<string | null> {
+  const { allowed } = await queryOne<{ allowed: boolean }>(
+    em,
+    `select has_function_privilege('pg_catalog.pg_control_system()', 'execute') as allowed`,
+  );
+  if (!allowed) return null;
+  return (await queryOne<{ id: string }>(em, 'select system_identifier::text as id from pg_control_system()')).id;
+}
+
+/** True when something had to be done. */
+async function captureTable(orm: MikroORM, table: Table, operations: readonly Operation[], signal?: AbortSignal): Promise<boolean> {
+  const { id } = await registerTable(session(orm), table, operations);
+  const texts = captureTexts(table, id, operations);
+  const fingerprint = createHash('sha256').update(JSON.stringify(texts)).digest('hex');
+  if (await isCaptured(session(orm), table, texts, fingerprint)) return false;
+  await withShortLocks(orm, { doing: `create the capture triggers of ${table.fullName}`, signal }, async (tx) => {
+    // Two installers meet here, before either holds a lock on the application's table.
+    await tx.execute(`select pg_advisory_xact_lock(hashtextextended('snk:install', 0))`);
+    if (await isCaptured(tx, table, texts, fingerprint)) return;
+    await tx.execute(texts.createFunction);
+    await tx.execute(`revoke all on function ${texts.functionName}() from public`);
+    const present = await presentTriggers(tx, table);
+    for (const trigger of texts.triggers) {
+      if (present.get(trigger.name) === 'A') continue;
+      if (present.has(trigger.name)) await tx.execute(`drop trigger ${trigger.name} on ${table.quoted}`);
+      await tx.execute(trigger.create);
+      await tx.execute(`alter table ${table.quoted} enable always trigger ${trigger.name}`);
+    }
+    await query(tx, 'update snk.captured_table set fingerprint = $2 where id = $1', [id, fingerprint]);
+  });
+  return true;
+}
+
+async function registerTable(em: EntityManager, table: Table, operations: readonly Operation[]): Promise<{ id: number }> {
+  await query(
+    em,
+    `insert into snk.captured_table (table_schema, table_name, operations, fingerprint)
+     values ($1, $2, $3::text[], '')
+     on conflict (table_schema, table_name) do update
+     set operations = excluded.operations
+     where snk.captured_table.operations <> excluded.operations`,
+    [table.schema, table.name, operations],
+  );
+  return await queryOne(em, 'select id from snk.captured_table where table_schema = $1 and table_name = $2', [table.schema, table.name]);
+}
+
+async function isCaptured(em: EntityManager, table: Table, texts: CaptureTexts, fingerprint: string): Promise<boolean> {
+  const [row] = await query<{ fingerprint: string }>(
+    em,
+    `select fingerprint from snk.captured_table where table_schema = $1 and table_name = $2 and to_regproc($3) is not null`,
+    [table.schema, table.name, texts.functionName],
+  );
+  if (row?.fingerprint !== fingerprint) return false;
+  const present = await presentTriggers(em, table);
+  return texts.triggers.every((trigger) => present.get(trigger.name) === 'A');
+}
+
+/** Trigger name → how it is enabled (`A` is always). */
+async function presentTriggers(em: EntityManager, table: Table): Promise<Map<string, string>> {
+  const rows = await query<{ name: string; enabled: string }>(
+    em,
+    `select tgname as name, tgenabled::text as enabled from pg_trigger where tgrelid = $1::oid and tgname like 'snk\\_capture\\_%'`,
+    [table.oid],
+  );
+  return new Map(rows.map((row) => [row.name, row.enabled]));
+}
+
+/** Every trigger that calls a function of schema snk goes, then the schema. Returns the tables that were freed. */
+export async function uninstallNode(orm: MikroORM, signal?: AbortSignal): Promise<string[]> {
+  const triggers = await query<{ table: string; trigger: string }>(
+    session(orm),
+    `select quote_ident(n.nspname) || '.' || quote_ident(c.relname) as table, quote_ident(t.tgname) as trigger
+     from pg_trigger t
+     join pg_proc p on p.oid = t.tgfoid
+     join pg_namespace pn on pn.oid = p.pronamespace
+     join pg_class c on c.oid = t.tgrelid
+     join pg_namespace n on n.oid = c.relnamespace
+     where pn.nspname = 'snk' and not t.tgisinternal and t.tgparentid = 0
+     order by 1, 2`,
+  );
+  for (const { table, trigger } of triggers) {
+    await withShortLocks(orm, { doing: `drop the capture triggers of ${table}`, signal }, async (tx) => {
+      await tx.execute(`drop trigger if exists ${trigger} on ${table}`);
+    });
+  }
+  await withShortLocks(orm, { doing: 'drop schema snk', signal }, async (tx) => {
+    await tx.execute('set local client_min_messages = warning');
+    await tx.execute('drop schema if exists snk cascade');
+  });
+  return [...new Set(triggers.map((row) => row.table))];
+}

@@ -1,0 +1,50 @@
+/** `snk run`: keeps all links live until it is told to end; the first signal ends cleanly, the second at once. */
+import type { Command } from 'commander';
+import { exitCodeOf } from '../../errors.ts';
+import { logEvents, openLog } from '../../telemetry/log.ts';
+import { showBackfills } from '../progress.ts';
+import { runVerb, tellError } from '../verb.ts';
+
+/** Milliseconds: a transaction under way ends within a task's budget, or rolls back when the process goes. */
+const grace = 4_000;
+
+export function addRun(program: Command): void {
+  program
+    .command('run')
+    .description('keep all links live; waits for databases that are not up yet')
+    .option('--no-install', 'do not install what is missing')
+    .option('--log-level <level>', 'trace, debug, info, warn or error', process.env['SNK_LOG_LEVEL'] ?? 'info')
+    .option('--log-format <format>', 'json or pretty (default: pretty on a terminal)')
+    .action(async (options: { install: boolean; logLevel: string; logFormat?: string }, command: Command) => {
+      await runVerb(command, async (snk) => {
+        const pretty = options.logFormat === undefined ? process.stderr.isTTY : options.logFormat === 'pretty';
+        const log = openLog({ level: options.logLevel, pretty });
+        logEvents(snk.events, log);
+        if (process.stderr.isTTY) showBackfills(snk.events);
+        const ending = new AbortController();
+        endOnSignals(ending, () => log.info({}, 'ending'));
+        log.info({ links: snk.config.links.map((link) => link.name) }, 'started');
+        try {
+          await snk.run(ending.signal, { install: options.install });
+        } catch (error) {
+          tellError(error);
+          return exitCodeOf(error);
+        }
+        log.info({}, 'ended');
+        return 0;
+      });
+      // A socket that does not close must not keep the process.
+      setTimeout(() => process.exit(), 500).unref();
+    });
+}
+
+function endOnSignals(ending: AbortController, onFirst: () => void): void {
+  const onSignal = (): void => {
+    if (ending.signal.aborted) process.exit(130);
+    onFirst();
+    ending.abort();
+    setTimeout(() => process.exit(0), grace).unref();
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}

@@ -1,0 +1,41 @@
+/** `snk status`: what stands in the databases about nodes and links. */
+import type { Command } from 'commander';
+import type { LinkStatus } from '../../link/status.ts';
+import { printJson, printLine, runVerb } from '../verb.ts';
+
+export function addStatus(program: Command): void {
+  program
+    .command('status')
+    .description('show nodes and links, also while snk run works in another process')
+    .option('--json', 'one JSON document on stdout')
+    .action(async (options: { json?: boolean }, command: Command) => {
+      await runVerb(command, async (snk) => {
+        const { nodes, links } = await snk.status();
+        if (options.json === true) {
+          printJson({ nodes, links: links.map(({ running: _, ...link }) => link) });
+        } else {
+          for (const node of nodes) {
+            printLine(node.reachable ? `${node.name}  PostgreSQL ${node.version}, ${node.changeLogRows ?? 'no'} change log rows` : `${node.name}  unreachable`);
+          }
+          for (const link of links) printLine(linkLine(link));
+        }
+        const unreachable = nodes.some((node) => !node.reachable);
+        const found = links.some((link) => (link.conflicts ?? 0) + (link.parked ?? 0) > 0 || link.lastError !== null);
+        return unreachable ? 69 : found ? 1 : 0;
+      });
+    });
+}
+
+function linkLine(link: LinkStatus): string {
+  const parts = [
+    link.state,
+    link.lagMs === null ? null : `lag ${Math.round(link.lagMs)} ms`,
+    link.pendingRows === null ? null : `${link.pendingRows} pending`,
+    link.appliedRows === null ? null : `${link.appliedRows} applied`,
+    link.conflicts === null || link.conflicts === 0 ? null : `${link.conflicts} conflicts`,
+    link.parked === null || link.parked === 0 ? null : `${link.parked} parked`,
+    link.lastAppliedAt === null ? null : `last ${link.lastAppliedAt}`,
+  ].filter((part) => part !== null);
+  const error = link.lastError === null ? '' : `\n      ${link.lastError.code}: ${link.lastError.message}${link.lastError.hint === null ? '' : `\n      ${link.lastError.hint}`}`;
+  return `${link.name}  ${parts.join(', ')}${error}`;
+}

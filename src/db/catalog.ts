@@ -1,0 +1,165 @@
+/** What a table is, from pg_catalog: the only source of identifiers, types and operators in SNK's statements. */
+import { sql } from 'kysely';
+import type { EntityManager } from './orm.ts';
+
+export interface Column {
+  readonly name: string;
+  /** As it stands in a statement, quoted. */
+  readonly quoted: string;
+  /** In full: `character varying(40)`, `public.citext`. */
+  readonly type: string;
+  /** An array of it can be cast to text and back; of the others (arrays, domains, composites) each value is. */
+  readonly arrayable: boolean;
+  readonly generated: boolean;
+  readonly identity: boolean;
+  readonly notNull: boolean;
+  /** Name and version of the collation it is ordered under; null where none applies. */
+  readonly collation: string | null;
+}
+
+export interface KeyColumn extends Column {
+  /** `=`, `>` and `<=` of the key's own operator class, qualified: search_path holds pg_catalog only. */
+  readonly equals: string;
+  readonly greater: string;
+  readonly lessOrEqual: string;
+}
+
+export type TableKind = 'table' | 'partitioned' | 'partition' | 'inheritance' | 'unlogged' | 'temporary' | 'view' | 'other';
+
+export interface Table {
+  readonly oid: string;
+  readonly schema: string;
+  readonly name: string;
+  /** `schema.table`, for people and as the flow's name in SNK's tables. */
+  readonly fullName: string;
+  readonly quoted: string;
+  readonly kind: TableKind;
+  /** Live columns that can be written, in order; generated ones are left out. */
+  readonly columns: readonly Column[];
+  /** The primary key's columns, in the key's order; empty without one. */
+  readonly key: readonly KeyColumn[];
+  /** Tables this one refers to, by `schema.table`. */
+  readonly references: readonly string[];
+  readonly rowSecurity: boolean;
+  readonly isOwner: boolean;
+  readonly canSelect: boolean;
+  readonly canInsert: boolean;
+  readonly canUpdate: boolean;
+  readonly rowsEstimated: number;
+}
+
+type TableRow = Omit<Table, 'columns' | 'key' | 'fullName'> & { columns: CatalogColumn[] | null };
+type CatalogColumn = Column & { keyPosition: number | null; equals: string | null; greater: string | null; lessOrEqual: string | null };
+
+/** Names `schema.table` → tables; a name the catalog does not hold is absent from the map. */
+export async function describeTables(em: EntityManager, names: readonly string[]): Promise<Map<string, Table>> {
+  const { rows } = await tablesQuery(names).execute(em.getKysely());
+  return new Map(rows.map((row) => [`${row.schema}.${row.name}`, toTable(row)]));
+}
+
+function toTable(row: TableRow): Table {
+  const columns = row.columns ?? [];
+  const key = columns
+    .filter((column) => column.keyPosition !== null)
+    .sort((a, b) => (a.keyPosition ?? 0) - (b.keyPosition ?? 0))
+    .map((column) => ({
+      ...column,
+      equals: column.equals ?? '=',
+      greater: column.greater ?? '>',
+      lessOrEqual: column.lessOrEqual ?? '<=',
+    }));
+  return {
+    ...row,
+    fullName: `${row.schema}.${row.name}`,
+    columns: columns.filter((column) => !column.generated),
+    key,
+  };
+}
+
+const tablesQuery = (names: readonly string[]) => sql<TableRow>`
+  select
+    c.oid::text as oid,
+    n.nspname as schema,
+    c.relname as name,
+    quote_ident(n.nspname) || '.' || quote_ident(c.relname) as quoted,
+    case
+      when c.relispartition then 'partition'
+      when c.relkind = 'p' then 'partitioned'
+      when c.relkind in ('v', 'm') then 'view'
+      when c.relkind <> 'r' then 'other'
+      when c.relpersistence = 'u' then 'unlogged'
+      when c.relpersistence = 't' then 'temporary'
+      when exists (select from pg_inherits i where i.inhrelid = c.oid or i.inhparent = c.oid) then 'inheritance'
+      else 'table'
+    end as kind,
+    c.relrowsecurity and not (select rolsuper or rolbypassrls from pg_roles where rolname = current_user)
+      and (c.relforcerowsecurity or not pg_has_role(c.relowner, 'usage')) as "rowSecurity",
+    pg_has_role(c.relowner, 'usage') as "isOwner",
+    has_table_privilege(c.oid, 'select') as "canSelect",
+    has_table_privilege(c.oid, 'insert') as "canInsert",
+    has_table_privilege(c.oid, 'update') as "canUpdate",
+    greatest(c.reltuples, 0)::float8 as "rowsEstimated",
+    array(
+      select distinct rn.nspname || '.' || rc.relname
+      from pg_constraint f
+      join pg_class rc on rc.oid = f.confrelid
+      join pg_namespace rn on rn.oid = rc.relnamespace
+      where f.conrelid = c.oid and f.contype = 'f' and f.confrelid <> c.oid
+    ) as "references",
+    (
+      select json_agg(col order by col.position)
+      from (
+        select
+          a.attnum as position,
+          a.attname as name,
+          quote_ident(a.attname) as quoted,
+          format_type(a.atttypid, a.atttypmod) as type,
+          t.typtype in ('b', 'e') and t.typcategory <> 'A' and t.typdelim = ',' and t.typarray <> 0 as arrayable,
+          a.attgenerated <> '' as generated,
+          a.attidentity <> '' as identity,
+          a.attnotnull as "notNull",
+          case
+            when a.attcollation = 0 then null
+            when co.collname in ('C', 'POSIX') then 'C'
+            when co.collname = 'default' then
+              (select datcollate || ':' || coalesce(pg_collation_actual_version(co.oid), '') from pg_database where datname = current_database())
+            else co.collname || ':' || coalesce(pg_collation_actual_version(co.oid), '')
+          end as collation,
+          k.position as "keyPosition",
+          (
+            select 'operator(' || quote_ident(opn.nspname) || '.' || o.oprname || ')'
+            from pg_amop ao
+            join pg_operator o on o.oid = ao.amopopr
+            join pg_namespace opn on opn.oid = o.oprnamespace
+            where ao.amopfamily = k.family and ao.amoplefttype = k.intype and ao.amoprighttype = k.intype and ao.amopstrategy = 3
+          ) as equals,
+          (
+            select 'operator(' || quote_ident(opn.nspname) || '.' || o.oprname || ')'
+            from pg_amop ao
+            join pg_operator o on o.oid = ao.amopopr
+            join pg_namespace opn on opn.oid = o.oprnamespace
+            where ao.amopfamily = k.family and ao.amoplefttype = k.intype and ao.amoprighttype = k.intype and ao.amopstrategy = 5
+          ) as greater,
+          (
+            select 'operator(' || quote_ident(opn.nspname) || '.' || o.oprname || ')'
+            from pg_amop ao
+            join pg_operator o on o.oid = ao.amopopr
+            join pg_namespace opn on opn.oid = o.oprnamespace
+            where ao.amopfamily = k.family and ao.amoplefttype = k.intype and ao.amoprighttype = k.intype and ao.amopstrategy = 2
+          ) as "lessOrEqual"
+        from pg_attribute a
+        join pg_type t on t.oid = a.atttypid
+        left join pg_collation co on co.oid = a.attcollation
+        left join lateral (
+          select pos as position, opc.opcfamily as family, opc.opcintype as intype
+          from pg_index i
+          cross join lateral unnest(i.indkey::int2[], i.indclass::oid[]) with ordinality as part (attnum, opclass, pos)
+          join pg_opclass opc on opc.oid = part.opclass
+          where i.indrelid = c.oid and i.indisprimary and part.attnum = a.attnum and pos <= i.indnkeyatts
+        ) k on true
+        where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+      ) col
+    ) as columns
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  where n.nspname || '.' || c.relname = any (${names}::text[])`;

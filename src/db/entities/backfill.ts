@@ -1,0 +1,19 @@
+import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
+
+/** How far the first copy of one flow has come, in its target: committed with the rows of each range. */
+export const Backfill = defineEntity({
+  name: 'Backfill',
+  tableName: 'backfill',
+  schema: 'snk',
+  properties: {
+    link: p.text().primary(),
+    targetTable: p.text().primary(),
+    position: p.array().columnType('text[]').nullable(),
+    rowsCompared: p.bigint('string').default('0'),
+    rowsCopied: p.bigint('string').default('0'),
+    rowsEstimated: p.bigint('string').default('0'),
+    startedAt: p.string().columnType('timestamptz').runtimeType('string').defaultRaw('clock_timestamp()'),
+    doneAt: p.string().columnType('timestamptz').runtimeType('string').nullable(),
+  },
+});
+export type BackfillRow = InferEntity<typeof Backfill>;

@@ -1,0 +1,19 @@
+import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
+
+/** One captured statement: the keys it touched, in the transaction that touched them. */
+export const ChangeLog = defineEntity({
+  name: 'ChangeLog',
+  tableName: 'change_log',
+  schema: 'snk',
+  properties: {
+    seq: p.bigint('string').primary().autoincrement(false),
+    xid: p.string().columnType('xid8').runtimeType('string'),
+    tableId: p.integer(),
+    op: p.string().columnType('"char"').runtimeType('string'),
+    keys: p.array().columnType('text[]'),
+    keyCount: p.integer(),
+    origin: p.text().nullable(),
+    at: p.string().columnType('timestamptz').runtimeType('string').defaultRaw('clock_timestamp()'),
+  },
+});
+export type ChangeLogRow = InferEntity<typeof ChangeLog>;

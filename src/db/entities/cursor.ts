@@ -1,0 +1,22 @@
+import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
+
+/** How far a link has come, in its target: committed with the rows that it speaks of. */
+export const Cursor = defineEntity({
+  name: 'Cursor',
+  tableName: 'cursor',
+  schema: 'snk',
+  properties: {
+    link: p.text().primary(),
+    sourceNode: p.uuid(),
+    low: p.string().columnType('pg_snapshot').runtimeType('string'),
+    high: p.string().columnType('pg_snapshot').runtimeType('string').nullable(),
+    seq: p.bigint('string').default('0'),
+    generation: p.bigint('string'),
+    nonce: p.uuid(),
+    appliedRows: p.bigint('string').default('0'),
+    lastAppliedAt: p.string().columnType('timestamptz').runtimeType('string').nullable(),
+    state: p.text().default('running'),
+    error: p.json<{ code: string; message: string; hint?: string | null }>().nullable(),
+  },
+});
+export type CursorRow = InferEntity<typeof Cursor>;

@@ -1,0 +1,76 @@
+/** What an SQLSTATE means for a link. The default is to stop: an unknown error repeated for ever is worse. */
+import { SnkError, type Fate } from '../errors.ts';
+
+const transientClasses = new Set(['08', '40', '53']);
+const transientStates = new Set([
+  '25P03', // idle_in_transaction_session_timeout
+  '25006', // read_only_sql_transaction: a failover is under way
+  '55P03', // lock_not_available
+  '57014', // query_canceled
+  '57P01', // admin_shutdown
+  '57P02', // crash_shutdown
+  '57P03', // cannot_connect_now
+  '58000', // system_error
+  '58030', // io_error
+]);
+const transientNodeCodes = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);
+const lostConnection = /connection terminated|timeout exceeded when trying to connect|connection ended|not queryable|rolled back instead of committed/i;
+
+/** The SQLSTATE or the operating system's code of a driver error, through MikroORM's wrapping. */
+export function codeOf(error: unknown): string | undefined {
+  for (let current = error; current instanceof Error; current = current.cause ?? (current as { previous?: unknown }).previous) {
+    const code = (current as { code?: unknown }).code;
+    if (typeof code === 'string') return code;
+  }
+  return undefined;
+}
+
+export function isTransient(error: unknown): boolean {
+  if (error instanceof SnkError) return error.fate === 'retry';
+  const code = codeOf(error);
+  if (code === undefined) return error instanceof Error && lostConnection.test(error.message);
+  return transientClasses.has(code.slice(0, 2)) || transientStates.has(code) || transientNodeCodes.has(code);
+}
+
+/** An error of one row's data, not of the link: such a row can be parked and the others go on. */
+export function isRowError(error: unknown): boolean {
+  const code = codeOf(error);
+  return code !== undefined && (/^(22|23)/.test(code) || code === 'P0001');
+}
+
+/**
+ * Any error → an SnkError. A driver's message may hold row values (`Key (email)=(…)`), so it is rebuilt from the
+ * code and the first line only, which names objects.
+ */
+export function toSnkError(error: unknown, doing: string): SnkError {
+  if (error instanceof SnkError) return error;
+  const code = codeOf(error);
+  const first = error instanceof Error ? firstLine(error.message) : String(error);
+  const fate: Fate = isTransient(error) ? 'retry' : 'stop-link';
+  if (code === undefined && fate !== 'retry') {
+    return new SnkError('SNK_INTERNAL', `${doing}: ${first}`, { cause: error, fate });
+  }
+  if (fate === 'retry' && (code === undefined || /^E|^08|^57P|^53300/.test(code))) {
+    return new SnkError('SNK_UNREACHABLE', `${doing}: ${first}`, {
+      cause: error,
+      fate,
+      hint: 'SNK tries again by itself; check that the server runs and accepts connections.',
+    });
+  }
+  return new SnkError(`SNK_SQL_${code}`, `${doing}: ${first}`, { cause: error, fate });
+}
+
+/** MikroORM puts the statement in front of the message and values may follow in it: keep what the server said. */
+function firstLine(message: string): string {
+  const said = message.includes(' - ') ? message.slice(message.lastIndexOf(' - ') + 3) : message;
+  return (said.split('\n', 1)[0] ?? '').replace(/: "[^"]*"$/, '').slice(0, 300);
+}

@@ -1,0 +1,183 @@
+/** The first copy of a flow, a range of keys at a time: compared by hash, and copied only where it differs. */
+import { applyBatch, type Applied, type Standing } from '../apply/apply-page.ts';
+import { session, type EntityManager } from '../db/orm.ts';
+import { query, queryOne } from '../db/query.ts';
+import { hashRange, readRange, type Key, type RangeTable, type Statement } from '../read/range-sql.ts';
+import type { SourceFlow } from '../read/page-sql.ts';
+import type { WritableFlow } from '../apply/write-rows.ts';
+import type { LinkEngine } from './engine.ts';
+
+export interface BackfillProgress {
+  readonly table: string;
+  readonly rowsCompared: number;
+  readonly rowsCopied: number;
+  readonly rowsEstimated: number;
+  readonly done: boolean;
+}
+
+export interface BackfillStep {
+  readonly standing: Standing;
+  readonly applied: Applied | null;
+  readonly progress: BackfillProgress;
+}
+
+interface Summary {
+  readonly count: number;
+  readonly hash: string;
+  readonly last: Key | null;
+}
+
+interface State {
+  readonly position: Key | null;
+  readonly rowsCompared: string;
+  readonly rowsCopied: string;
+  readonly rowsEstimated: string;
+  readonly done: boolean;
+}
+
+/** Rows of a range that is compared as one; and of one that is copied although the target holds part of it. */
+const compareRows = 20_000;
+const narrowRows = 1_000;
+/** Characters of row data that one copied range may hold, about. */
+const copySize = 4_000_000;
+
+/** Flow indexes whose first copy is not done yet, in the link's order (parents first). */
+export async function pendingBackfills(engine: LinkEngine): Promise<number[]> {
+  const rows = await query<{ table: string }>(
+    session(engine.target),
+    'select target_table as table from snk.backfill where link = $1 and done_at is null',
+    [engine.link.name],
+  );
+  const pending = new Set(rows.map((row) => row.table));
+  return engine.apply.flows.flatMap((flow, i) => (pending.has(flow.table.fullName) ? [i] : []));
+}
+
+/** Both sides of a flow as ranges of keys. */
+export function rangesOf(source: SourceFlow, target: WritableFlow): { from: RangeTable; to: RangeTable } {
+  const byteOrder = source.table.key.some((column, i) => column.collation !== target.table.key[i]?.collation);
+  return {
+    from: { table: source.table, columns: source.columns, byteOrder },
+    to: { table: target.table, columns: target.columns, byteOrder },
+  };
+}
+
+/**
+ * One step: the next range is equal and passed over, or copied. It runs between two windows of the same link, so a
+ * row read here is never older than what the link has already applied.
+ */
+export async function backfillStep(engine: LinkEngine, standing: Standing, index: number): Promise<BackfillStep> {
+  const source = engine.sourceFlows[index] as SourceFlow;
+  const target = engine.apply.flows[index] as WritableFlow;
+  const { from, to } = rangesOf(source, target);
+  const state = await loadState(engine, source, target);
+  let limit = compareRows;
+  for (;;) {
+    const ours = await ask<Summary>(engine.source, hashRange(from, { after: state.position, upTo: null }, limit));
+    if (ours.last === null) return await finish(engine, standing, state, target);
+    const bounds = { after: state.position, upTo: ours.last };
+    const theirs = await ask<Summary>(engine.target, hashRange(to, bounds, null));
+    if (ours.count === theirs.count && ours.hash === theirs.hash) {
+      await advance(session(engine.target), engine, target, ours.last, ours.count, 0);
+      return { standing, applied: null, progress: progressOf(target, state, ours.count, 0, false) };
+    }
+    // Most of a range may be equal: look again at a smaller one before sending it all.
+    if (theirs.count > 0 && limit > narrowRows) limit = narrowRows;
+    else return await copy(engine, standing, { state, source: from, index, bounds, summary: ours, target });
+  }
+}
+
+interface Copying {
+  readonly state: State;
+  readonly source: RangeTable;
+  readonly index: number;
+  readonly bounds: { after: Key | null; upTo: Key };
+  readonly summary: Summary;
+  readonly target: WritableFlow;
+}
+
+async function copy(engine: LinkEngine, standing: Standing, copying: Copying): Promise<BackfillStep> {
+  const { state, source, index, target } = copying;
+  let { bounds, summary } = copying;
+  let rows = await readRows(engine, source, bounds);
+  while (rows.size > copySize && summary.count > 1) {
+    const limit = Math.max(1, Math.floor((summary.count * copySize) / rows.size / 2));
+    summary = await ask<Summary>(engine.source, hashRange(source, { after: state.position, upTo: null }, limit));
+    bounds = { after: state.position, upTo: summary.last ?? bounds.upTo };
+    rows = await readRows(engine, source, bounds);
+  }
+  const applied = await applyBatch(
+    engine.apply,
+    standing,
+    {
+      kind: 'backfill',
+      rows: [{ flow: index, count: rows.count, columns: rows.columns }],
+      low: standing.position.low,
+      high: rows.snapshot,
+      capturedAt: null,
+      next: standing.position,
+      also: async (tx, written) => await advance(tx, engine, target, bounds.upTo, rows.count, written.written),
+    },
+    'tolerant',
+  );
+  return { standing: applied.standing, applied, progress: progressOf(target, state, rows.count, applied.written, false) };
+}
+
+async function readRows(engine: LinkEngine, range: RangeTable, bounds: { after: Key | null; upTo: Key }) {
+  const answer = await ask<{ snapshot: string; count: number; [column: `c${number}`]: string | null }>(
+    engine.source,
+    readRange(range, bounds),
+  );
+  const columns = range.columns.map((_, i) => answer[`c${i}`] ?? null);
+  return { snapshot: answer.snapshot, count: answer.count, columns, size: columns.reduce((sum, text) => sum + (text?.length ?? 0), 0) };
+}
+
+async function ask<Row>(orm: LinkEngine['source'], statement: Statement): Promise<Row> {
+  return await queryOne<Row>(session(orm), statement.text, statement.binds);
+}
+
+async function loadState(engine: LinkEngine, source: SourceFlow, target: WritableFlow): Promise<State> {
+  const key = [engine.link.name, target.table.fullName];
+  const state = await queryOne<State>(
+    session(engine.target),
+    `select position, rows_compared::text as "rowsCompared", rows_copied::text as "rowsCopied",
+       rows_estimated::text as "rowsEstimated", done_at is not null as done
+     from snk.backfill
+     where link = $1 and target_table = $2`,
+    key,
+  );
+  if (state.position !== null || state.rowsEstimated !== '0') return state;
+  // The planner's figure is 0 or stale for a table that was never analysed; a progress bar needs a better one.
+  const { rows } = await queryOne<{ rows: string }>(session(engine.source), `select count(*)::text as rows from ${source.table.quoted}`);
+  await query(session(engine.target), 'update snk.backfill set rows_estimated = $3::bigint where link = $1 and target_table = $2', [...key, rows]);
+  return { ...state, rowsEstimated: rows };
+}
+
+async function advance(em: EntityManager, engine: LinkEngine, target: WritableFlow, to: Key, compared: number, copied: number): Promise<void> {
+  await query(
+    em,
+    `update snk.backfill
+     set position = $3::text[], rows_compared = rows_compared + $4::bigint, rows_copied = rows_copied + $5::bigint
+     where link = $1 and target_table = $2`,
+    [engine.link.name, target.table.fullName, to, compared, copied],
+  );
+}
+
+async function finish(engine: LinkEngine, standing: Standing, state: State, target: WritableFlow): Promise<BackfillStep> {
+  await query(
+    session(engine.target),
+    'update snk.backfill set done_at = clock_timestamp() where link = $1 and target_table = $2 and done_at is null',
+    [engine.link.name, target.table.fullName],
+  );
+  return { standing, applied: null, progress: progressOf(target, state, 0, 0, true) };
+}
+
+function progressOf(target: WritableFlow, state: State, compared: number, copied: number, done: boolean): BackfillProgress {
+  const rowsCompared = Number(state.rowsCompared) + compared;
+  return {
+    table: target.table.fullName,
+    rowsCompared,
+    rowsCopied: Number(state.rowsCopied) + copied,
+    rowsEstimated: Math.max(Number(state.rowsEstimated), rowsCompared),
+    done,
+  };
+}

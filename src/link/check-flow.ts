@@ -1,0 +1,111 @@
+/** What is wrong with a flow's two tables, before anything is written (pure). */
+import { closest } from 'fastest-levenshtein';
+import type { Fault } from '../errors.ts';
+import type { Table } from '../db/catalog.ts';
+import type { Flow, Link } from '../topology/topology.ts';
+
+export interface TablesOfNode {
+  readonly node: string;
+  readonly user: string;
+  readonly tables: ReadonlyMap<string, Table>;
+  /** All tables of the node's schemas, for the nearest name. */
+  readonly names: readonly string[];
+  /** Tables that SNK captures already: making triggers needs no right any more. */
+  readonly captured: ReadonlySet<string>;
+}
+
+const unfitKinds: Readonly<Partial<Record<Table['kind'], string>>> = {
+  partition: 'is a partition: name its parent instead',
+  inheritance: 'takes part in inheritance: statement triggers do not see rows of its children',
+  unlogged: 'is unlogged: a crash empties it, and no trigger fires',
+  temporary: 'is a temporary table',
+  view: 'is a view',
+  other: 'is not an ordinary table',
+};
+
+export function checkFlow(link: Link, flow: Flow, source: TablesOfNode, target: TablesOfNode): Fault[] {
+  const from = source.tables.get(flow.from);
+  const to = target.tables.get(flow.to);
+  const faults = [
+    ...(from === undefined ? [missingTable(source, flow.from)] : tableFaults(source, from, 'source', link)),
+    ...(to === undefined ? [missingTable(target, flow.to)] : tableFaults(target, to, 'target', link)),
+  ];
+  if (from !== undefined && to !== undefined) faults.push(...shapeFaults(source, from, target, to));
+  return faults;
+}
+
+function missingTable(side: TablesOfNode, name: string): Fault {
+  const near = side.names.length > 0 ? closest(name, [...side.names]) : undefined;
+  return {
+    code: 'SNK_TABLE_MISSING',
+    at: `${side.node}: ${name}`,
+    message: 'there is no such table',
+    hint: near === undefined ? 'Create it; SNK never does.' : `The nearest name is '${near}'. SNK creates no tables.`,
+  };
+}
+
+function tableFaults(side: TablesOfNode, table: Table, role: 'source' | 'target', link: Link): Fault[] {
+  const at = `${side.node}: ${table.fullName}`;
+  const faults: Fault[] = [];
+  const unfit = unfitKinds[table.kind];
+  if (unfit !== undefined) return [{ code: 'SNK_TABLE_KIND', at, message: unfit }];
+  if (table.key.length === 0) {
+    faults.push({
+      code: 'SNK_NO_PRIMARY_KEY',
+      at,
+      message: 'has no primary key',
+      hint: `alter table ${table.quoted} add primary key (…)`,
+    });
+  }
+  if (table.rowSecurity) {
+    faults.push({
+      code: 'SNK_ROW_SECURITY',
+      at,
+      message: `row level security hides rows from user ${side.user}`,
+      hint: `alter role "${side.user}" bypassrls, or let SNK log in as the owner of the table`,
+    });
+  }
+  const grant = (privilege: string): Fault => ({
+    code: 'SNK_PRIVILEGE',
+    at,
+    message: `user ${side.user} may not ${privilege} it`,
+    hint: `grant ${privilege} on ${table.quoted} to "${side.user}"`,
+  });
+  if (!table.canSelect) faults.push(grant('select'));
+  if (role === 'target' && !table.canInsert) faults.push(grant('insert'));
+  // A conflict that the source wins is settled by an update.
+  if (role === 'target' && link.winner === 'source' && !table.canUpdate) faults.push(grant('update'));
+  if (role === 'source' && !table.isOwner && !side.captured.has(table.fullName)) {
+    faults.push({
+      code: 'SNK_PRIVILEGE',
+      at,
+      message: `user ${side.user} does not own it: only the owner can make a trigger that always fires`,
+      hint: `grant the owner's role to "${side.user}", or run 'snk install' once as the owner`,
+    });
+  }
+  return faults;
+}
+
+function shapeFaults(source: TablesOfNode, from: Table, target: TablesOfNode, to: Table): Fault[] {
+  const at = `${source.node}: ${from.fullName} -> ${target.node}: ${to.fullName}`;
+  const faults: Fault[] = [];
+  const differ = (message: string, hint?: string): void => {
+    faults.push({ code: 'SNK_SHAPE_DIFFERS', at, message, hint });
+  };
+  const theirs = new Map(to.columns.map((column) => [column.name, column]));
+  for (const column of from.columns) {
+    const other = theirs.get(column.name);
+    if (other === undefined) differ(`column ${column.name} is missing on ${target.node}`);
+    else if (other.type !== column.type) differ(`column ${column.name} is ${column.type} on ${source.node} and ${other.type} on ${target.node}`);
+    else if (other.notNull && !column.notNull) differ(`column ${column.name} may be null on ${source.node} and not on ${target.node}`);
+  }
+  const ours = new Set(from.columns.map((column) => column.name));
+  for (const column of to.columns) {
+    if (!ours.has(column.name)) differ(`column ${column.name} is missing on ${source.node}`);
+  }
+  const keyOf = (table: Table): string => table.key.map((column) => column.name).join(', ');
+  if (from.key.length > 0 && to.key.length > 0 && keyOf(from) !== keyOf(to)) {
+    differ(`the primary key is (${keyOf(from)}) on ${source.node} and (${keyOf(to)}) on ${target.node}`);
+  }
+  return faults;
+}

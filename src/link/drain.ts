@@ -1,0 +1,111 @@
+/** The loop of a link: read a page, apply it, read the next; a step of the first copy whenever no window waits. */
+import { performance } from 'node:perf_hooks';
+import { applyBatch, batchOfPage, type Standing } from '../apply/apply-page.ts';
+import { purgeLedger, type LedgerLimits } from '../apply/purge-ledger.ts';
+import type { Care } from '../apply/write-rows.ts';
+import { session } from '../db/orm.ts';
+import { acknowledge } from '../read/fence.ts';
+import type { PageLimits } from '../read/page.ts';
+import { purgeChangeLog } from '../read/purge.ts';
+import { backfillStep, pendingBackfills, type BackfillProgress } from './backfill.ts';
+import { loadStanding, type LinkEngine } from './engine.ts';
+
+export interface DrainLimits extends LedgerLimits {
+  readonly page: PageLimits;
+  /** Characters of row data that a page may hold, about. */
+  readonly pageSize: number;
+  /** The task hands back after so long, in milliseconds, whether or not the link is drained. */
+  readonly budget: number;
+}
+
+/** What a link carries from one task to the next. Null standing: read it from the databases and check the chain. */
+export interface DrainState {
+  readonly standing: Standing | null;
+  readonly care: Care;
+  /** Keys in the next page: grows while pages are small, shrinks when rows are wide. */
+  readonly pageKeys: number;
+  /** The source does not know yet how far the target has come. */
+  readonly untidy: boolean;
+  readonly backfilling: boolean | null;
+}
+
+export const freshState: DrainState = { standing: null, care: 'plain', pageKeys: 0, untidy: true, backfilling: null };
+
+export interface DrainReport {
+  readonly state: DrainState;
+  readonly windows: number;
+  readonly rows: number;
+  readonly conflicts: number;
+  readonly parked: number;
+  /** Nothing waits any more. */
+  readonly drained: boolean;
+  readonly backfill: readonly BackfillProgress[];
+}
+
+const purgeRows = 10_000;
+
+export async function drainLink(engine: LinkEngine, before: DrainState, limits: DrainLimits): Promise<DrainReport> {
+  const until = performance.now() + limits.budget;
+  let standing = before.standing ?? (await loadStanding(engine));
+  let { care, untidy } = before;
+  let pageKeys = before.pageKeys === 0 ? limits.page.keys : before.pageKeys;
+  let pending = before.backfilling === false ? [] : await pendingBackfills(engine);
+  const backfill = new Map<string, BackfillProgress>();
+  const total = { windows: 0, rows: 0, conflicts: 0, parked: 0 };
+  let drained = false;
+
+  do {
+    const page = await engine.reader.read(session(engine.source), standing.position, { ...limits.page, keys: pageKeys });
+    if (page !== null) {
+      const applied = await applyBatch(engine.apply, standing, batchOfPage(standing.position, page), care);
+      standing = applied.standing;
+      // Back to trust after a page that went in without a clash.
+      care = applied.written === page.rows.reduce((sum, rows) => sum + rows.count, 0) ? 'plain' : applied.care;
+      pageKeys = nextPageKeys(pageKeys, page.keyCount, page.size, limits);
+      untidy = true;
+      total.windows += 1;
+      total.rows += applied.written;
+      total.conflicts += applied.conflicts;
+      total.parked += applied.parked;
+    } else if (pending[0] !== undefined) {
+      const step = await backfillStep(engine, standing, pending[0]);
+      standing = step.standing;
+      backfill.set(step.progress.table, step.progress);
+      if (step.progress.done) pending = pending.slice(1);
+      untidy ||= step.applied !== null;
+      total.rows += step.applied?.written ?? 0;
+      total.conflicts += step.applied?.conflicts ?? 0;
+      total.parked += step.applied?.parked ?? 0;
+    } else {
+      drained = true;
+    }
+  } while (!drained && performance.now() < until);
+
+  return {
+    state: { standing, care, pageKeys, untidy, backfilling: pending.length > 0 },
+    ...total,
+    drained,
+    backfill: [...backfill.values()],
+  };
+}
+
+/** Wide rows: fewer keys in the next page, so that it stays within memory; narrow ones: more again, up to the limit. */
+export function nextPageKeys(current: number, keys: number, size: number, limits: DrainLimits): number {
+  if (keys === 0 || size === 0) return current;
+  const fitting = Math.max(1, Math.floor((limits.pageSize / size) * keys));
+  return Math.min(limits.page.keys, Math.max(1, fitting < current ? fitting : Math.min(fitting, current * 2)));
+}
+
+/** Tells the source how far the target is, and purges the change log and the ledger down to their bounds. */
+export async function tidyLink(engine: LinkEngine, state: DrainState, limits: DrainLimits): Promise<DrainState> {
+  if (state.standing === null) return state;
+  const { position, subscriber } = state.standing;
+  await acknowledge(session(engine.source), engine.link.name, subscriber.nonce, position.low);
+  const until = performance.now() + limits.budget;
+  let purged = purgeRows;
+  while (purged === purgeRows && performance.now() < until) {
+    purged = await purgeChangeLog(session(engine.source), purgeRows);
+  }
+  await purgeLedger(session(engine.target), engine.link.name, limits);
+  return { ...state, untidy: purged === purgeRows };
+}

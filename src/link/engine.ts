@@ -1,0 +1,142 @@
+/** A link made ready to work in this thread: its flows resolved against both catalogs, its statements built. */
+import { SnkError } from '../errors.ts';
+import { applyTexts } from '../apply/apply-sql.ts';
+import { loadCursor } from '../apply/cursor-store.ts';
+import type { ApplyContext, Standing } from '../apply/apply-page.ts';
+import type { WritableFlow } from '../apply/write-rows.ts';
+import { describeTables, type Table } from '../db/catalog.ts';
+import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
+import { query } from '../db/query.ts';
+import { loadSubscriber } from '../read/fence.ts';
+import { PageReader } from '../read/page.ts';
+import type { SourceFlow } from '../read/page-sql.ts';
+import type { Link } from '../topology/topology.ts';
+import { checkChain } from './chain.ts';
+
+export interface LinkEngine {
+  readonly link: Link;
+  readonly source: MikroORM;
+  readonly target: MikroORM;
+  readonly reader: PageReader;
+  readonly sourceFlows: readonly SourceFlow[];
+  readonly apply: ApplyContext;
+}
+
+/** Parents before children, so that a window's rows meet their foreign keys; cycles keep the order of the file. */
+export function byReference(tables: readonly Table[]): number[] {
+  const names = tables.map((table) => table.fullName);
+  const done: number[] = [];
+  const visiting = new Set<number>();
+  const visit = (index: number): void => {
+    if (done.includes(index) || visiting.has(index)) return;
+    visiting.add(index);
+    for (const reference of tables[index]?.references ?? []) {
+      const parent = names.indexOf(reference);
+      if (parent >= 0) visit(parent);
+    }
+    visiting.delete(index);
+    done.push(index);
+  };
+  for (const index of tables.keys()) visit(index);
+  return done;
+}
+
+export async function openEngine(link: Link, source: MikroORM, target: MikroORM, newNonce: () => string): Promise<LinkEngine> {
+  const [from, to, ids, sourceNode] = await Promise.all([
+    describeTables(session(source), link.flows.map((flow) => flow.from)),
+    describeTables(session(target), link.flows.map((flow) => flow.to)),
+    capturedTables(session(source)),
+    nodeId(session(source), link.source),
+  ]);
+  const pairs = link.flows.map((flow) => {
+    const sourceTable = from.get(flow.from);
+    const targetTable = to.get(flow.to);
+    const tableId = ids.get(flow.from);
+    if (sourceTable === undefined) throw missing(link.source, flow.from);
+    if (targetTable === undefined) throw missing(link.target, flow.to);
+    if (tableId === undefined) {
+      throw new SnkError('SNK_NOT_INSTALLED', `${link.source}: ${flow.from} is not captured`, { hint: "Run 'snk install'." });
+    }
+    return { sourceTable, targetTable, tableId };
+  });
+  const ordered = byReference(pairs.map((pair) => pair.targetTable)).map((index) => pairs[index] as (typeof pairs)[number]);
+  const sourceFlows = ordered.map(({ sourceTable, tableId }) => ({ tableId, table: sourceTable, columns: sourceTable.columns }));
+  const targetFlows: WritableFlow[] = ordered.map(({ sourceTable, targetTable }) => {
+    const byName = new Map(targetTable.columns.map((column) => [column.name, column]));
+    const columns = sourceTable.columns.map((column) => {
+      const found = byName.get(column.name);
+      if (found === undefined) throw missing(link.target, `${targetTable.fullName}.${column.name}`);
+      return found;
+    });
+    const flow = { table: targetTable, columns };
+    return { ...flow, link: link.name, texts: applyTexts(flow, link.winner) };
+  });
+  return {
+    link,
+    source,
+    target,
+    reader: new PageReader(sourceFlows),
+    sourceFlows,
+    apply: { link: link.name, origin: sourceNode, source, target, flows: targetFlows, newNonce },
+  };
+}
+
+function missing(node: string, what: string): SnkError {
+  return new SnkError('SNK_SCHEMA_DRIFT', `${node}: ${what} is not there any more`, {
+    hint: "Run 'snk plan' to see what differs.",
+  });
+}
+
+async function capturedTables(em: EntityManager): Promise<Map<string, number>> {
+  const rows = await query<{ name: string; id: number }>(
+    em,
+    `select table_schema || '.' || table_name as name, id from snk.captured_table`,
+  );
+  return new Map(rows.map((row) => [row.name, row.id]));
+}
+
+/** The node's own id, refused when it stands in another database than the one it was made in. */
+export async function nodeId(em: EntityManager, name: string): Promise<string> {
+  const [row] = await query<{ nodeId: string; same: boolean; standby: boolean }>(
+    em,
+    `select
+       node_id::text as "nodeId",
+       pg_is_in_recovery() as standby,
+       database_oid = (select oid::text from pg_database where datname = current_database()) as same
+     from snk.node`,
+  );
+  if (row === undefined) throw new SnkError('SNK_NOT_INSTALLED', `${name}: SNK is not installed`, { hint: "Run 'snk install'." });
+  if (row.standby) {
+    throw new SnkError('SNK_STANDBY', `${name} is a standby: it reports running transactions as done`, {
+      hint: 'Point the node at the primary.',
+      fate: 'retry',
+    });
+  }
+  if (!row.same) throw copied(name);
+  return row.nodeId;
+}
+
+function copied(name: string): SnkError {
+  return new SnkError('SNK_NODE_COPIED', `${name}: schema snk was copied here from another database`, {
+    hint: `Run 'snk uninstall --yes' for this node alone, then 'snk install'.`,
+  });
+}
+
+/** Reads where the link stands on both sides and refuses sides that do not belong together. */
+export async function loadStanding(engine: LinkEngine): Promise<Standing> {
+  const [cursor, subscriber] = await Promise.all([
+    loadCursor(session(engine.target), engine.link.name),
+    loadSubscriber(session(engine.source), engine.link.name),
+  ]);
+  if (cursor === null || subscriber === null) {
+    throw new SnkError('SNK_NOT_ATTACHED', `link ${engine.link.name} has not been attached`, { hint: "Run 'snk install'." });
+  }
+  if (cursor.sourceNode !== engine.apply.origin) {
+    throw new SnkError('SNK_SOURCE_REPLACED', `link ${engine.link.name}: ${engine.link.source} is not the database it was`, {
+      hint: `Run 'snk install --rebaseline ${engine.link.name}'.`,
+    });
+  }
+  if (cursor.state === 'paused') throw new SnkError('SNK_PAUSED', `link ${engine.link.name} is paused`, { fate: 'retry' });
+  checkChain(engine.link.name, cursor, subscriber);
+  return { position: cursor, subscriber };
+}

@@ -1,0 +1,167 @@
+/** Keeps one link live: drains it in the pool, rests at the doorbell, retries, and stops when a person is needed. */
+import { setTimeout as wait } from 'node:timers/promises';
+import { serializeError, type SnkError } from '../errors.ts';
+import { session, type MikroORM } from '../db/orm.ts';
+import { query } from '../db/query.ts';
+import { toSnkError } from '../db/sqlstate.ts';
+import type { Link } from '../topology/topology.ts';
+import type { Events, LinkState } from '../telemetry/events.ts';
+import type { Doorbell } from './doorbell.ts';
+import { freshState, type DrainLimits, type DrainReport, type DrainState } from './drain.ts';
+import type { LinkLock } from './link-lock.ts';
+import type { LinkPool } from './link-pool.ts';
+
+/** Milliseconds between two things of a link. */
+export const pace = {
+  /** Safety net under the doorbell. */
+  slowPoll: 2_000,
+  /** Polls while a writer is in flight grow from the first to the second. */
+  busyPoll: [2, 25],
+  /** Polls where no doorbell can ring grow to this. */
+  blindPoll: 600,
+  /** The source is told how far the target is, and the logs are purged, no more often than this. */
+  tidy: 1_000,
+  standby: 1_000,
+  retry: [50, 5_000],
+} as const;
+
+export interface LinkRunnerOptions {
+  readonly link: Link;
+  readonly urls: { readonly source: string; readonly target: string };
+  readonly doorbell: Doorbell;
+  readonly lock: LinkLock;
+  readonly pool: LinkPool;
+  readonly target: MikroORM;
+  readonly events: Events;
+  readonly limits: DrainLimits;
+}
+
+export class LinkRunner {
+  readonly #options: LinkRunnerOptions;
+  #drain: DrainState = freshState;
+  #state: LinkState = 'waiting';
+  #poll = 0;
+  #tidiedAt = 0;
+  #failedAt: number | null = null;
+  #retryIn: number = pace.retry[0];
+
+  constructor(options: LinkRunnerOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves on the signal; rejects with the error that stopped the link. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        if (await this.#options.lock.hold()) await this.#turn(signal);
+        else {
+          this.#become('standby');
+          this.#drain = freshState;
+          await pause(pace.standby, signal);
+        }
+      } catch (error) {
+        await this.#failed(toSnkError(error, `link ${this.#options.link.name}`), signal);
+      }
+    }
+  }
+
+  async #turn(signal: AbortSignal): Promise<void> {
+    const { doorbell } = this.#options;
+    const epoch = doorbell.epoch;
+    const report = await this.#run('drain');
+    await this.#recovered();
+    this.#become(report.state.backfilling === true ? 'backfilling' : report.drained ? 'live' : 'catching-up');
+    if (report.windows + report.rows > 0) this.#poll = 0;
+    const tidyDue = Date.now() - this.#tidiedAt >= pace.tidy;
+    if (this.#drain.untidy && tidyDue) await this.#tidy();
+    if (!report.drained || signal.aborted) return;
+    if (epoch !== null && epoch === doorbell.epoch) await this.#sleep(signal);
+    else if (!(await doorbell.arm())) await this.#pollAgain(signal);
+  }
+
+  /** Nothing waits and commits ring: sleep, but not on a source that was not told how far the target is. */
+  async #sleep(signal: AbortSignal): Promise<void> {
+    const { doorbell } = this.#options;
+    if (!this.#drain.untidy) return await doorbell.sleep(pace.slowPoll, signal);
+    const epoch = doorbell.epoch;
+    await doorbell.sleep(Math.max(1, pace.tidy - (Date.now() - this.#tidiedAt)), signal);
+    if (epoch !== null && epoch === doorbell.epoch && !signal.aborted) await this.#tidy();
+  }
+
+  async #pollAgain(signal: AbortSignal): Promise<void> {
+    const [first, last] = pace.busyPoll;
+    const most = this.#options.doorbell.session.isUp ? last : pace.blindPoll;
+    this.#poll = Math.min(most, Math.max(first, this.#poll * 1.5));
+    await pause(this.#poll, signal);
+  }
+
+  async #tidy(): Promise<void> {
+    await this.#run('tidy');
+    this.#tidiedAt = Date.now();
+  }
+
+  async #run(kind: 'drain' | 'tidy'): Promise<DrainReport> {
+    const { link, urls, pool, limits, events } = this.#options;
+    const startedAt = performance.now();
+    const task = { kind, link, sourceUrl: urls.source, targetUrl: urls.target, state: this.#drain, limits };
+    const report = await pool.run(task);
+    this.#drain = report.state;
+    if (report.windows + report.rows > 0) {
+      const { windows, rows, conflicts, parked } = report;
+      events.tell('link:applied', { link: link.name, windows, rows, conflicts, parked, durationMs: performance.now() - startedAt });
+    }
+    for (const progress of report.backfill) events.tell('backfill:progress', { link: link.name, ...progress });
+    return report;
+  }
+
+  #become(state: LinkState): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#options.events.tell('link:state', { link: this.#options.link.name, state });
+  }
+
+  async #recovered(): Promise<void> {
+    if (this.#failedAt === null) return;
+    this.#options.events.tell('link:recovered', { link: this.#options.link.name, outageMs: Date.now() - this.#failedAt });
+    this.#failedAt = null;
+    this.#retryIn = pace.retry[0];
+    await this.#record('running', null);
+  }
+
+  async #failed(error: SnkError, signal: AbortSignal): Promise<void> {
+    const { link, events } = this.#options;
+    this.#drain = { ...freshState, untidy: true };
+    if (error.fate !== 'retry') {
+      this.#become('stopped');
+      events.tell('link:failed', { link: link.name, error: serializeError(error), retryInMs: null });
+      await this.#record('stopped', error);
+      throw error;
+    }
+    if (error.code === 'SNK_PAUSED') {
+      this.#become('paused');
+      return await pause(pace.standby, signal);
+    }
+    if (this.#failedAt === null) {
+      this.#failedAt = Date.now();
+      // Overtaken is the other process's good right, and no news.
+      if (error.code !== 'SNK_OVERTAKEN') await this.#record('running', error);
+    }
+    events.tell('link:failed', { link: link.name, error: serializeError(error), retryInMs: this.#retryIn });
+    await pause(this.#retryIn * (0.5 + Math.random() / 2), signal);
+    this.#retryIn = Math.min(this.#retryIn * 2, pace.retry[1]);
+  }
+
+  /** For `status` in another process; where the target is not to be had, the status says that itself. */
+  async #record(state: 'running' | 'stopped', error: SnkError | null): Promise<void> {
+    const json = error === null ? null : JSON.stringify({ code: error.code, message: error.message, hint: error.hint ?? null });
+    await query(session(this.#options.target), `update snk.cursor set state = $2, error = $3::jsonb where link = $1 and state <> 'paused'`, [
+      this.#options.link.name,
+      state,
+      json,
+    ]).catch(() => undefined);
+  }
+}
+
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await wait(milliseconds, undefined, { signal }).catch(() => undefined);
+}

@@ -1,0 +1,149 @@
+/** Everything that is wrong, and everything that would be installed, found out without writing. */
+import type { Fault } from '../errors.ts';
+import { describeTables } from '../db/catalog.ts';
+import { executedMigrations } from '../db/migrate.ts';
+import { session, type MikroORM } from '../db/orm.ts';
+import { isSameDatabase, probeNode, type NodeFacts } from '../db/probe.ts';
+import { query } from '../db/query.ts';
+import type { CapturedTable } from '../capture/install.ts';
+import type { Link, Operation, Topology } from '../topology/topology.ts';
+import { checkFlow, type TablesOfNode } from './check-flow.ts';
+
+export interface Plan {
+  readonly nodes: readonly NodePlan[];
+  readonly links: readonly LinkPlan[];
+  readonly faults: readonly Fault[];
+  readonly warnings: readonly Fault[];
+}
+
+export interface NodePlan {
+  readonly name: string;
+  readonly version: string | null;
+  readonly installed: boolean;
+  /** Tables that would get triggers. */
+  readonly capture: readonly string[];
+}
+
+export interface LinkPlan {
+  readonly name: string;
+  /** One sentence per flow. */
+  readonly flows: readonly string[];
+}
+
+/** Tables to capture in a node: the sources of its links. */
+export function capturedTablesOf(topology: Topology, node: string): CapturedTable[] {
+  const operations = new Map<string, Set<Operation>>();
+  for (const link of topology.links.filter((each) => each.source === node)) {
+    for (const flow of link.flows) {
+      const known = operations.get(flow.from) ?? new Set();
+      for (const operation of flow.on) known.add(operation);
+      operations.set(flow.from, known);
+    }
+  }
+  return [...operations].map(([table, known]) => ({ table, operations: [...known] }));
+}
+
+export interface PlanOptions {
+  readonly topology: Topology;
+  readonly ormOf: (node: string) => MikroORM;
+  readonly newLock: () => number;
+}
+
+/** Never throws for what it finds; nodes that cannot be reached are faults with `SNK_UNREACHABLE`. */
+export async function makePlan({ topology, ormOf, newLock }: PlanOptions): Promise<Plan> {
+  const faults: Fault[] = [];
+  const warnings: Fault[] = [];
+  const facts = new Map<string, NodeFacts>();
+  await Promise.all(
+    topology.nodes.map(async ({ name }) => {
+      const probe = await probeNode(ormOf(name), name);
+      faults.push(...probe.faults);
+      if (probe.ok) facts.set(name, probe.facts);
+    }),
+  );
+  const reached = topology.nodes.map((node) => node.name).filter((name) => facts.has(name));
+  faults.push(...(await sameDatabaseFaults(reached, ormOf, newLock)));
+  const sides = new Map<string, TablesOfNode>();
+  for (const name of reached) sides.set(name, await tablesOf(topology, name, facts.get(name) as NodeFacts, ormOf(name)));
+  for (const link of topology.links) {
+    const source = sides.get(link.source);
+    const target = sides.get(link.target);
+    if (source === undefined || target === undefined) continue;
+    for (const flow of link.flows) faults.push(...checkFlow(link, flow, source, target));
+  }
+  for (const fact of facts.values()) {
+    if (fact.preparedTransactions) warnings.push(preparedWarning(fact.name));
+  }
+  return {
+    nodes: topology.nodes.map(({ name }) => ({
+      name,
+      version: facts.get(name)?.version ?? null,
+      installed: facts.get(name)?.hasSchema ?? false,
+      capture: capturedTablesOf(topology, name)
+        .map((captured) => captured.table)
+        .filter((table) => sides.get(name)?.captured.has(table) !== true),
+    })),
+    links: topology.links.map((link) => ({ name: link.name, flows: link.flows.map((flow) => sentence(link, flow.from, flow.to)) })),
+    faults: unique(faults),
+    warnings,
+  };
+}
+
+function sentence(link: Link, from: string, to: string): string {
+  const wins = link.winner === 'source' ? link.source : link.target;
+  return `rows inserted into ${from} on ${link.source} are inserted into ${to} on ${link.target}; where both hold one key with different data, ${wins} wins`;
+}
+
+function preparedWarning(node: string): Fault {
+  return {
+    code: 'SNK_PREPARED_TRANSACTIONS',
+    at: node,
+    message: 'max_prepared_transactions is not 0: writers do not ring, and SNK polls up to twice a second when idle',
+  };
+}
+
+async function tablesOf(topology: Topology, node: string, facts: NodeFacts, orm: MikroORM): Promise<TablesOfNode> {
+  const wanted = topology.links.flatMap((link) =>
+    link.flows.flatMap((flow) => [...(link.source === node ? [flow.from] : []), ...(link.target === node ? [flow.to] : [])]),
+  );
+  const em = session(orm);
+  const installed = (await executedMigrations(em)).length > 0;
+  const [tables, names, captured] = await Promise.all([
+    describeTables(em, [...new Set(wanted)]),
+    query<{ name: string }>(
+      em,
+      `select n.nspname || '.' || c.relname as name
+       from pg_class c
+       join pg_namespace n on n.oid = c.relnamespace
+       where c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema', 'snk') and n.nspname not like 'pg\\_%'
+       limit 5000`,
+    ),
+    installed
+      ? query<{ name: string }>(em, `select table_schema || '.' || table_name as name from snk.captured_table where fingerprint <> ''`)
+      : Promise.resolve([]),
+  ]);
+  return {
+    node,
+    user: facts.user,
+    tables,
+    names: names.map((row) => row.name),
+    captured: new Set(captured.map((row) => row.name)),
+  };
+}
+
+async function sameDatabaseFaults(nodes: readonly string[], ormOf: PlanOptions['ormOf'], newLock: () => number): Promise<Fault[]> {
+  const faults: Fault[] = [];
+  for (const [i, a] of nodes.entries()) {
+    for (const b of nodes.slice(i + 1)) {
+      if (await isSameDatabase(ormOf(a), ormOf(b), newLock()).catch(() => false)) {
+        faults.push({ code: 'SNK_SAME_DATABASE', at: `${a}, ${b}`, message: 'both nodes are one and the same database' });
+      }
+    }
+  }
+  return faults;
+}
+
+/** A two-way pair finds each fault from both ends. */
+function unique(faults: readonly Fault[]): Fault[] {
+  return [...new Map(faults.map((fault) => [`${fault.code} ${fault.at} ${fault.message}`, fault])).values()];
+}

@@ -1,0 +1,159 @@
+/** What stands in the databases about nodes and links, readable while `snk run` works in another process. */
+import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
+import { probeNode } from '../db/probe.ts';
+import { query, queryOne } from '../db/query.ts';
+import type { Link, Topology } from '../topology/topology.ts';
+import { linkLockSpace } from './link-lock.ts';
+
+export interface NodeStatus {
+  readonly name: string;
+  readonly reachable: boolean;
+  readonly version: string | null;
+  readonly changeLogRows: number | null;
+}
+
+export type LinkStatusState = 'live' | 'catching-up' | 'backfilling' | 'paused' | 'stopped' | 'unreachable';
+
+export interface LinkStatus {
+  readonly name: string;
+  readonly state: LinkStatusState;
+  /** Milliseconds since the oldest change that waits was captured; 0 when none does, null when unknown. */
+  readonly lagMs: number | null;
+  readonly pendingRows: number | null;
+  readonly appliedRows: number | null;
+  readonly conflicts: number | null;
+  readonly parked: number | null;
+  readonly lastAppliedAt: string | null;
+  readonly lastError: { readonly code: string; readonly message: string; readonly hint: string | null } | null;
+  /** A process is at work on it. */
+  readonly running: boolean;
+}
+
+export interface Status {
+  readonly nodes: readonly NodeStatus[];
+  readonly links: readonly LinkStatus[];
+}
+
+/** Longer than this behind, and a link is catching up. */
+const catchingUpMs = 1_000;
+
+export async function readStatus(topology: Topology, ormOf: (node: string) => MikroORM): Promise<Status> {
+  const nodes = await Promise.all(topology.nodes.map(async ({ name }) => await nodeStatus(name, ormOf(name))));
+  const reachable = new Set(nodes.filter((node) => node.reachable).map((node) => node.name));
+  const links = await Promise.all(
+    topology.links.map(async (link) =>
+      reachable.has(link.source) && reachable.has(link.target)
+        ? await linkStatus(link, session(ormOf(link.source)), session(ormOf(link.target))).catch(() => unreachable(link))
+        : unreachable(link),
+    ),
+  );
+  return { nodes, links };
+}
+
+async function nodeStatus(name: string, orm: MikroORM): Promise<NodeStatus> {
+  const probe = await probeNode(orm, name);
+  if (!probe.ok) return { name, reachable: false, version: null, changeLogRows: null };
+  const rows = probe.facts.hasSchema
+    ? (await queryOne<{ rows: number }>(session(orm), 'select count(*)::float8 as rows from snk.change_log')).rows
+    : null;
+  return { name, reachable: true, version: probe.facts.version, changeLogRows: rows };
+}
+
+function unreachable(link: Link): LinkStatus {
+  return {
+    name: link.name,
+    state: 'unreachable',
+    lagMs: null,
+    pendingRows: null,
+    appliedRows: null,
+    conflicts: null,
+    parked: null,
+    lastAppliedAt: null,
+    lastError: null,
+    running: false,
+  };
+}
+
+interface TargetFacts {
+  readonly low: string;
+  readonly high: string | null;
+  readonly seq: string;
+  readonly appliedRows: number;
+  readonly lastAppliedAt: string | null;
+  readonly state: 'running' | 'paused' | 'stopped';
+  readonly error: LinkStatus['lastError'];
+  readonly conflicts: number;
+  readonly parked: number;
+  readonly backfilling: boolean;
+  readonly running: boolean;
+}
+
+async function linkStatus(link: Link, source: EntityManager, target: EntityManager): Promise<LinkStatus> {
+  const [facts] = await query<TargetFacts>(target, targetText, [link.name, linkLockSpace]);
+  if (facts === undefined) return { ...unreachable(link), state: 'stopped', lastError: notAttached(link) };
+  const { pendingRows, lagMs } = await queryOne<{ pendingRows: number; lagMs: number }>(source, pendingText, [
+    facts.low,
+    facts.seq,
+    link.flows.map((flow) => flow.from),
+  ]);
+  return {
+    name: link.name,
+    state: stateOf(facts, lagMs),
+    lagMs,
+    pendingRows,
+    appliedRows: facts.appliedRows,
+    conflicts: facts.conflicts,
+    parked: facts.parked,
+    lastAppliedAt: facts.lastAppliedAt,
+    lastError: facts.error,
+    running: facts.running,
+  };
+}
+
+function notAttached(link: Link): LinkStatus['lastError'] {
+  return { code: 'SNK_NOT_ATTACHED', message: `link ${link.name} has not been attached`, hint: "Run 'snk install' or 'snk run'." };
+}
+
+function stateOf(facts: TargetFacts, lagMs: number): LinkStatusState {
+  if (facts.state === 'paused') return 'paused';
+  if (facts.state === 'stopped' || !facts.running) return 'stopped';
+  if (facts.backfilling) return 'backfilling';
+  return facts.high !== null || lagMs > catchingUpMs ? 'catching-up' : 'live';
+}
+
+const iso = (column: string): string => `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+
+const targetText = `
+select
+  c.low::text as low,
+  c.high::text as high,
+  c.seq::text as seq,
+  c.applied_rows::float8 as "appliedRows",
+  ${iso('c.last_applied_at')} as "lastAppliedAt",
+  c.state,
+  c.error,
+  (select count(*) from snk.conflict f where f.link = c.link)::float8 as conflicts,
+  (select count(*) from snk.parked p where p.link = c.link)::float8 as parked,
+  exists (select from snk.backfill b where b.link = c.link and b.done_at is null) as backfilling,
+  exists (
+    select
+    from pg_locks l
+    where l.locktype = 'advisory'
+      and l.database = (select oid from pg_database where datname = current_database())
+      and l.classid = $2::bigint::oid
+      and l.objid = (hashtext(c.link)::bigint & 4294967295)::oid
+      and l.granted
+  ) as running
+from snk.cursor c
+where c.link = $1`;
+
+/** Binds: low, seq of a window under way, the tables of the link. */
+const pendingText = `
+select
+  coalesce(sum(l.key_count), 0)::float8 as "pendingRows",
+  coalesce(greatest(extract(epoch from clock_timestamp() - min(l.at)) * 1000, 0), 0)::float8 as "lagMs"
+from snk.change_log l
+join snk.captured_table t on t.id = l.table_id
+where not pg_visible_in_snapshot(l.xid, $1::pg_snapshot)
+  and l.seq > $2::bigint
+  and t.table_schema || '.' || t.table_name = any ($3::text[])`;

@@ -1,0 +1,74 @@
+/**
+ * The fence: one row in the source that is durable before the target commits.
+ *
+ * Visible is not durable. With synchronous_commit = off a reader sees rows that a crash then erases, and the next
+ * transaction is given the same xid and sequence number. The commit record of this update comes after the commit
+ * record of all that the window saw, so flushing the one flushes the other. It also chains the two sides, and says
+ * what of the log may be purged.
+ */
+import { SnkError } from '../errors.ts';
+import type { EntityManager } from '../db/orm.ts';
+import { query } from '../db/query.ts';
+
+export interface Subscriber {
+  readonly generation: string;
+  readonly nonce: string;
+  readonly prevNonce: string | null;
+}
+
+export interface Fence {
+  readonly link: string;
+  /** The subscriber as last seen by this process: a late fence of a process that was overtaken must not land. */
+  readonly expected: Subscriber;
+  readonly next: Subscriber;
+  /** Snapshot that the target holds durably: the log below it may be purged. */
+  readonly safe: string;
+}
+
+export async function loadSubscriber(em: EntityManager, link: string): Promise<Subscriber | null> {
+  const rows = await query<Subscriber>(
+    em,
+    `select generation::text as generation, nonce::text as nonce, prev_nonce::text as "prevNonce" from snk.subscriber where link = $1`,
+    [link],
+  );
+  return rows[0] ?? null;
+}
+
+/**
+ * One statement, a transaction of its own: `set_config(…, true)` still holds when it commits, where a function's own
+ * SET would be undone before. Stronger levels (remote_apply, …) stay.
+ */
+const fenceText = `
+with durable as materialized (
+  select set_config(
+    'synchronous_commit',
+    case when current_setting('synchronous_commit') in ('off', 'local') then 'on' else current_setting('synchronous_commit') end,
+    true
+  )
+)
+update snk.subscriber s
+set generation = $4::bigint, nonce = $5::uuid, prev_nonce = $6::uuid, safe = $7::pg_snapshot, updated_at = clock_timestamp()
+from durable
+where s.link = $1
+  and s.generation = $2::bigint
+  and s.nonce = $3::uuid
+returning 1 as raised`;
+
+/** Resolves when the fence is on disk. Throws SNK_OVERTAKEN when another process has moved the fence meanwhile. */
+export async function raiseFence(em: EntityManager, fence: Fence): Promise<void> {
+  const { link, expected, next, safe } = fence;
+  const binds = [link, expected.generation, expected.nonce, next.generation, next.nonce, next.prevNonce, safe];
+  const raised = await query(em, fenceText, binds);
+  if (raised.length !== 1) {
+    throw new SnkError('SNK_OVERTAKEN', `link ${link}: another process has moved its fence`, { fate: 'retry' });
+  }
+}
+
+/** Tells the source, without moving the chain, that everything up to `safe` is in the target: purge may follow. */
+export async function acknowledge(em: EntityManager, link: string, nonce: string, safe: string): Promise<void> {
+  await query(
+    em,
+    `update snk.subscriber set safe = $3::pg_snapshot, updated_at = clock_timestamp() where link = $1 and nonce = $2::uuid`,
+    [link, nonce, safe],
+  );
+}

@@ -1,0 +1,95 @@
+/** The statement that reads a page of a window: log rows joined to the rows as they stand, in one snapshot (pure). */
+import type { Column, KeyColumn, Table } from '../db/catalog.ts';
+
+export interface SourceFlow {
+  /** The table's number in the source's change log. */
+  readonly tableId: number;
+  readonly table: Table;
+  /** What travels, in the order of the target's statement; the key's columns are among them. */
+  readonly columns: readonly Column[];
+}
+
+/** How a column leaves: as an array of all its values, in text, which Node never looks into. */
+export function columnArray(column: Column, alias: string): string {
+  return `array_agg(${alias}.${column.quoted}${column.arrayable ? '' : '::text'})::text`;
+}
+
+/** Log keys → a derived table `k (k0, k1, …)` of typed keys. */
+export function unnestKeys(key: readonly KeyColumn[], keys: (index: number) => string): string {
+  const arrays = key.map((column, index) => `(${keys(index)})::${column.arrayable ? column.type : 'text'}[]`);
+  return `unnest(${arrays.join(', ')}) as k (${key.map((_, index) => `k${index}`).join(', ')})`;
+}
+
+export function joinKeys(key: readonly KeyColumn[], alias: string): string {
+  return key
+    .map((column, index) => `${alias}.${column.quoted} ${column.equals} k.k${index}${column.arrayable ? '' : `::${column.type}`}`)
+    .join(' and ');
+}
+
+/**
+ * A window is what `high` sees and `low` does not. A comparison of numbers would lose rows: numbers are drawn
+ * before commit. Two branches keep the plan on the index over xid; one `or` would walk the whole log.
+ *
+ * Binds: $1 low, $2 high (null: the statement's own snapshot), $3 seq, $4 most log rows, $5 keys to stop after.
+ */
+const windowCte = `
+with candidate as materialized (
+  select w.seq, w.table_id, w.keys, w.key_count, w.at
+  from (
+    select seq, xid, table_id, keys, key_count, at
+    from snk.change_log
+    where xid >= pg_snapshot_xmax($1::pg_snapshot)
+    union all
+    select seq, xid, table_id, keys, key_count, at
+    from snk.change_log
+    where xid = any (array(select pg_snapshot_xip($1::pg_snapshot)))
+  ) w
+  where pg_visible_in_snapshot(w.xid, coalesce($2::pg_snapshot, pg_current_snapshot()))
+    and w.seq > $3::bigint
+  order by w.seq
+  limit $4::bigint
+),
+page as materialized (
+  select *
+  from (
+    select c.*, sum(c.key_count) over (order by c.seq) - c.key_count as keys_before
+    from candidate c
+  ) c
+  where c.keys_before < $5::bigint
+),
+summary as (
+  select
+    count(*)::integer as "logRows",
+    coalesce(sum(key_count), 0)::integer as "keyCount",
+    max(seq)::text as "lastSeq",
+    max(at)::text as "capturedAt",
+    array_agg(distinct table_id) as "tableIds"
+  from page
+)`;
+
+const summaryColumns = `
+  pg_current_snapshot()::text as snapshot,
+  (select count(*) from candidate) > s."logRows" as "moreInWindow",
+  s.*`;
+
+/** Column `c<i>_<j>` of the answer is column j of flow i; `n<i>` its number of rows. */
+export function pageText(flows: readonly SourceFlow[]): string {
+  const ctes = flows.map((flow, i) => {
+    const arrays = flow.columns.map((column, j) => `${columnArray(column, 't')} as c${i}_${j}`);
+    return `,
+rows${i} as (
+  select
+    count(*)::integer as n${i},
+    ${arrays.join(',\n    ')}
+  from page p
+  cross join lateral ${unnestKeys(flow.table.key, (index) => `p.keys[${index + 1}]`)}
+  join ${flow.table.quoted} t on ${joinKeys(flow.table.key, 't')}
+  where p.table_id = ${flow.tableId}
+)`;
+  });
+  const selected = flows.map((_, i) => `, rows${i}.*`).join('');
+  const joined = flows.map((_, i) => ` cross join rows${i}`).join('');
+  return `${windowCte}${ctes.join('')}
+select ${summaryColumns}${selected}
+from summary s${joined}`;
+}

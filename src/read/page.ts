@@ -1,0 +1,104 @@
+/** Reads the next page of a link's window from its source. */
+import { IsolationLevel } from '@mikro-orm/core';
+import type { EntityManager } from '../db/orm.ts';
+import { queryOne, type Bind } from '../db/query.ts';
+import { pageText, type SourceFlow } from './page-sql.ts';
+import type { Position } from './position.ts';
+
+/** The rows of one flow: a text array per column, in the order of the flow's columns; null without rows. */
+export interface Rows {
+  readonly flow: number;
+  readonly count: number;
+  readonly columns: readonly (string | null)[];
+}
+
+export interface Page {
+  /** The window's end, as a snapshot. */
+  readonly high: string;
+  /** False when this page ends the window. */
+  readonly moreInWindow: boolean;
+  readonly logRows: number;
+  readonly keyCount: number;
+  readonly lastSeq: string;
+  /** When the newest of these changes was captured, by the source's clock. */
+  readonly capturedAt: string | null;
+  readonly rows: readonly Rows[];
+  /** Characters of row data, to keep pages within memory. */
+  readonly size: number;
+}
+
+export interface PageLimits {
+  /** A page ends with the log row that reaches this many keys. */
+  readonly keys: number;
+  /** Most log rows in a page: a log row is one statement of an application. */
+  readonly logRows: number;
+}
+
+interface Answer {
+  readonly snapshot: string;
+  readonly moreInWindow: boolean;
+  readonly logRows: number;
+  readonly keyCount: number;
+  readonly lastSeq: string | null;
+  readonly capturedAt: string | null;
+  readonly tableIds: readonly number[] | null;
+  readonly [column: `n${number}`]: number;
+  readonly [column: `c${number}_${number}`]: string | null;
+}
+
+/** The page reader of a link; its statements are built once. */
+export class PageReader {
+  readonly #flows: readonly SourceFlow[];
+  readonly #texts = new Map<string, string>();
+
+  constructor(flows: readonly SourceFlow[]) {
+    this.#flows = flows;
+  }
+
+  /** Null when nothing waits. Throws what the driver throws. */
+  async read(em: EntityManager, position: Position, limits: PageLimits): Promise<Page | null> {
+    const binds = [position.low, position.high, position.seq, limits.logRows + 1, limits.keys];
+    if (this.#flows.length === 1) return this.#toPage(position, [0], await this.#ask(em, [0], binds));
+    // Many tables: which ones the page touches is asked first, in the same snapshot, or each poll would plan a join per table.
+    return await em.transactional(
+      async (tx) => {
+        const summary = await this.#ask(tx as EntityManager, [], binds);
+        const touched = this.#flows.flatMap((flow, i) => (summary.tableIds?.includes(flow.tableId) ? [i] : []));
+        if (touched.length === 0) return this.#toPage(position, [], summary);
+        return this.#toPage(position, touched, await this.#ask(tx as EntityManager, touched, binds));
+      },
+      { isolationLevel: IsolationLevel.REPEATABLE_READ, readOnly: true },
+    );
+  }
+
+  async #ask(em: EntityManager, indexes: readonly number[], binds: readonly Bind[]): Promise<Answer> {
+    const cached = indexes.join(',');
+    let text = this.#texts.get(cached);
+    if (text === undefined) {
+      text = pageText(indexes.map((index) => this.#flows[index] as SourceFlow));
+      this.#texts.set(cached, text);
+    }
+    return await queryOne<Answer>(em, text, binds);
+  }
+
+  #toPage(position: Position, indexes: readonly number[], answer: Answer): Page | null {
+    if (answer.logRows === 0 && position.high === null) return null;
+    const rows = indexes
+      .map((index, i) => ({
+        flow: index,
+        count: answer[`n${i}`] ?? 0,
+        columns: (this.#flows[index] as SourceFlow).columns.map((_, j) => answer[`c${i}_${j}`] ?? null),
+      }))
+      .filter((flowRows) => flowRows.count > 0);
+    return {
+      high: position.high ?? answer.snapshot,
+      moreInWindow: answer.moreInWindow,
+      logRows: answer.logRows,
+      keyCount: answer.keyCount,
+      lastSeq: answer.lastSeq ?? position.seq,
+      capturedAt: answer.capturedAt,
+      rows,
+      size: rows.reduce((sum, flowRows) => sum + flowRows.columns.reduce((all, text) => all + (text?.length ?? 0), 0), 0),
+    };
+  }
+}

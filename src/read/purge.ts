@@ -1,0 +1,37 @@
+/** Purges the change log: what every subscriber has safely in its target, by snapshot visibility, never by number or age. */
+import type { EntityManager } from '../db/orm.ts';
+import { queryOne } from '../db/query.ts';
+
+/**
+ * Deletes at most `limit` log rows; returns how many went. A row whose transaction committed late has a low
+ * number and an old time, and is still unread: only the snapshots know.
+ */
+export async function purgeChangeLog(em: EntityManager, limit: number): Promise<number> {
+  const { purged } = await queryOne<{ purged: number }>(
+    em,
+    `with safe as materialized (
+       select array_agg(safe) as snapshots, min(pg_snapshot_xmax(safe)) as xmax
+       from snk.subscriber
+     ),
+     doomed as materialized (
+       select l.ctid
+       from snk.change_log l
+       where l.xid < (select xmax from safe)
+         and not exists (
+           select
+           from unnest((select snapshots from safe)) as s (snapshot)
+           where not pg_visible_in_snapshot(l.xid, s.snapshot)
+         )
+       limit $1::bigint
+     ),
+     gone as (
+       delete from snk.change_log l
+       using doomed d
+       where l.ctid = d.ctid
+       returning 1
+     )
+     select count(*)::integer as purged from gone`,
+    [limit],
+  );
+  return purged;
+}

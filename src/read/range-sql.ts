@@ -1,0 +1,130 @@
+/** Statements over a range of keys, for the first copy and for verify: its hash, its rows (pure). */
+import type { Column, KeyColumn, Table } from '../db/catalog.ts';
+import { columnArray } from './page-sql.ts';
+
+export interface RangeTable {
+  readonly table: Table;
+  /** What is compared or copied, in an order that both sides share. */
+  readonly columns: readonly Column[];
+  /** Order text keys by their bytes: the two databases collate differently. Slower, since no index has that order. */
+  readonly byteOrder: boolean;
+}
+
+/** A key as text, one value per key column. */
+export type Key = readonly string[];
+
+/** Keys greater than `after` and not greater than `upTo`; null is without bound. */
+export interface Range {
+  readonly after: Key | null;
+  readonly upTo: Key | null;
+}
+
+export interface Statement {
+  readonly text: string;
+  readonly binds: readonly (string | number | null)[];
+}
+
+function ordered(range: RangeTable, column: KeyColumn): string {
+  return `t.${column.quoted}${collate(range, column)}`;
+}
+
+const collate = (range: RangeTable, column: KeyColumn) => (range.byteOrder && column.collation !== null ? ' collate "C"' : '');
+
+/** `(a, b) > (x, y)`, written out where an operator class of its own forbids the row form. */
+function compare(range: RangeTable, direction: 'after' | 'upTo', firstBind: number): string {
+  const { key } = range.table;
+  const value = (column: KeyColumn, i: number) => `$${firstBind + i}::text::${column.type}${collate(range, column)}`;
+  if (key.every((column) => column.equals.startsWith('operator(pg_catalog.'))) {
+    const left = key.map((column) => ordered(range, column)).join(', ');
+    const right = key.map((column, i) => value(column, i)).join(', ');
+    return `(${left}) ${direction === 'after' ? '>' : '<='} (${right})`;
+  }
+  const greater = key
+    .map((column, i) => {
+      const equal = key.slice(0, i).map((before, j) => `${ordered(range, before)} ${before.equals} ${value(before, j)}`);
+      return `(${[...equal, `${ordered(range, column)} ${column.greater} ${value(column, i)}`].join(' and ')})`;
+    })
+    .join(' or ');
+  return direction === 'after' ? `(${greater})` : `not (${greater})`;
+}
+
+function where(range: RangeTable, bounds: Range): Statement {
+  const conditions: string[] = [];
+  const binds: string[] = [];
+  for (const direction of ['after', 'upTo'] as const) {
+    const key = bounds[direction];
+    if (key === null) continue;
+    conditions.push(compare(range, direction, binds.length + 1));
+    binds.push(...key);
+  }
+  return { text: conditions.length > 0 ? `where ${conditions.join(' and ')}` : '', binds };
+}
+
+const orderBy = (range: RangeTable, way = '') =>
+  range.table.key.map((column) => `${ordered(range, column)}${way}`).join(', ');
+
+/** 64 bits of the row's text, every column as stored; `row(…)` tells null from an empty text. */
+const rowHash = (range: RangeTable) =>
+  `hashtextextended(row(${range.columns.map((column) => `t.${column.quoted}::text`).join(', ')})::text, 0)`;
+
+const keyText = (range: RangeTable) => `array[${range.table.key.map((column) => `t.${column.quoted}::text`).join(', ')}]`;
+
+/** Answers `count`, `hash` (a sum, so equal differences do not cancel) and `last`, the greatest key. */
+export function hashRange(range: RangeTable, bounds: Range, limit: number | null): Statement {
+  const filter = where(range, bounds);
+  const limited = limit === null ? '' : `order by ${orderBy(range)} limit $${filter.binds.length + 1}::bigint`;
+  const keys = range.table.key.map((column) => `t.${column.quoted}`).join(', ');
+  return {
+    text: `
+with r as materialized (
+  select ${keys}, ${rowHash(range)} as row_hash
+  from ${range.table.quoted} t
+  ${filter.text}
+  ${limited}
+)
+select
+  (select count(*) from r)::integer as count,
+  (select coalesce(sum(row_hash), 0) from r)::text as hash,
+  ${limit === null ? 'null::text[]' : `(select ${keyText(range)} from r t order by ${orderBy(range, ' desc')} limit 1)`} as last`,
+    binds: limit === null ? filter.binds : [...filter.binds, limit],
+  };
+}
+
+/** Answers `count` and the columns' arrays `c0`, `c1`, …, and the snapshot they were read in. */
+export function readRange(range: RangeTable, bounds: Range): Statement {
+  const filter = where(range, bounds);
+  const arrays = range.columns.map((column, i) => `${columnArray(column, 't')} as c${i}`);
+  return {
+    text: `
+select pg_current_snapshot()::text as snapshot, count(*)::integer as count, ${arrays.join(', ')}
+from ${range.table.quoted} t
+${filter.text}`,
+    binds: filter.binds,
+  };
+}
+
+/** Answers one row per key: `key` (text[]) and `hash`, in key order. */
+export function hashRows(range: RangeTable, bounds: Range): Statement {
+  const filter = where(range, bounds);
+  return {
+    text: `
+select ${keyText(range)} as key, ${rowHash(range)}::text as hash
+from ${range.table.quoted} t
+${filter.text}
+order by ${orderBy(range)}`,
+    binds: filter.binds,
+  };
+}
+
+/** The same for given keys; a text array per key column is bound. */
+export function hashKeys(range: RangeTable, keys: readonly Key[]): { text: string; binds: (readonly string[])[] } {
+  const { key } = range.table;
+  const match = key.map((column, i) => `t.${column.quoted} ${column.equals} k.k${i}::${column.type}`).join(' and ');
+  return {
+    text: `
+select ${keyText(range)} as key, ${rowHash(range)}::text as hash
+from unnest(${key.map((_, i) => `$${i + 1}::text[]`).join(', ')}) as k (${key.map((_, i) => `k${i}`).join(', ')})
+join ${range.table.quoted} t on ${match}`,
+    binds: key.map((_, i) => keys.map((values) => values[i] as string)),
+  };
+}

@@ -1,0 +1,218 @@
+/** The composition root: a configuration becomes nodes, links and verbs. It knows every room; no room knows it. */
+import { randomInt } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import { installNode, uninstallNode } from './capture/install.ts';
+import type { Config } from './config/config.ts';
+import { openOrm, type MikroORM } from './db/orm.ts';
+import { FaultsError, SnkError, serializeError, type Fault } from './errors.ts';
+import { attachLink, rebaselineLink } from './link/attach.ts';
+import { Doorbell } from './link/doorbell.ts';
+import type { DrainLimits } from './link/drain.ts';
+import { LinkLock } from './link/link-lock.ts';
+import { LinkPool } from './link/link-pool.ts';
+import { LinkRunner } from './link/link-runner.ts';
+import { capturedTablesOf, makePlan, type Plan } from './link/plan.ts';
+import { readStatus, type Status } from './link/status.ts';
+import type { Link } from './topology/topology.ts';
+import { Events } from './telemetry/events.ts';
+import { traceRow, type Trace } from './verify/trace.ts';
+import { verifyTables, type VerifyOptions, type VerifyReport } from './verify/verify.ts';
+
+export interface RunOptions {
+  /** False: what is missing is an error. */
+  readonly install?: boolean;
+}
+
+/**
+ * `const snk = new Snk(config); await snk.run(signal); await snk.close();`
+ * Opens no connection before a verb is called. Errors are SnkError, with a stable code and a hint.
+ */
+export class Snk {
+  readonly config: Config;
+  readonly events = new Events();
+  readonly #orms = new Map<string, MikroORM>();
+
+  constructor(config: Config) {
+    this.config = config;
+  }
+
+  /** What is wrong and what would be installed; writes nothing. */
+  async plan(): Promise<Plan> {
+    return await makePlan({
+      topology: this.config,
+      ormOf: (node) => this.#orm(node),
+      newLock: () => randomInt(2 ** 47),
+    });
+  }
+
+  /** Installs what is missing in every node and gives every link its ends. Throws FaultsError before it writes. */
+  async install(signal?: AbortSignal): Promise<void> {
+    const { faults } = await this.plan();
+    if (faults.length > 0) throw new FaultsError(faults);
+    await this.#install(signal);
+  }
+
+  /** Starts the named link anew: its rows are all compared and copied where missing. */
+  async rebaseline(name: string): Promise<void> {
+    const link = this.config.links.find((each) => each.name === name);
+    if (link === undefined) {
+      const known = this.config.links.map((each) => each.name).join(', ');
+      throw new SnkError('SNK_USAGE', `there is no link '${name}'; there are ${known}`);
+    }
+    await rebaselineLink(link, this.#orm(link.source), this.#orm(link.target));
+  }
+
+  /**
+   * Keeps all links live until the signal. Waits for nodes that cannot be reached. Rejects when the configuration
+   * is at fault, and, once every link has stopped, with the error that stopped the last one.
+   */
+  async run(signal: AbortSignal, options: RunOptions = {}): Promise<void> {
+    await this.#ready(signal, options.install !== false);
+    if (signal.aborted) return;
+    const ending = new AbortController();
+    const both = AbortSignal.any([signal, ending.signal]);
+    const pool = new LinkPool(this.config.links.length);
+    const doorbells = new Map(this.config.nodes.map(({ name }) => [name, new Doorbell(this.#orm(name))]));
+    const sessions = [...doorbells.values()].map(async (doorbell) => await doorbell.session.run(both));
+    try {
+      const runners = this.config.links.map(async (link) => await this.#runner(link, doorbells, pool).run(both));
+      const results = await Promise.allSettled(runners);
+      const failed = results.filter((result) => result.status === 'rejected');
+      if (!signal.aborted && failed.length > 0) throw failed.at(-1)?.reason;
+    } finally {
+      ending.abort();
+      await Promise.allSettled(sessions);
+      await pool.close();
+    }
+  }
+
+  async status(): Promise<Status> {
+    return await readStatus(this.config, (node) => this.#orm(node));
+  }
+
+  async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    return await verifyTables(this.config, (node) => this.#orm(node), options);
+  }
+
+  /** Every hop of one row, from the change logs and the ledgers, as far as they reach back. */
+  async trace(table: string, key: readonly string[]): Promise<Trace> {
+    return await traceRow(this.config, (node) => this.#orm(node), table, key);
+  }
+
+  /** Takes SNK out of every node. Refuses while links are at work. Returns what was freed, per node. */
+  async uninstall(): Promise<ReadonlyMap<string, readonly string[]>> {
+    const plan = await this.plan();
+    const unreachable = plan.faults.filter((fault) => fault.code === 'SNK_UNREACHABLE' || fault.code === 'SNK_LOGIN');
+    if (unreachable.length > 0) throw new FaultsError(unreachable);
+    const running = (await this.status()).links.filter((link) => link.running).map((link) => link.name);
+    if (running.length > 0) {
+      throw new SnkError('SNK_RUNNING', `links are at work: ${running.join(', ')}`, { hint: "Stop 'snk run' first." });
+    }
+    const freed = new Map<string, readonly string[]>();
+    for (const { name } of this.config.nodes) freed.set(name, await uninstallNode(this.#orm(name)));
+    return freed;
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#orms.values()].map(async (orm) => await orm.close(true)));
+    this.#orms.clear();
+  }
+
+  #orm(node: string): MikroORM {
+    let orm = this.#orms.get(node);
+    if (orm === undefined) {
+      const url = this.config.nodes.find((each) => each.name === node)?.url;
+      if (url === undefined) throw new SnkError('SNK_INTERNAL', `there is no node ${node}`);
+      orm = openOrm({ purpose: 'main', node, url, poolMax: 6 });
+      this.#orms.set(node, orm);
+    }
+    return orm;
+  }
+
+  /** Waits until every node answers; everything else that is wrong ends the run at once. */
+  async #ready(signal: AbortSignal, install: boolean): Promise<void> {
+    const waitingFor = new Set<string>();
+    for (let retryInMs = 250; !signal.aborted; retryInMs = Math.min(retryInMs * 2, 5_000)) {
+      try {
+        const plan = await this.plan();
+        const away = plan.faults.filter((fault) => fault.code === 'SNK_UNREACHABLE' || fault.code === 'SNK_STANDBY');
+        for (const { name } of this.config.nodes) {
+          if (waitingFor.has(name) && !away.some((fault) => fault.at === name)) {
+            waitingFor.delete(name);
+            this.events.tell('node:reached', { node: name });
+          }
+        }
+        const wrong = plan.faults.filter((fault) => !away.includes(fault));
+        if (wrong.length > 0) throw new FaultsError(wrong);
+        if (away.length === 0) {
+          if (!install) return this.#requireInstalled(plan);
+          return await this.#install(signal);
+        }
+        for (const fault of away) {
+          waitingFor.add(fault.at);
+          this.#tellUnreachable(fault, retryInMs);
+        }
+      } catch (error) {
+        // A node that goes away in the middle is waited for as well.
+        if (!(error instanceof SnkError) || error.fate !== 'retry') throw error;
+      }
+      await wait(retryInMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  #tellUnreachable(fault: Fault, retryInMs: number): void {
+    const error = serializeError(new SnkError(fault.code, fault.message, { hint: fault.hint, fate: 'retry' }));
+    this.events.tell('node:unreachable', { node: fault.at, error, retryInMs });
+  }
+
+  #requireInstalled(plan: Plan): void {
+    const faults = plan.nodes
+      .filter((node) => !node.installed || node.capture.length > 0)
+      .map((node) => ({
+        code: 'SNK_NOT_INSTALLED',
+        at: node.name,
+        message: 'SNK is not installed, or not on every table',
+        hint: "Run 'snk install', or 'snk run' without --no-install.",
+      }));
+    if (faults.length > 0) throw new FaultsError(faults);
+  }
+
+  async #install(signal?: AbortSignal): Promise<void> {
+    const reports = await Promise.all(
+      this.config.nodes.map(async ({ name }) => ({
+        node: name,
+        ...(await installNode(this.#orm(name), capturedTablesOf(this.config, name), signal)),
+      })),
+    );
+    for (const report of reports) {
+      if (report.migrations.length + report.captured.length > 0) this.events.tell('node:installed', report);
+    }
+    if (signal?.aborted === true) return;
+    for (const link of this.config.links) await attachLink(link, this.#orm(link.source), this.#orm(link.target));
+  }
+
+  #runner(link: Link, doorbells: ReadonlyMap<string, Doorbell>, pool: LinkPool): LinkRunner {
+    const urlOf = (name: string): string => this.config.nodes.find((node) => node.name === name)?.url ?? '';
+    return new LinkRunner({
+      link,
+      urls: { source: urlOf(link.source), target: urlOf(link.target) },
+      doorbell: doorbells.get(link.source) as Doorbell,
+      lock: new LinkLock((doorbells.get(link.target) as Doorbell).session, link.name),
+      pool,
+      target: this.#orm(link.target),
+      events: this.events,
+      limits: this.#limits(),
+    });
+  }
+
+  #limits(): DrainLimits {
+    const { pageKeys, ledgerKeys, ledgerAge } = this.config.limits;
+    return {
+      page: { keys: pageKeys, logRows: 5_000 },
+      pageSize: 4_000_000,
+      budget: 500,
+      ledgerKeys,
+      ledgerAge,
+    };
+  }
+}

@@ -1,0 +1,35 @@
+/** What SNK tells while it runs: events are the contract, log lines and progress bars only subscribe. */
+import { EventEmitter } from 'node:events';
+import type { SerializedError } from '../errors.ts';
+
+export type LinkState = 'waiting' | 'standby' | 'backfilling' | 'catching-up' | 'live' | 'paused' | 'stopped';
+
+export interface SnkEvents {
+  /** A node could not be reached; SNK tries again. */
+  'node:unreachable': [{ node: string; error: SerializedError; retryInMs: number }];
+  /** A node that could not be reached answers. */
+  'node:reached': [{ node: string }];
+  /** Something was installed in a node; nothing is emitted when all was there. */
+  'node:installed': [{ node: string; migrations: readonly string[]; captured: readonly string[] }];
+  'link:state': [{ link: string; state: LinkState }];
+  /** A task of a link ended: windows and rows written since the last one. */
+  'link:applied': [{ link: string; windows: number; rows: number; conflicts: number; parked: number; durationMs: number }];
+  'link:failed': [{ link: string; error: SerializedError; retryInMs: number | null }];
+  'link:recovered': [{ link: string; outageMs: number }];
+  'backfill:progress': [
+    { link: string; table: string; rowsCompared: number; rowsCopied: number; rowsEstimated: number; done: boolean },
+  ];
+}
+
+export class Events extends EventEmitter<SnkEvents> {
+  /** A listener that throws must not break the engine; the error is dropped with it. */
+  tell<Name extends keyof SnkEvents>(name: Name, event: SnkEvents[Name][0]): void {
+    for (const listener of this.listeners(name)) {
+      try {
+        (listener as (event: SnkEvents[Name][0]) => void)(event);
+      } catch {
+        // see above
+      }
+    }
+  }
+}

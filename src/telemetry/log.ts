@@ -1,0 +1,42 @@
+/** The log: pino on stderr, one subscriber of the events. Constant messages, values in fields, no row value, no URL. */
+import pino, { type Logger } from 'pino';
+import pretty from 'pino-pretty';
+import type { Events } from './events.ts';
+
+export type { Logger };
+
+export interface LogOptions {
+  readonly level: string;
+  /** Lines for people instead of JSON. */
+  readonly pretty: boolean;
+}
+
+export function openLog(options: LogOptions): Logger {
+  const stream = options.pretty
+    ? pretty({ destination: 2, sync: true, colorize: process.stderr.isTTY, ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' })
+    : pino.destination({ dest: 2, sync: true });
+  return pino({ name: 'snk', level: options.level }, stream);
+}
+
+/** An outage is told once when it begins and again as it lasts: the level grows with the pause between two tries. */
+export function logEvents(events: Events, log: Logger): void {
+  events.on('node:unreachable', ({ node, error, retryInMs }) =>
+    log[retryInMs >= 2_000 ? 'warn' : 'info']({ node, code: error.code, hint: error.hint, retryInMs }, `node unreachable: ${error.message}`),
+  );
+  events.on('node:reached', ({ node }) => log.info({ node }, 'node reached'));
+  events.on('node:installed', ({ node, migrations, captured }) => log.info({ node, migrations, captured }, 'installed'));
+  events.on('link:state', ({ link, state }) => log[state === 'live' || state === 'catching-up' ? 'debug' : 'info']({ link, state }, 'link state'));
+  events.on('link:applied', (applied) => log.debug(applied, 'applied'));
+  events.on('link:failed', ({ link, error, retryInMs }) => {
+    const fields = { link, code: error.code, hint: error.hint, retryInMs };
+    if (retryInMs === null) log.error(fields, `link stopped: ${error.message}`);
+    else log[retryInMs >= 1_000 ? 'warn' : 'info'](fields, `link failed: ${error.message}`);
+  });
+  events.on('link:recovered', ({ link, outageMs }) => log.info({ link, outageMs }, 'link recovered'));
+  let saidAt = 0;
+  events.on('backfill:progress', (progress) => {
+    if (!progress.done && Date.now() - saidAt < 5_000) return;
+    saidAt = Date.now();
+    log.info(progress, progress.done ? 'first copy done' : 'first copy');
+  });
+}
