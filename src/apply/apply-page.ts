@@ -4,6 +4,7 @@ import { codeOf, isRowError } from '../db/sqlstate.ts';
 import { loadSubscriber, raiseFence, type Subscriber } from '../read/fence.ts';
 import type { Page, Rows } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
+import { applyPlain } from './apply-plain.ts';
 import { lockCursor, moveCursor, type LedgerEntry } from './cursor-store.ts';
 import { writeRows, type Care, type WritableFlow, type Written } from './write-rows.ts';
 
@@ -82,8 +83,7 @@ async function applyOnce(context: ApplyContext, standing: Standing, batch: Batch
 
   await session(context.target).transactional(async (transaction) => {
     const tx = transaction as EntityManager;
-    await lockCursor(tx, context.link, position, context.origin);
-    // Only now: the lock proves that no other process is between its fence and its commit.
+    // Beside the writing: whoever holds the fence is the only one who can commit, since it moves by compare-and-set.
     const fence = raiseFence(session(context.source), {
       link: context.link,
       expected: standing.subscriber,
@@ -91,16 +91,8 @@ async function applyOnce(context: ApplyContext, standing: Standing, batch: Batch
       safe: position.low,
     });
     fence.catch(() => undefined); // awaited below; until then a rejection must not count as unhandled
-    const entries: LedgerEntry[] = [];
     try {
-      for (const rows of batch.rows) {
-        const flow = context.flows[rows.flow] as WritableFlow;
-        const written = await writeRows(tx, flow, rows, care);
-        total = add(total, written);
-        entries.push(ledgerEntry(flow, rows, batch, written));
-      }
-      await batch.also?.(tx, total);
-      await moveCursor(tx, context.link, position, next, entries);
+      total = care === 'plain' ? await writePlain(context, tx, position, next, batch) : await writeWithCare(context, tx, position, next, batch, care);
     } catch (error) {
       await fence.catch(() => undefined);
       throw error;
@@ -108,6 +100,36 @@ async function applyOnce(context: ApplyContext, standing: Standing, batch: Batch
     await fence;
   });
   return { ...total, standing: { position: next, subscriber }, care };
+}
+
+async function writePlain(context: ApplyContext, tx: EntityManager, from: Position, to: Position, batch: Batch): Promise<Written> {
+  const { kind, low, high, capturedAt, rows } = batch;
+  await applyPlain(tx, context.flows, { link: context.link, origin: context.origin, from, to, kind, low, high, capturedAt, rows });
+  const written: Written = { written: rows.reduce((sum, each) => sum + each.count, 0), conflicts: 0, parked: 0 };
+  await batch.also?.(tx, written);
+  return written;
+}
+
+async function writeWithCare(
+  context: ApplyContext,
+  tx: EntityManager,
+  from: Position,
+  to: Position,
+  batch: Batch,
+  care: Exclude<Care, 'plain'>,
+): Promise<Written> {
+  await lockCursor(tx, context.link, from, context.origin);
+  let total: Written = { written: 0, conflicts: 0, parked: 0 };
+  const entries: LedgerEntry[] = [];
+  for (const rows of batch.rows) {
+    const flow = context.flows[rows.flow] as WritableFlow;
+    const written = await writeRows(tx, flow, rows, care);
+    total = add(total, written);
+    entries.push(ledgerEntry(flow, rows, batch, written));
+  }
+  await batch.also?.(tx, total);
+  await moveCursor(tx, context.link, from, to, entries);
+  return total;
 }
 
 /** One generation ahead of the cursor; a try that follows a failed one takes the same number and a new nonce. */

@@ -8,8 +8,6 @@ export interface TargetFlow {
 }
 
 export interface ApplyTexts {
-  /** Where no key is expected to be there already: a clash raises 23505. Binds: a text array per column. */
-  readonly insert: string;
   /** Leaves rows alone whose key is there. Binds: the columns, then first and last ordinal. Answers `sent`, `written`. */
   readonly insertMissing: string;
   /** Records rows whose key is there with other data; overwrites them where the source wins. Binds: as above, then link. Answers `conflicts`. */
@@ -18,16 +16,13 @@ export interface ApplyTexts {
 
 const ordinal = (flow: TargetFlow, offset: number) => `$${flow.columns.length + offset}`;
 
-/** The rows as a derived table `d (c0, c1, …)` of the target's types. */
-function unnestRows(flow: TargetFlow, ordinality: boolean): string {
-  const arrays = flow.columns.map((column, i) => `$${i + 1}::${column.arrayable ? column.type : 'text'}[]`);
-  const names = flow.columns.map((_, i) => `c${i}`);
-  return ordinality
-    ? `unnest(${arrays.join(', ')}) with ordinality as d (${names.join(', ')}, ord)`
-    : `unnest(${arrays.join(', ')}) as d (${names.join(', ')})`;
+/** The rows' columns, bound from `first` on, as the arguments of unnest. A bind stays text: the ledger takes it as well. */
+export function columnBinds(flow: TargetFlow, first: number): string {
+  return flow.columns.map((column, i) => `$${first + i}::text::${column.arrayable ? column.type : 'text'}[]`).join(', ');
 }
 
-const typed = (flow: TargetFlow) => flow.columns.map((column, i) => (column.arrayable ? `d.c${i}` : `d.c${i}::${column.type}`));
+/** The rows' columns in the target's types, from a derived table `d (c0, c1, …)`. */
+export const typed = (flow: TargetFlow) => flow.columns.map((column, i) => (column.arrayable ? `d.c${i}` : `d.c${i}::${column.type}`));
 
 function slice(flow: TargetFlow): string {
   return `
@@ -35,12 +30,14 @@ with d as materialized (
   select ${typed(flow)
     .map((value, i) => `${value} as c${i}`)
     .join(', ')}
-  from ${unnestRows(flow, true)}
+  from unnest(${columnBinds(flow, 1)}) with ordinality as d (${columnNames(flow)}, ord)
   where d.ord between ${ordinal(flow, 1)}::bigint and ${ordinal(flow, 2)}::bigint
 )`;
 }
 
-const columnList = (flow: TargetFlow) => flow.columns.map((column) => column.quoted).join(', ');
+export const columnNames = (flow: TargetFlow) => flow.columns.map((_, i) => `c${i}`).join(', ');
+
+export const columnList = (flow: TargetFlow) => flow.columns.map((column) => column.quoted).join(', ');
 
 function keyMatch(flow: TargetFlow, row: string): string {
   return flow.table.key
@@ -72,11 +69,6 @@ overwritten as (
 )`
       : '';
   return {
-    insert: `
-insert into ${flow.table.quoted} (${columnList(flow)})
-overriding system value
-select ${typed(flow).join(', ')}
-from ${unnestRows(flow, false)}`,
     insertMissing: `${slice(flow)},
 written as (
   insert into ${flow.table.quoted} (${columnList(flow)})

@@ -9,6 +9,13 @@ export interface StoredCursor extends Position {
   readonly sourceNode: string;
 }
 
+/** Makes the transaction's commit wait for the disk; stronger levels (remote_apply, …) stay. */
+export const durableCommit = `set_config(
+    'synchronous_commit',
+    case when current_setting('synchronous_commit') in ('off', 'local') then 'on' else current_setting('synchronous_commit') end,
+    true
+  )`;
+
 const cursorColumns = `low::text as low, high::text as high, seq::text as seq, generation::text as generation, nonce::text as nonce,
   state, source_node::text as "sourceNode"`;
 
@@ -29,11 +36,7 @@ export async function lockCursor(tx: EntityManager, link: string, position: Posi
        nonce::text as nonce,
        state,
        set_config('snk.origin', $2, true),
-       set_config(
-         'synchronous_commit',
-         case when current_setting('synchronous_commit') in ('off', 'local') then 'on' else current_setting('synchronous_commit') end,
-         true
-       )
+       ${durableCommit}
      from snk.cursor
      where link = $1
      for update`,

@@ -6,8 +6,8 @@ import type { Rows } from '../read/page.ts';
 import type { ApplyTexts, TargetFlow } from './apply-sql.ts';
 
 /**
- * How much a page is trusted. `plain` pays nothing for conflicts and fails on the first; `tolerant` leaves rows
- * alone that are there and settles conflicts; `careful` also parks rows that the table refuses.
+ * How much a page is trusted. `plain` pays nothing for conflicts and fails on the first (see apply-plain.ts);
+ * `tolerant` leaves rows alone that are there and settles conflicts; `careful` also parks rows that the table refuses.
  */
 export type Care = 'plain' | 'tolerant' | 'careful';
 
@@ -22,11 +22,7 @@ export interface WritableFlow extends TargetFlow {
   readonly texts: ApplyTexts;
 }
 
-export async function writeRows(tx: EntityManager, flow: WritableFlow, rows: Rows, care: Care): Promise<Written> {
-  if (care === 'plain') {
-    await query(tx, flow.texts.insert, rows.columns);
-    return { written: rows.count, conflicts: 0, parked: 0 };
-  }
+export async function writeRows(tx: EntityManager, flow: WritableFlow, rows: Rows, care: Exclude<Care, 'plain'>): Promise<Written> {
   return care === 'tolerant' ? await writeSlice(tx, flow, rows, 1, rows.count) : await writeCarefully(tx, flow, rows, 1, rows.count);
 }
 

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { asAccount, type Account } from './account.ts';
 import { SnkError } from '../errors.ts';
+import { unref } from './watcher.ts';
 
 const kept = 30; // lines of the log, for error messages
 
@@ -55,7 +56,7 @@ export class Postmaster {
       resolve();
     });
     child.unref(); // a forgotten server must not keep the process alive; its guard ends it
-    if ('unref' in child.stderr && typeof child.stderr.unref === 'function') child.stderr.unref();
+    unref(child.stderr);
   }
 
   /** The last lines of the server's log. */

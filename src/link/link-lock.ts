@@ -24,6 +24,10 @@ export class LinkLock {
     });
   }
 
+  get canAsk(): boolean {
+    return this.#session.isUp;
+  }
+
   /** False while another process has it, or while no session stands. */
   async hold(): Promise<boolean> {
     if (this.#held) return true;

@@ -22,6 +22,7 @@ export const pace = {
   /** The source is told how far the target is, and the logs are purged, no more often than this. */
   tidy: 1_000,
   standby: 1_000,
+  connect: 20,
   retry: [50, 5_000],
 } as const;
 
@@ -54,15 +55,19 @@ export class LinkRunner {
     while (!signal.aborted) {
       try {
         if (await this.#options.lock.hold()) await this.#turn(signal);
-        else {
-          this.#become('standby');
-          this.#drain = freshState;
-          await pause(pace.standby, signal);
-        }
+        else await this.#stepAside(signal);
       } catch (error) {
         await this.#failed(toSnkError(error, `link ${this.#options.link.name}`), signal);
       }
     }
+  }
+
+  /** Another process has the link, or the session that could hold it does not stand yet. */
+  async #stepAside(signal: AbortSignal): Promise<void> {
+    const isUp = this.#options.lock.canAsk;
+    this.#drain = freshState;
+    this.#become(isUp ? 'standby' : 'waiting');
+    await pause(isUp ? pace.standby : pace.connect, signal);
   }
 
   async #turn(signal: AbortSignal): Promise<void> {

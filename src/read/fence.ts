@@ -3,8 +3,8 @@
  *
  * Visible is not durable. With synchronous_commit = off a reader sees rows that a crash then erases, and the next
  * transaction is given the same xid and sequence number. The commit record of this update comes after the commit
- * record of all that the window saw, so flushing the one flushes the other. It also chains the two sides, and says
- * what of the log may be purged.
+ * record of all that the window saw, so flushing the one flushes the other. It also chains the two sides, says what
+ * of the log may be purged, and keeps two processes apart: it moves by compare-and-set, and only its holder commits.
  */
 import { SnkError } from '../errors.ts';
 import type { EntityManager } from '../db/orm.ts';

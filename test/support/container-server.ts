@@ -1,6 +1,7 @@
 import { PostgreSqlContainer } from '@testcontainers/postgresql';
 import { getContainerRuntimeClient } from 'testcontainers';
 import { freePort } from '../../src/dev/port.ts';
+import { startWatcher } from '../../src/dev/watcher.ts';
 import type { TestServer, TestServerOptions } from './servers.ts';
 import { identifier, majorVersion, runSql, urlOf } from './sql.ts';
 import { waitUntil } from './wait-until.ts';
@@ -20,6 +21,9 @@ export async function startContainerServer({ settings = {} }: TestServerOptions)
   const runtime = await getContainerRuntimeClient();
   const container = runtime.container.getById(started.getId());
   const url = (database = 'postgres') => urlOf(started.getConnectionUri(), database);
+
+  // Ctrl-C skips the teardown of vitest. Ryuk would come after the container, but may be switched off.
+  const watcher = startWatcher('cat; docker rm --force --volumes "$1"', started.getId());
 
   const end = async (signal: NodeJS.Signals) => {
     if (!(await container.inspect()).State.Running) return;
@@ -48,7 +52,8 @@ export async function startContainerServer({ settings = {} }: TestServerOptions)
     crash: () => end('SIGQUIT'),
     kill: () => end('SIGKILL'),
     remove: async () => {
-      await container.remove({ force: true, v: true }); // not left to Ryuk, which may be switched off
+      await container.remove({ force: true, v: true });
+      await watcher.finish();
     },
   };
 }

@@ -1,0 +1,105 @@
+/** The fast way in: rows of all flows, ledger and cursor in one statement, for pages in which no key is expected to clash. */
+import { SnkError } from '../errors.ts';
+import type { EntityManager } from '../db/orm.ts';
+import { query, type Bind } from '../db/query.ts';
+import type { Rows } from '../read/page.ts';
+import type { Position } from '../read/position.ts';
+import { columnBinds, columnList, columnNames, typed } from './apply-sql.ts';
+import { durableCommit } from './cursor-store.ts';
+import type { WritableFlow } from './write-rows.ts';
+
+export interface PlainBatch {
+  readonly link: string;
+  readonly origin: string;
+  readonly from: Position;
+  readonly to: Position;
+  readonly kind: string;
+  readonly low: string;
+  readonly high: string;
+  readonly capturedAt: string | null;
+  readonly rows: readonly Rows[];
+}
+
+const texts = new WeakMap<readonly WritableFlow[], Map<string, string>>();
+
+/**
+ * Throws 23505 when a key is there already, and SNK_OVERTAKEN when the cursor is not where this process left it; the
+ * transaction must be rolled back then. References between the rows are checked when all of them are in.
+ */
+export async function applyPlain(tx: EntityManager, flows: readonly WritableFlow[], batch: PlainBatch): Promise<void> {
+  const written = batch.rows.reduce((sum, rows) => sum + rows.count, 0);
+  const { from, to } = batch;
+  const binds: Bind[] = [
+    batch.origin,
+    batch.link,
+    from.generation,
+    from.nonce,
+    to.generation,
+    to.nonce,
+    to.low,
+    to.high,
+    to.seq,
+    written,
+    batch.kind,
+    batch.low,
+    batch.high,
+    batch.capturedAt,
+  ];
+  for (const rows of batch.rows) binds.push(rows.count, ...rows.columns);
+  const moved = await query(tx, textOf(flows, batch.rows), binds);
+  if (moved.length !== 1) throw new SnkError('SNK_OVERTAKEN', `link ${batch.link}: its cursor has moved`, { fate: 'retry' });
+}
+
+function textOf(flows: readonly WritableFlow[], rows: readonly Rows[]): string {
+  let cached = texts.get(flows);
+  if (cached === undefined) texts.set(flows, (cached = new Map()));
+  const id = rows.map((each) => each.flow).join(',');
+  let text = cached.get(id);
+  if (text === undefined) cached.set(id, (text = buildText(rows.map((each) => flows[each.flow] as WritableFlow))));
+  return text;
+}
+
+/** Binds: 14 of the batch, see above; then per flow the number of rows and its columns. */
+function buildText(flows: readonly WritableFlow[]): string {
+  let next = 15;
+  const ctes = flows.map((flow, i) => {
+    const count = next;
+    const first = next + 1;
+    next = first + flow.columns.length;
+    const keys = flow.table.key.map((key) => `$${first + flow.columns.findIndex((column) => column.name === key.name)}::text`);
+    return `,
+rows${i} as (
+  insert into ${flow.table.quoted} (${columnList(flow)})
+  overriding system value
+  select ${typed(flow).join(', ')}
+  from held
+  cross join unnest(${columnBinds(flow, first)}) as d (${columnNames(flow)})
+),
+entry${i} as (
+  insert into snk.ledger (link, target_table, kind, generation, low, high, keys, row_count, written, captured_at)
+  select $2, '${flow.table.fullName.replaceAll("'", "''")}', $11, $5::bigint, $12::pg_snapshot, $13::pg_snapshot,
+    array[${keys.join(', ')}], $${count}::integer, $${count}::integer, $14::timestamptz
+  from held
+)`;
+  });
+  return `
+with mark as materialized (
+  select set_config('snk.origin', $1, true), ${durableCommit}
+),
+held as materialized (
+  select c.link
+  from snk.cursor c
+  cross join mark
+  where c.link = $2
+    and c.generation = $3::bigint
+    and c.nonce = $4::uuid
+    and c.state <> 'paused'
+  for update of c
+)${ctes.join('')}
+update snk.cursor c
+set low = $7::pg_snapshot, high = $8::pg_snapshot, seq = $9::bigint, generation = $5::bigint, nonce = $6::uuid,
+  applied_rows = c.applied_rows + $10::bigint, last_applied_at = clock_timestamp(), error = null
+from held
+where c.link = held.link
+returning 1 as moved${flows.length === 0 ? ', $11::text, $12::text, $13::text, $14::text' : ''}`;
+}
