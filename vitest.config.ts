@@ -12,9 +12,29 @@ const postgres = {
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts', 'test/**/*.test.ts'], exclude: ['**/*.pg.test.ts', 'test/scenarios/**'] } },
-      { test: { ...postgres, name: 'pg', include: ['src/**/*.pg.test.ts', 'test/**/*.pg.test.ts'], exclude: ['test/scenarios/**'] } },
-      { test: { ...postgres, name: 'scenarios', include: ['test/scenarios/**/*.test.ts'], testTimeout: 240_000 } },
+      {
+        test: {
+          name: 'unit',
+          include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+          exclude: ['**/*.pg.test.ts', 'test/scenarios/**'],
+        },
+      },
+      {
+        test: {
+          ...postgres,
+          name: 'pg',
+          include: ['src/**/*.pg.test.ts', 'test/**/*.pg.test.ts'],
+          exclude: ['test/scenarios/**'],
+        },
+      },
+      {
+        test: {
+          ...postgres,
+          name: 'scenarios',
+          include: ['test/scenarios/**/*.test.ts'],
+          testTimeout: 240_000,
+        },
+      },
     ],
   },
 });

@@ -75,7 +75,9 @@ export class Snk {
     const doorbells = new Map(this.config.nodes.map(({ name }) => [name, new Doorbell(this.#orm(name))]));
     const sessions = [...doorbells.values()].map(async (doorbell) => await doorbell.session.run(both));
     try {
-      const runners = this.config.links.map(async (link) => await this.#runner(link, doorbells, pool).run(both));
+      const runners = this.config.links.map(
+        async (link) => await this.#runner(link, doorbells, pool).run(both),
+      );
       const results = await Promise.allSettled(runners);
       const failed = results.filter((result) => result.status === 'rejected');
       if (!signal.aborted && failed.length > 0) throw failed.at(-1)?.reason;
@@ -102,11 +104,15 @@ export class Snk {
   /** Takes SNK out of every node. Refuses while links are at work. Returns what was freed, per node. */
   async uninstall(): Promise<ReadonlyMap<string, readonly string[]>> {
     const plan = await this.plan();
-    const unreachable = plan.faults.filter((fault) => fault.code === 'SNK_UNREACHABLE' || fault.code === 'SNK_LOGIN');
+    const unreachable = plan.faults.filter(
+      (fault) => fault.code === 'SNK_UNREACHABLE' || fault.code === 'SNK_LOGIN',
+    );
     if (unreachable.length > 0) throw new FaultsError(unreachable);
     const running = (await this.status()).links.filter((link) => link.running).map((link) => link.name);
     if (running.length > 0) {
-      throw new SnkError('SNK_RUNNING', `links are at work: ${running.join(', ')}`, { hint: "Stop 'snk run' first." });
+      throw new SnkError('SNK_RUNNING', `links are at work: ${running.join(', ')}`, {
+        hint: "Stop 'snk run' first.",
+      });
     }
     const freed = new Map<string, readonly string[]>();
     for (const { name } of this.config.nodes) freed.set(name, await uninstallNode(this.#orm(name)));
@@ -135,7 +141,9 @@ export class Snk {
     for (let retryInMs = 250; !signal.aborted; retryInMs = Math.min(retryInMs * 2, 5_000)) {
       try {
         const plan = await this.plan();
-        const away = plan.faults.filter((fault) => fault.code === 'SNK_UNREACHABLE' || fault.code === 'SNK_STANDBY');
+        const away = plan.faults.filter(
+          (fault) => fault.code === 'SNK_UNREACHABLE' || fault.code === 'SNK_STANDBY',
+        );
         for (const { name } of this.config.nodes) {
           if (waitingFor.has(name) && !away.some((fault) => fault.at === name)) {
             waitingFor.delete(name);
@@ -161,7 +169,9 @@ export class Snk {
   }
 
   #tellUnreachable(fault: Fault, retryInMs: number): void {
-    const error = serializeError(new SnkError(fault.code, fault.message, { hint: fault.hint, fate: 'retry' }));
+    const error = serializeError(
+      new SnkError(fault.code, fault.message, { hint: fault.hint, fate: 'retry' }),
+    );
     this.events.tell('node:unreachable', { node: fault.at, error, retryInMs });
   }
 
@@ -188,7 +198,8 @@ export class Snk {
       if (report.migrations.length + report.captured.length > 0) this.events.tell('node:installed', report);
     }
     if (signal?.aborted === true) return;
-    for (const link of this.config.links) await attachLink(link, this.#orm(link.source), this.#orm(link.target));
+    for (const link of this.config.links)
+      await attachLink(link, this.#orm(link.source), this.#orm(link.target));
   }
 
   #runner(link: Link, doorbells: ReadonlyMap<string, Doorbell>, pool: LinkPool): LinkRunner {

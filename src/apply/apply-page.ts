@@ -58,7 +58,12 @@ export function batchOfPage(position: Position, page: Page): Batch {
  * Starts with `care` and grows more careful as the target refuses: each try is a transaction of its own, so a
  * refused one leaves nothing. Throws what is not about a row.
  */
-export async function applyBatch(context: ApplyContext, standing: Standing, batch: Batch, care: Care): Promise<Applied> {
+export async function applyBatch(
+  context: ApplyContext,
+  standing: Standing,
+  batch: Batch,
+  care: Care,
+): Promise<Applied> {
   try {
     return await applyOnce(context, standing, batch, care);
   } catch (error) {
@@ -75,7 +80,12 @@ function moreCareful(care: Care, error: unknown): Care | null {
   return care !== 'careful' && isRowError(error) ? 'careful' : null;
 }
 
-async function applyOnce(context: ApplyContext, standing: Standing, batch: Batch, care: Care): Promise<Applied> {
+async function applyOnce(
+  context: ApplyContext,
+  standing: Standing,
+  batch: Batch,
+  care: Care,
+): Promise<Applied> {
   const { position } = standing;
   const subscriber = fenceAfter(standing, context.newNonce());
   let total: Written = { written: 0, conflicts: 0, parked: 0 };
@@ -92,7 +102,10 @@ async function applyOnce(context: ApplyContext, standing: Standing, batch: Batch
     });
     fence.catch(() => undefined); // awaited below; until then a rejection must not count as unhandled
     try {
-      total = care === 'plain' ? await writePlain(context, tx, position, next, batch) : await writeWithCare(context, tx, position, next, batch, care);
+      total =
+        care === 'plain'
+          ? await writePlain(context, tx, position, next, batch)
+          : await writeWithCare(context, tx, position, next, batch, care);
     } catch (error) {
       await fence.catch(() => undefined);
       throw error;
@@ -102,10 +115,30 @@ async function applyOnce(context: ApplyContext, standing: Standing, batch: Batch
   return { ...total, standing: { position: next, subscriber }, care };
 }
 
-async function writePlain(context: ApplyContext, tx: EntityManager, from: Position, to: Position, batch: Batch): Promise<Written> {
+async function writePlain(
+  context: ApplyContext,
+  tx: EntityManager,
+  from: Position,
+  to: Position,
+  batch: Batch,
+): Promise<Written> {
   const { kind, low, high, capturedAt, rows } = batch;
-  await applyPlain(tx, context.flows, { link: context.link, origin: context.origin, from, to, kind, low, high, capturedAt, rows });
-  const written: Written = { written: rows.reduce((sum, each) => sum + each.count, 0), conflicts: 0, parked: 0 };
+  await applyPlain(tx, context.flows, {
+    link: context.link,
+    origin: context.origin,
+    from,
+    to,
+    kind,
+    low,
+    high,
+    capturedAt,
+    rows,
+  });
+  const written: Written = {
+    written: rows.reduce((sum, each) => sum + each.count, 0),
+    conflicts: 0,
+    parked: 0,
+  };
   await batch.also?.(tx, written);
   return written;
 }
@@ -148,7 +181,9 @@ function ledgerEntry(flow: WritableFlow, rows: Rows, batch: Batch, written: Writ
     kind: batch.kind,
     low: batch.low,
     high: batch.high,
-    keys: key.map((column) => rows.columns[flow.columns.findIndex((other) => other.name === column.name)] ?? null),
+    keys: key.map(
+      (column) => rows.columns[flow.columns.findIndex((other) => other.name === column.name)] ?? null,
+    ),
     rowCount: rows.count,
     written: written.written,
     capturedAt: batch.capturedAt,
@@ -156,5 +191,9 @@ function ledgerEntry(flow: WritableFlow, rows: Rows, batch: Batch, written: Writ
 }
 
 function add(a: Written, b: Written): Written {
-  return { written: a.written + b.written, conflicts: a.conflicts + b.conflicts, parked: a.parked + b.parked };
+  return {
+    written: a.written + b.written,
+    conflicts: a.conflicts + b.conflicts,
+    parked: a.parked + b.parked,
+  };
 }

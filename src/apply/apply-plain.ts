@@ -26,7 +26,11 @@ const texts = new WeakMap<readonly WritableFlow[], Map<string, string>>();
  * Throws 23505 when a key is there already, and SNK_OVERTAKEN when the cursor is not where this process left it; the
  * transaction must be rolled back then. References between the rows are checked when all of them are in.
  */
-export async function applyPlain(tx: EntityManager, flows: readonly WritableFlow[], batch: PlainBatch): Promise<void> {
+export async function applyPlain(
+  tx: EntityManager,
+  flows: readonly WritableFlow[],
+  batch: PlainBatch,
+): Promise<void> {
   const written = batch.rows.reduce((sum, rows) => sum + rows.count, 0);
   const { from, to } = batch;
   const binds: Bind[] = [
@@ -47,7 +51,8 @@ export async function applyPlain(tx: EntityManager, flows: readonly WritableFlow
   ];
   for (const rows of batch.rows) binds.push(rows.count, ...rows.columns);
   const moved = await query(tx, textOf(flows, batch.rows), binds);
-  if (moved.length !== 1) throw new SnkError('SNK_OVERTAKEN', `link ${batch.link}: its cursor has moved`, { fate: 'retry' });
+  if (moved.length !== 1)
+    throw new SnkError('SNK_OVERTAKEN', `link ${batch.link}: its cursor has moved`, { fate: 'retry' });
 }
 
 function textOf(flows: readonly WritableFlow[], rows: readonly Rows[]): string {
@@ -55,7 +60,8 @@ function textOf(flows: readonly WritableFlow[], rows: readonly Rows[]): string {
   if (cached === undefined) texts.set(flows, (cached = new Map()));
   const id = rows.map((each) => each.flow).join(',');
   let text = cached.get(id);
-  if (text === undefined) cached.set(id, (text = buildText(rows.map((each) => flows[each.flow] as WritableFlow))));
+  if (text === undefined)
+    cached.set(id, (text = buildText(rows.map((each) => flows[each.flow] as WritableFlow))));
   return text;
 }
 
@@ -66,7 +72,9 @@ function buildText(flows: readonly WritableFlow[]): string {
     const count = next;
     const first = next + 1;
     next = first + flow.columns.length;
-    const keys = flow.table.key.map((key) => `$${first + flow.columns.findIndex((column) => column.name === key.name)}::text`);
+    const keys = flow.table.key.map(
+      (key) => `$${first + flow.columns.findIndex((column) => column.name === key.name)}::text`,
+    );
     return `,
 rows${i} as (
   insert into ${flow.table.quoted} (${columnList(flow)})

@@ -18,11 +18,14 @@ const ordinal = (flow: TargetFlow, offset: number) => `$${flow.columns.length + 
 
 /** The rows' columns, bound from `first` on, as the arguments of unnest. A bind stays text: the ledger takes it as well. */
 export function columnBinds(flow: TargetFlow, first: number): string {
-  return flow.columns.map((column, i) => `$${first + i}::text::${column.arrayable ? column.type : 'text'}[]`).join(', ');
+  return flow.columns
+    .map((column, i) => `$${first + i}::text::${column.arrayable ? column.type : 'text'}[]`)
+    .join(', ');
 }
 
 /** The rows' columns in the target's types, from a derived table `d (c0, c1, …)`. */
-export const typed = (flow: TargetFlow) => flow.columns.map((column, i) => (column.arrayable ? `d.c${i}` : `d.c${i}::${column.type}`));
+export const typed = (flow: TargetFlow) =>
+  flow.columns.map((column, i) => (column.arrayable ? `d.c${i}` : `d.c${i}::${column.type}`));
 
 function slice(flow: TargetFlow): string {
   return `
@@ -41,7 +44,10 @@ export const columnList = (flow: TargetFlow) => flow.columns.map((column) => col
 
 function keyMatch(flow: TargetFlow, row: string): string {
   return flow.table.key
-    .map((key) => `t.${key.quoted} ${key.equals} ${row}.c${flow.columns.findIndex((column) => column.name === key.name)}`)
+    .map(
+      (key) =>
+        `t.${key.quoted} ${key.equals} ${row}.c${flow.columns.findIndex((column) => column.name === key.name)}`,
+    )
     .join(' and ');
 }
 
@@ -55,8 +61,13 @@ export function applyTexts(flow: TargetFlow, winner: 'source' | 'target'): Apply
   const key = flow.table.key.map((column) => column.quoted).join(', ');
   const keyNames = new Set(flow.table.key.map((column) => column.name));
   const rest = flow.columns.flatMap((column, i) => (keyNames.has(column.name) ? [] : [{ column, i }]));
-  const differs = rest.map(({ column, i }) => `d.c${i}::text is distinct from t.${column.quoted}::text`).join(' or ') || 'false';
-  const keyFlow: TargetFlow = { table: flow.table, columns: flow.columns.filter((column) => keyNames.has(column.name)) };
+  const differs =
+    rest.map(({ column, i }) => `d.c${i}::text is distinct from t.${column.quoted}::text`).join(' or ') ||
+    'false';
+  const keyFlow: TargetFlow = {
+    table: flow.table,
+    columns: flow.columns.filter((column) => keyNames.has(column.name)),
+  };
   const keyIndex = keyFlow.columns.map((column) => flow.columns.indexOf(column));
   const overwrite =
     winner === 'source' && rest.length > 0

@@ -20,7 +20,10 @@ const cursorColumns = `low::text as low, high::text as high, seq::text as seq, g
   state, source_node::text as "sourceNode"`;
 
 export async function loadCursor(em: EntityManager, link: string): Promise<StoredCursor | null> {
-  return (await query<StoredCursor>(em, `select ${cursorColumns} from snk.cursor where link = $1`, [link]))[0] ?? null;
+  return (
+    (await query<StoredCursor>(em, `select ${cursorColumns} from snk.cursor where link = $1`, [link]))[0] ??
+    null
+  );
 }
 
 /**
@@ -28,7 +31,12 @@ export async function loadCursor(em: EntityManager, link: string): Promise<Store
  * durable whatever the database's default: the source purges what the target is said to hold. Throws
  * SNK_OVERTAKEN when the cursor is not where this process left it: two SNKs at once, or a COMMIT whose answer was lost.
  */
-export async function lockCursor(tx: EntityManager, link: string, position: Position, origin: string): Promise<void> {
+export async function lockCursor(
+  tx: EntityManager,
+  link: string,
+  position: Position,
+  origin: string,
+): Promise<void> {
   const rows = await query<{ generation: string; nonce: string; state: string }>(
     tx,
     `select
@@ -69,7 +77,16 @@ export async function moveCursor(
   to: Position,
   entries: readonly LedgerEntry[],
 ): Promise<void> {
-  const binds: (string | number | null)[] = [link, from.generation, from.nonce, to.generation, to.nonce, to.low, to.high, to.seq];
+  const binds: (string | number | null)[] = [
+    link,
+    from.generation,
+    from.nonce,
+    to.generation,
+    to.nonce,
+    to.low,
+    to.high,
+    to.seq,
+  ];
   const bind = (value: string | number | null) => `$${binds.push(value)}`;
   const rows = entries.reduce((sum, entry) => sum + entry.written, 0);
   const ctes = entries.map(
@@ -92,5 +109,6 @@ where link = $1
 returning 1 as moved`,
     binds,
   );
-  if (moved.length !== 1) throw new SnkError('SNK_OVERTAKEN', `link ${link}: its cursor has moved`, { fate: 'retry' });
+  if (moved.length !== 1)
+    throw new SnkError('SNK_OVERTAKEN', `link ${link}: its cursor has moved`, { fate: 'retry' });
 }

@@ -22,23 +22,51 @@ export interface WritableFlow extends TargetFlow {
   readonly texts: ApplyTexts;
 }
 
-export async function writeRows(tx: EntityManager, flow: WritableFlow, rows: Rows, care: Exclude<Care, 'plain'>): Promise<Written> {
-  return care === 'tolerant' ? await writeSlice(tx, flow, rows, 1, rows.count) : await writeCarefully(tx, flow, rows, 1, rows.count);
+export async function writeRows(
+  tx: EntityManager,
+  flow: WritableFlow,
+  rows: Rows,
+  care: Exclude<Care, 'plain'>,
+): Promise<Written> {
+  return care === 'tolerant'
+    ? await writeSlice(tx, flow, rows, 1, rows.count)
+    : await writeCarefully(tx, flow, rows, 1, rows.count);
 }
 
 /** Rows `first` to `last`, counted from 1. Fewer written than sent is the sign to look for conflicts. */
-async function writeSlice(tx: EntityManager, flow: WritableFlow, rows: Rows, first: number, last: number): Promise<Written> {
+async function writeSlice(
+  tx: EntityManager,
+  flow: WritableFlow,
+  rows: Rows,
+  first: number,
+  last: number,
+): Promise<Written> {
   const binds = [...rows.columns, first, last];
-  const { sent, written } = await queryOne<{ sent: number; written: number }>(tx, flow.texts.insertMissing, binds);
+  const { sent, written } = await queryOne<{ sent: number; written: number }>(
+    tx,
+    flow.texts.insertMissing,
+    binds,
+  );
   if (written === sent) return { written, conflicts: 0, parked: 0 };
-  const { conflicts } = await queryOne<{ conflicts: number }>(tx, flow.texts.settleConflicts, [...binds, flow.link]);
+  const { conflicts } = await queryOne<{ conflicts: number }>(tx, flow.texts.settleConflicts, [
+    ...binds,
+    flow.link,
+  ]);
   return { written, conflicts, parked: 0 };
 }
 
 /** Halves the set around each refused row, under savepoints, until the row stands alone and is parked by its key. */
-async function writeCarefully(tx: EntityManager, flow: WritableFlow, rows: Rows, first: number, last: number): Promise<Written> {
+async function writeCarefully(
+  tx: EntityManager,
+  flow: WritableFlow,
+  rows: Rows,
+  first: number,
+  last: number,
+): Promise<Written> {
   try {
-    return await tx.transactional(async (savepoint) => await writeSlice(savepoint as EntityManager, flow, rows, first, last));
+    return await tx.transactional(
+      async (savepoint) => await writeSlice(savepoint as EntityManager, flow, rows, first, last),
+    );
   } catch (error) {
     if (!isRowError(error)) throw error;
     if (first === last) return await park(tx, flow, rows, first, error);
@@ -53,9 +81,17 @@ async function writeCarefully(tx: EntityManager, flow: WritableFlow, rows: Rows,
   }
 }
 
-async function park(tx: EntityManager, flow: WritableFlow, rows: Rows, ordinal: number, error: unknown): Promise<Written> {
+async function park(
+  tx: EntityManager,
+  flow: WritableFlow,
+  rows: Rows,
+  ordinal: number,
+  error: unknown,
+): Promise<Written> {
   const keyNames = new Set(flow.table.key.map((column) => column.name));
-  const keyArrays = flow.columns.flatMap((column, i) => (keyNames.has(column.name) ? [rows.columns[i] ?? null] : []));
+  const keyArrays = flow.columns.flatMap((column, i) =>
+    keyNames.has(column.name) ? [rows.columns[i] ?? null] : [],
+  );
   const key = keyArrays.map((_, i) => `($${i + 6}::text[])[$5::integer]`).join(', ');
   // The server's message names the constraint; its detail would hold values.
   const constraint = constraintOf(error);
@@ -69,7 +105,9 @@ async function park(tx: EntityManager, flow: WritableFlow, rows: Rows, ordinal: 
       flow.link,
       flow.table.fullName,
       codeOf(error) ?? 'unknown',
-      constraint === undefined ? 'the target table refused the row' : `the target table refused the row: ${constraint}`,
+      constraint === undefined
+        ? 'the target table refused the row'
+        : `the target table refused the row: ${constraint}`,
       ordinal,
       ...keyArrays,
     ],

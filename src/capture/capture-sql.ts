@@ -56,7 +56,10 @@ as $capture$${body}$capture$`,
 function trigger(table: Table, functionName: string, operation: Operation, byRow: boolean): CaptureTrigger {
   const name = `snk_capture_${operation}`;
   const level = byRow ? 'for each row' : 'referencing new table as new_rows for each statement';
-  return { name, create: `create trigger ${name} after ${operation} on ${table.quoted} ${level} execute function ${functionName}()` };
+  return {
+    name,
+    create: `create trigger ${name} after ${operation} on ${table.quoted} ${level} execute function ${functionName}()`,
+  };
 }
 
 /** An engine write is marked in its own transaction and not logged: it would travel back. */
@@ -104,7 +107,9 @@ end
 }
 
 function rowBody(key: readonly KeyColumn[], tableId: number): string {
-  const keys = key.map((column) => `array[new.${column.quoted}${column.arrayable ? '' : '::text'}]::text`).join(', ');
+  const keys = key
+    .map((column) => `array[new.${column.quoted}${column.arrayable ? '' : '::text'}]::text`)
+    .join(', ');
   return `
 begin${skipEngineWrites}
   insert into snk.change_log (table_id, op, keys, key_count)

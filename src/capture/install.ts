@@ -20,10 +20,17 @@ export interface InstallReport {
   readonly captured: readonly string[];
 }
 
-export async function installNode(orm: MikroORM, tables: readonly CapturedTable[], signal?: AbortSignal): Promise<InstallReport> {
+export async function installNode(
+  orm: MikroORM,
+  tables: readonly CapturedTable[],
+  signal?: AbortSignal,
+): Promise<InstallReport> {
   const migrations = await migrate(orm);
   await ensureIdentity(session(orm));
-  const described = await describeTables(session(orm), tables.map((table) => table.table));
+  const described = await describeTables(
+    session(orm),
+    tables.map((table) => table.table),
+  );
   const captured: string[] = [];
   for (const { table: name, operations } of tables) {
     const table = described.get(name);
@@ -50,34 +57,48 @@ export async function systemIdentifier(em: EntityManager): Promise<string | null
     `select has_function_privilege('pg_catalog.pg_control_system()', 'execute') as allowed`,
   );
   if (!allowed) return null;
-  return (await queryOne<{ id: string }>(em, 'select system_identifier::text as id from pg_control_system()')).id;
+  return (await queryOne<{ id: string }>(em, 'select system_identifier::text as id from pg_control_system()'))
+    .id;
 }
 
 /** True when something had to be done. */
-async function captureTable(orm: MikroORM, table: Table, operations: readonly Operation[], signal?: AbortSignal): Promise<boolean> {
+async function captureTable(
+  orm: MikroORM,
+  table: Table,
+  operations: readonly Operation[],
+  signal?: AbortSignal,
+): Promise<boolean> {
   const { id } = await registerTable(session(orm), table, operations);
   const texts = captureTexts(table, id, operations);
   const fingerprint = createHash('sha256').update(JSON.stringify(texts)).digest('hex');
   if (await isCaptured(session(orm), table, texts, fingerprint)) return false;
-  await withShortLocks(orm, { doing: `create the capture triggers of ${table.fullName}`, signal }, async (tx) => {
-    // Two installers meet here, before either holds a lock on the application's table.
-    await tx.execute(`select pg_advisory_xact_lock(hashtextextended('snk:install', 0))`);
-    if (await isCaptured(tx, table, texts, fingerprint)) return;
-    await tx.execute(texts.createFunction);
-    await tx.execute(`revoke all on function ${texts.functionName}() from public`);
-    const present = await presentTriggers(tx, table);
-    for (const trigger of texts.triggers) {
-      if (present.get(trigger.name) === 'A') continue;
-      if (present.has(trigger.name)) await tx.execute(`drop trigger ${trigger.name} on ${table.quoted}`);
-      await tx.execute(trigger.create);
-      await tx.execute(`alter table ${table.quoted} enable always trigger ${trigger.name}`);
-    }
-    await query(tx, 'update snk.captured_table set fingerprint = $2 where id = $1', [id, fingerprint]);
-  });
+  await withShortLocks(
+    orm,
+    { doing: `create the capture triggers of ${table.fullName}`, signal },
+    async (tx) => {
+      // Two installers meet here, before either holds a lock on the application's table.
+      await tx.execute(`select pg_advisory_xact_lock(hashtextextended('snk:install', 0))`);
+      if (await isCaptured(tx, table, texts, fingerprint)) return;
+      await tx.execute(texts.createFunction);
+      await tx.execute(`revoke all on function ${texts.functionName}() from public`);
+      const present = await presentTriggers(tx, table);
+      for (const trigger of texts.triggers) {
+        if (present.get(trigger.name) === 'A') continue;
+        if (present.has(trigger.name)) await tx.execute(`drop trigger ${trigger.name} on ${table.quoted}`);
+        await tx.execute(trigger.create);
+        await tx.execute(`alter table ${table.quoted} enable always trigger ${trigger.name}`);
+      }
+      await query(tx, 'update snk.captured_table set fingerprint = $2 where id = $1', [id, fingerprint]);
+    },
+  );
   return true;
 }
 
-async function registerTable(em: EntityManager, table: Table, operations: readonly Operation[]): Promise<{ id: number }> {
+async function registerTable(
+  em: EntityManager,
+  table: Table,
+  operations: readonly Operation[],
+): Promise<{ id: number }> {
   await query(
     em,
     `insert into snk.captured_table (table_schema, table_name, operations, fingerprint)
@@ -87,10 +108,18 @@ async function registerTable(em: EntityManager, table: Table, operations: readon
      where snk.captured_table.operations <> excluded.operations`,
     [table.schema, table.name, operations],
   );
-  return await queryOne(em, 'select id from snk.captured_table where table_schema = $1 and table_name = $2', [table.schema, table.name]);
+  return await queryOne(em, 'select id from snk.captured_table where table_schema = $1 and table_name = $2', [
+    table.schema,
+    table.name,
+  ]);
 }
 
-async function isCaptured(em: EntityManager, table: Table, texts: CaptureTexts, fingerprint: string): Promise<boolean> {
+async function isCaptured(
+  em: EntityManager,
+  table: Table,
+  texts: CaptureTexts,
+  fingerprint: string,
+): Promise<boolean> {
   const [row] = await query<{ fingerprint: string }>(
     em,
     `select fingerprint from snk.captured_table where table_schema = $1 and table_name = $2 and to_regproc($3) is not null`,

@@ -26,7 +26,8 @@ export class DemoView {
     const a = both + (ab.pendingRows ?? 0);
     const b = both + (ba.pendingRows ?? 0);
     const now = performance.now();
-    const rate = this.#last === null ? 0 : Math.max(0, ((both - this.#last.rows) / (now - this.#last.at)) * 1000);
+    const rate =
+      this.#last === null ? 0 : Math.max(0, ((both - this.#last.rows) / (now - this.#last.at)) * 1000);
     this.#last = { at: now, rows: both };
     const waiting = (ab.pendingRows ?? 0) + (ba.pendingRows ?? 0);
     const mark = waiting === 0 ? '✓ in sync' : `${format(waiting)} on the way`;

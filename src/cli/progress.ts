@@ -8,10 +8,17 @@ export function showBackfills(events: Events, stream: NodeJS.WriteStream = proce
   events.on('backfill:progress', ({ link, table, rowsCompared, rowsEstimated, rowsCopied, done }) => {
     const name = `${link} ${table}`;
     multi ??= new MultiBar(
-      { stream, hideCursor: true, format: '{name} {bar} {value}/{total} rows, {copied} copied, {rate} rows/s, {eta_formatted} left' },
+      {
+        stream,
+        hideCursor: true,
+        format: '{name} {bar} {value}/{total} rows, {copied} copied, {rate} rows/s, {eta_formatted} left',
+      },
       Presets.shades_grey,
     );
-    const known = bars.get(name) ?? { bar: multi.create(rowsEstimated, 0, { name, copied: 0, rate: 0 }), startedAt: Date.now() };
+    const known = bars.get(name) ?? {
+      bar: multi.create(rowsEstimated, 0, { name, copied: 0, rate: 0 }),
+      startedAt: Date.now(),
+    };
     bars.set(name, known);
     const seconds = Math.max(0.001, (Date.now() - known.startedAt) / 1000);
     known.bar.setTotal(done ? rowsCompared : rowsEstimated);

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command line of SNK: commander's program, nothing else; one verb per file in snk/. */
 import { Command } from 'commander';
+import './heap.ts';
 import './require-node.ts';
 import { addDemo } from './snk/demo.ts';
 import { addInstall } from './snk/install.ts';
@@ -15,7 +16,10 @@ import { packageVersion } from './version.ts';
 const program = new Command('snk')
   .description('Keeps PostgreSQL tables in sync, in real time, both ways, through an ORM connection alone.')
   .version(packageVersion())
-  .option('--config <file>', 'configuration: TypeScript, JavaScript or JSON (default: snk.config.*, else SNK_A_URL, SNK_B_URL, SNK_TABLES)')
+  .option(
+    '--config <file>',
+    'configuration: TypeScript, JavaScript or JSON (default: snk.config.*, else SNK_A_URL, SNK_B_URL, SNK_TABLES)',
+  )
   .showHelpAfterError('(snk --help shows the commands)')
   .addHelpText(
     'after',
@@ -25,7 +29,9 @@ const program = new Command('snk')
     process.exit(error.exitCode === 0 ? 0 : 2);
   });
 
-for (const add of [addPlan, addInstall, addRun, addStatus, addVerify, addTrace, addUninstall, addDemo]) add(program);
-for (const command of program.commands) command.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
+for (const add of [addPlan, addInstall, addRun, addStatus, addVerify, addTrace, addUninstall, addDemo])
+  add(program);
+for (const command of program.commands)
+  command.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
 await program.parseAsync();

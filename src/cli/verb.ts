@@ -30,9 +30,13 @@ export function tellError(error: unknown): void {
   if (error instanceof FaultsError) {
     for (const fault of error.faults) process.stderr.write(`${faultText(fault)}\n`);
   } else if (error instanceof SnkError) {
-    process.stderr.write(`snk: ${error.message} [${error.code}]\n${error.hint === undefined ? '' : `     ${error.hint}\n`}`);
+    process.stderr.write(
+      `snk: ${error.message} [${error.code}]\n${error.hint === undefined ? '' : `     ${error.hint}\n`}`,
+    );
   } else {
-    process.stderr.write(`snk ${packageVersion()}: internal error [SNK_INTERNAL]\n${error instanceof Error ? error.stack : String(error)}\n`);
+    process.stderr.write(
+      `snk ${packageVersion()}: internal error [SNK_INTERNAL]\n${error instanceof Error ? error.stack : String(error)}\n`,
+    );
   }
 }
 

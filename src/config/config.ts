@@ -5,18 +5,18 @@ import { z } from 'zod';
 import { FaultsError, type Fault } from '../errors.ts';
 import { buildTopology, qualifyTable, type LinkDeclaration, type Topology } from '../topology/topology.ts';
 
-const duration = z
-  .union([z.number().int().nonnegative(), z.string()])
-  .transform((value, context) => {
-    const milliseconds = typeof value === 'number' ? value : ms(value as StringValue);
-    if (milliseconds === undefined || !Number.isFinite(milliseconds) || milliseconds < 0) {
-      context.addIssue({ code: 'custom', message: 'wanted a duration such as "30s", "5m" or milliseconds' });
-      return z.NEVER;
-    }
-    return milliseconds;
-  });
+const duration = z.union([z.number().int().nonnegative(), z.string()]).transform((value, context) => {
+  const milliseconds = typeof value === 'number' ? value : ms(value as StringValue);
+  if (milliseconds === undefined || !Number.isFinite(milliseconds) || milliseconds < 0) {
+    context.addIssue({ code: 'custom', message: 'wanted a duration such as "30s", "5m" or milliseconds' });
+    return z.NEVER;
+  }
+  return milliseconds;
+});
 
-const nodeName = z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/i, 'wanted a name of letters, digits, - and _, at most 40 long');
+const nodeName = z
+  .string()
+  .regex(/^[a-z][a-z0-9_-]{0,39}$/i, 'wanted a name of letters, digits, - and _, at most 40 long');
 const tableName = z.string().regex(/^[^."\0]{1,63}(\.[^."\0]{1,63})?$/, 'wanted a table as "schema.table"');
 const databaseUrl = z.string().superRefine((text, context) => {
   const fault = urlFault(text);
@@ -24,7 +24,11 @@ const databaseUrl = z.string().superRefine((text, context) => {
 });
 const operation = z.enum(['insert']);
 
-const flow = z.strictObject({ from: tableName, to: tableName.optional(), on: z.array(operation).nonempty().optional() });
+const flow = z.strictObject({
+  from: tableName,
+  to: tableName.optional(),
+  on: z.array(operation).nonempty().optional(),
+});
 const linkOptions = { tables: z.array(tableName).optional(), flows: z.array(flow).optional() };
 const link = z.union([
   z.strictObject({ between: z.tuple([nodeName, nodeName]), ...linkOptions }),
@@ -41,7 +45,9 @@ const limits = z.strictObject({
 });
 
 const schema = z.strictObject({
-  nodes: z.record(nodeName, z.strictObject({ url: databaseUrl })).refine((nodes) => Object.keys(nodes).length >= 2, 'wanted two nodes or more'),
+  nodes: z
+    .record(nodeName, z.strictObject({ url: databaseUrl }))
+    .refine((nodes) => Object.keys(nodes).length >= 2, 'wanted two nodes or more'),
   links: z.array(link).nonempty('wanted one link or more'),
   limits: limits.prefault({}),
 });
@@ -78,7 +84,8 @@ export function parseConfig(input: unknown): Config {
 
 /** What is wrong with a database URL, in words that do not repeat it: it holds a password. */
 function urlFault(text: string): string | null {
-  if (!URL.canParse(text)) return 'wanted a URL such as postgres://user:password@host:5432/database (encode special characters with %)';
+  if (!URL.canParse(text))
+    return 'wanted a URL such as postgres://user:password@host:5432/database (encode special characters with %)';
   const url = new URL(text);
   if (!/^postgres(ql)?:$/.test(url.protocol)) return 'wanted a URL that starts with postgres://';
   if (url.pathname.length < 2) return 'wanted a database at the end of the URL';
@@ -120,23 +127,33 @@ function toFaults(issue: Issue, input: unknown, above: readonly PropertyKey[] = 
   }
   const found = valueAt(input, path);
   if (found === undefined && path.at(-1) === 'url') {
-    return [{
-      code: 'SNK_CONFIG_UNSET',
-      at,
-      message: 'has no value: the environment variable it is read from is not set',
-      hint: 'Set it in the environment or in .env.',
-    }];
+    return [
+      {
+        code: 'SNK_CONFIG_UNSET',
+        at,
+        message: 'has no value: the environment variable it is read from is not set',
+        hint: 'Set it in the environment or in .env.',
+      },
+    ];
   }
   const kind = found === undefined ? 'nothing' : Array.isArray(found) ? 'a list' : `a ${typeof found}`;
-  return [{ code: 'SNK_CONFIG_INVALID', at: at || 'configuration', message: `${issue.message} (found ${kind})` }];
+  return [
+    { code: 'SNK_CONFIG_INVALID', at: at || 'configuration', message: `${issue.message} (found ${kind})` },
+  ];
 }
 
 function pathText(path: readonly PropertyKey[]): string {
-  return path.map((part, i) => (typeof part === 'number' ? `[${part}]` : `${i === 0 ? '' : '.'}${String(part)}`)).join('');
+  return path
+    .map((part, i) => (typeof part === 'number' ? `[${part}]` : `${i === 0 ? '' : '.'}${String(part)}`))
+    .join('');
 }
 
 function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((value, part) => (typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[part] : undefined), input);
+  return path.reduce<unknown>(
+    (value, part) =>
+      typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[part] : undefined,
+    input,
+  );
 }
 
 function linkFaults(links: readonly LinkDeclaration[], nodes: readonly string[]): Fault[] {
@@ -151,7 +168,8 @@ function linkFaults(links: readonly LinkDeclaration[], nodes: readonly string[])
         message: `there is no node '${end}'`,
         hint: `Did you mean '${closest(end, [...nodes])}'?`,
       }));
-    if (ends[0] === ends[1]) faults.push({ code: 'SNK_CONFIG_SAME_NODE', at, message: 'a link needs two different nodes' });
+    if (ends[0] === ends[1])
+      faults.push({ code: 'SNK_CONFIG_SAME_NODE', at, message: 'a link needs two different nodes' });
     if ((declared.tables ?? []).length + (declared.flows ?? []).length === 0) {
       faults.push({ code: 'SNK_CONFIG_NO_TABLES', at, message: "wanted 'tables' or 'flows'" });
     }
@@ -164,14 +182,31 @@ function topologyFaults(topology: Topology): Fault[] {
   const seen = new Set<string>();
   for (const { name, flows } of topology.links) {
     if (seen.has(name)) {
-      faults.push({ code: 'SNK_CONFIG_DUPLICATE_LINK', at: `link ${name}`, message: 'is declared twice', hint: 'Put its tables into one declaration.' });
+      faults.push({
+        code: 'SNK_CONFIG_DUPLICATE_LINK',
+        at: `link ${name}`,
+        message: 'is declared twice',
+        hint: 'Put its tables into one declaration.',
+      });
     }
     seen.add(name);
     const targets = flows.map((each) => each.to);
     const twice = targets.find((target, i) => targets.indexOf(target) !== i);
-    if (twice !== undefined) faults.push({ code: 'SNK_CONFIG_DUPLICATE_TABLE', at: `link ${name}`, message: `two flows write ${twice}` });
-    const own = flows.find((each) => qualifyTable(each.from).startsWith('snk.') || qualifyTable(each.to).startsWith('snk.'));
-    if (own !== undefined) faults.push({ code: 'SNK_CONFIG_OWN_TABLE', at: `link ${name}`, message: "tables of SNK's own schema cannot be synced" });
+    if (twice !== undefined)
+      faults.push({
+        code: 'SNK_CONFIG_DUPLICATE_TABLE',
+        at: `link ${name}`,
+        message: `two flows write ${twice}`,
+      });
+    const own = flows.find(
+      (each) => qualifyTable(each.from).startsWith('snk.') || qualifyTable(each.to).startsWith('snk.'),
+    );
+    if (own !== undefined)
+      faults.push({
+        code: 'SNK_CONFIG_OWN_TABLE',
+        at: `link ${name}`,
+        message: "tables of SNK's own schema cannot be synced",
+      });
   }
   return faults;
 }

@@ -13,7 +13,14 @@ export interface LoadOptions {
 }
 
 const defaultFiles = ['snk.config.ts', 'snk.config.js', 'snk.config.mjs', 'snk.config.json'];
-const variables = ['SNK_A_URL', 'SNK_B_URL', 'SNK_TABLES', 'SNK_LOG_LEVEL', 'SNK_TEST_POSTGRES', 'SNK_TEST_IMAGE'];
+const variables = [
+  'SNK_A_URL',
+  'SNK_B_URL',
+  'SNK_TABLES',
+  'SNK_LOG_LEVEL',
+  'SNK_TEST_POSTGRES',
+  'SNK_TEST_IMAGE',
+];
 
 /** Reads `.env` of the folder into the environment; what is set already stays. */
 export function loadDotEnv(directory: string): void {
@@ -23,7 +30,11 @@ export function loadDotEnv(directory: string): void {
 
 export async function loadConfig(options: LoadOptions): Promise<Config> {
   const file = options.file ?? defaultFiles.find((name) => existsSync(resolve(options.directory, name)));
-  return parseConfig(file === undefined ? fromEnvironment(options.env) : await fromFile(resolve(options.directory, file), options.env));
+  return parseConfig(
+    file === undefined
+      ? fromEnvironment(options.env)
+      : await fromFile(resolve(options.directory, file), options.env),
+  );
 }
 
 function fromEnvironment(env: LoadOptions['env']): unknown {
@@ -54,7 +65,9 @@ function fromEnvironment(env: LoadOptions['env']): unknown {
 
 async function fromFile(file: string, env: LoadOptions['env']): Promise<unknown> {
   if (!existsSync(file)) {
-    throw new FaultsError([{ code: 'SNK_CONFIG_READ', at: file, message: 'there is no such file', hint: 'See --config.' }]);
+    throw new FaultsError([
+      { code: 'SNK_CONFIG_READ', at: file, message: 'there is no such file', hint: 'See --config.' },
+    ]);
   }
   try {
     if (extname(file) === '.json') return expandVariables(JSON.parse(readFileSync(file, 'utf8')), env, '');
@@ -64,7 +77,14 @@ async function fromFile(file: string, env: LoadOptions['env']): Promise<unknown>
   } catch (error) {
     if (error instanceof FaultsError) throw error;
     const message = error instanceof Error ? error.message : String(error);
-    throw new FaultsError([{ code: 'SNK_CONFIG_READ', at: file, message, hint: 'Wanted: export default defineConfig({ … }), or JSON.' }]);
+    throw new FaultsError([
+      {
+        code: 'SNK_CONFIG_READ',
+        at: file,
+        message,
+        hint: 'Wanted: export default defineConfig({ … }), or JSON.',
+      },
+    ]);
   }
 }
 
@@ -74,12 +94,17 @@ function expandVariables(value: unknown, env: LoadOptions['env'], at: string): u
     return value.replaceAll(/\$\{(\w+)\}/g, (_, name: string) => {
       const found = env[name];
       if (found !== undefined) return found;
-      throw new FaultsError([{ code: 'SNK_CONFIG_UNSET', at, message: `the environment variable ${name} is not set` }]);
+      throw new FaultsError([
+        { code: 'SNK_CONFIG_UNSET', at, message: `the environment variable ${name} is not set` },
+      ]);
     });
   }
   if (Array.isArray(value)) return value.map((item, i) => expandVariables(item, env, `${at}[${i}]`));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key, expandVariables(item, env, at === '' ? key : `${at}.${key}`)]),
+    Object.entries(value).map(([key, item]) => [
+      key,
+      expandVariables(item, env, at === '' ? key : `${at}.${key}`),
+    ]),
   );
 }

@@ -24,7 +24,15 @@ export interface KeyColumn extends Column {
   readonly lessOrEqual: string;
 }
 
-export type TableKind = 'table' | 'partitioned' | 'partition' | 'inheritance' | 'unlogged' | 'temporary' | 'view' | 'other';
+export type TableKind =
+  | 'table'
+  | 'partitioned'
+  | 'partition'
+  | 'inheritance'
+  | 'unlogged'
+  | 'temporary'
+  | 'view'
+  | 'other';
 
 export interface Table {
   readonly oid: string;
@@ -49,10 +57,18 @@ export interface Table {
 }
 
 type TableRow = Omit<Table, 'columns' | 'key' | 'fullName'> & { columns: CatalogColumn[] | null };
-type CatalogColumn = Column & { keyPosition: number | null; equals: string | null; greater: string | null; lessOrEqual: string | null };
+type CatalogColumn = Column & {
+  keyPosition: number | null;
+  equals: string | null;
+  greater: string | null;
+  lessOrEqual: string | null;
+};
 
 /** Names `schema.table` → tables; a name the catalog does not hold is absent from the map. */
-export async function describeTables(em: EntityManager, names: readonly string[]): Promise<Map<string, Table>> {
+export async function describeTables(
+  em: EntityManager,
+  names: readonly string[],
+): Promise<Map<string, Table>> {
   const { rows } = await tablesQuery(names).execute(em.getKysely());
   return new Map(rows.map((row) => [`${row.schema}.${row.name}`, toTable(row)]));
 }

@@ -19,7 +19,11 @@ const lockErrors = new Set(['55P03', '40P01', '57014']);
  * A lock request queues behind a long writer and blocks every later one, readers of the catalog aside. So each try
  * gives up after 300 ms and leaves the application at least as long before the next one.
  */
-export async function withShortLocks<T>(orm: MikroORM, options: DdlOptions, work: (tx: EntityManager) => Promise<T>): Promise<T> {
+export async function withShortLocks<T>(
+  orm: MikroORM,
+  options: DdlOptions,
+  work: (tx: EntityManager) => Promise<T>,
+): Promise<T> {
   const attempt = async (): Promise<T> =>
     await session(orm).transactional(async (tx) => {
       await tx.execute(`set local lock_timeout = '${lockWait}'`);
@@ -36,10 +40,14 @@ export async function withShortLocks<T>(orm: MikroORM, options: DdlOptions, work
     });
   } catch (error) {
     if (!lockErrors.has(codeOf(error) ?? '')) throw error;
-    throw new SnkError('SNK_LOCK_NOT_AVAILABLE', `could not ${options.doing}: a transaction holds the table`, {
-      hint: 'End the long transaction (pg_stat_activity, oldest xact_start) and run the command again.',
-      cause: error,
-      fate: 'retry',
-    });
+    throw new SnkError(
+      'SNK_LOCK_NOT_AVAILABLE',
+      `could not ${options.doing}: a transaction holds the table`,
+      {
+        hint: 'End the long transaction (pg_stat_activity, oldest xact_start) and run the command again.',
+        cause: error,
+        fate: 'retry',
+      },
+    );
   }
 }

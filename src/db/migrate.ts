@@ -16,10 +16,14 @@ export async function migrate(orm: MikroORM): Promise<string[]> {
     const executed = await executedMigrations(em);
     const newer = executed.filter((name) => !ours.has(name));
     if (newer.length > 0) {
-      throw new SnkError('SNK_SCHEMA_NEWER', `schema snk was installed by a newer SNK (${newer.join(', ')})`, {
-        hint: 'Run the newest SNK that has been installed here.',
-        fate: 'stop-process',
-      });
+      throw new SnkError(
+        'SNK_SCHEMA_NEWER',
+        `schema snk was installed by a newer SNK (${newer.join(', ')})`,
+        {
+          hint: 'Run the newest SNK that has been installed here.',
+          fate: 'stop-process',
+        },
+      );
     }
     if (executed.length === migrationsList.length) return [];
     return (await orm.migrator.up()).map((migration) => migration.name);
@@ -28,7 +32,11 @@ export async function migrate(orm: MikroORM): Promise<string[]> {
 
 /** Nothing is written: a node without schema snk has run none. */
 export async function executedMigrations(em: ReturnType<typeof session>): Promise<string[]> {
-  const [table] = await em.execute<{ present: boolean }[]>(`select to_regclass('snk.migrations') is not null as present`);
+  const [table] = await em.execute<{ present: boolean }[]>(
+    `select to_regclass('snk.migrations') is not null as present`,
+  );
   if (table?.present !== true) return [];
-  return (await em.execute<{ name: string }[]>('select name from snk.migrations order by id')).map((row) => row.name);
+  return (await em.execute<{ name: string }[]>('select name from snk.migrations order by id')).map(
+    (row) => row.name,
+  );
 }

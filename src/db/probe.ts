@@ -55,7 +55,12 @@ function factFaults(facts: NodeFacts): Fault[] {
   const faults: Fault[] = [];
   const at = facts.name;
   if (facts.serverVersionNum < oldestSupported) {
-    faults.push({ code: 'SNK_SERVER_TOO_OLD', at, message: `PostgreSQL ${facts.version} is too old`, hint: 'SNK needs PostgreSQL 14 or newer.' });
+    faults.push({
+      code: 'SNK_SERVER_TOO_OLD',
+      at,
+      message: `PostgreSQL ${facts.version} is too old`,
+      hint: 'SNK needs PostgreSQL 14 or newer.',
+    });
   }
   if (facts.standby) {
     faults.push({
@@ -76,31 +81,36 @@ function factFaults(facts: NodeFacts): Fault[] {
   return faults;
 }
 
+const pidText = 'select pg_backend_pid()::text as pid';
+
 /**
  * A session behind a pooler in transaction mode changes its server process: while a second client holds the process
  * that served the first one, the first is given another.
  */
 async function isPooledByTransaction(orm: MikroORM): Promise<boolean> {
-  const pid = async (em: EntityManager): Promise<string> => (await queryOne<{ pid: string }>(em, 'select pg_backend_pid()::text as pid')).pid;
-  return await session(orm).getKysely().connection().execute(async (first) => {
-    const ask = async (): Promise<string> => {
-      const { rows } = await first.executeQuery<{ pid: string }>(CompiledQuery.raw('select pg_backend_pid()::text as pid'));
-      return rows[0]?.pid ?? '';
-    };
-    const before = await ask();
-    return await session(orm).transactional(async (second) => {
-      const other = await pid(second as EntityManager);
-      const after = await ask();
-      return after !== before || other === before;
+  return await session(orm)
+    .getKysely()
+    .connection()
+    .execute(async (first) => {
+      const ask = async (): Promise<string> => {
+        const { rows } = await first.executeQuery<{ pid: string }>(CompiledQuery.raw(pidText));
+        return rows[0]?.pid ?? '';
+      };
+      const before = await ask();
+      return await session(orm).transactional(async (second) => {
+        const { pid: other } = await queryOne<{ pid: string }>(second as EntityManager, pidText);
+        const after = await ask();
+        return after !== before || other === before;
+      });
     });
-  });
 }
 
 function poolerFault(name: string): Fault {
   return {
     code: 'SNK_POOLER',
     at: name,
-    message: 'a connection pooler in transaction mode stands between: advisory locks and LISTEN do not work through it',
+    message:
+      'a connection pooler in transaction mode stands between: advisory locks and LISTEN do not work through it',
     hint: 'Give SNK the direct address of the server, or a pool in session mode.',
   };
 }
@@ -111,13 +121,28 @@ function connectFault(error: unknown, name: string): Fault {
   const message = error instanceof Error ? error.message : '';
   if (code === '08P01' || /unsupported startup parameter/.test(message)) return poolerFault(name);
   if (code === '28P01' || code === '28000') {
-    return { code: 'SNK_LOGIN', at: name, message: 'the server refused user or password', hint: 'Check the URL of the node and pg_hba.conf.' };
+    return {
+      code: 'SNK_LOGIN',
+      at: name,
+      message: 'the server refused user or password',
+      hint: 'Check the URL of the node and pg_hba.conf.',
+    };
   }
   if (code === '3D000') {
-    return { code: 'SNK_NO_DATABASE', at: name, message: 'the database does not exist', hint: 'Create it; SNK never does.' };
+    return {
+      code: 'SNK_NO_DATABASE',
+      at: name,
+      message: 'the database does not exist',
+      hint: 'Create it; SNK never does.',
+    };
   }
   if (isTransient(error)) {
-    return { code: 'SNK_UNREACHABLE', at: name, message: `cannot be reached (${code ?? 'no answer'})`, hint: 'Check host, port and firewall.' };
+    return {
+      code: 'SNK_UNREACHABLE',
+      at: name,
+      message: `cannot be reached (${code ?? 'no answer'})`,
+      hint: 'Check host, port and firewall.',
+    };
   }
   const known = toSnkError(error, 'connect');
   return { code: known.code, at: name, message: known.message, hint: known.hint };
@@ -127,7 +152,11 @@ function connectFault(error: unknown, name: string): Fault {
 export async function isSameDatabase(a: MikroORM, b: MikroORM, lock: number): Promise<boolean> {
   return await session(a).transactional(async (transaction) => {
     await query(transaction as EntityManager, 'select pg_advisory_xact_lock($1::bigint)', [lock]);
-    const { free } = await queryOne<{ free: boolean }>(session(b), 'select pg_try_advisory_xact_lock($1::bigint) as free', [lock]);
+    const { free } = await queryOne<{ free: boolean }>(
+      session(b),
+      'select pg_try_advisory_xact_lock($1::bigint) as free',
+      [lock],
+    );
     return !free;
   });
 }

@@ -23,11 +23,16 @@ const transientNodeCodes = new Set([
   'ENOTFOUND',
   'EAI_AGAIN',
 ]);
-const lostConnection = /connection terminated|timeout exceeded when trying to connect|connection ended|not queryable|rolled back instead of committed/i;
+const lostConnection =
+  /connection terminated|timeout exceeded when trying to connect|connection ended|not queryable|rolled back instead of committed/i;
 
 /** The SQLSTATE or the operating system's code of a driver error, through MikroORM's wrapping. */
 export function codeOf(error: unknown): string | undefined {
-  for (let current = error; current instanceof Error; current = current.cause ?? (current as { previous?: unknown }).previous) {
+  for (
+    let current = error;
+    current instanceof Error;
+    current = current.cause ?? (current as { previous?: unknown }).previous
+  ) {
     const code = (current as { code?: unknown }).code;
     if (typeof code === 'string') return code;
   }

@@ -19,14 +19,19 @@ interface Baseline {
 export async function attachLink(link: Link, source: MikroORM, target: MikroORM): Promise<void> {
   const sourceId = await nodeId(session(source), link.source);
   const targetId = await nodeId(session(target), link.target);
-  const cursorExists = (await query(session(target), 'select from snk.cursor where link = $1', [link.name])).length > 0;
+  const cursorExists =
+    (await query(session(target), 'select from snk.cursor where link = $1', [link.name])).length > 0;
   if (!cursorExists) {
     const baseline = await subscribe(session(source), link, targetId);
     // An old subscriber and no cursor: the target lost it. The chain check will say so; nothing is made here.
     if (baseline.generation === '0') await placeCursor(session(target), link, sourceId, baseline);
   }
   for (const flow of link.flows) {
-    await query(session(target), `insert into snk.backfill (link, target_table) values ($1, $2) on conflict do nothing`, [link.name, flow.to]);
+    await query(
+      session(target),
+      `insert into snk.backfill (link, target_table) values ($1, $2) on conflict do nothing`,
+      [link.name, flow.to],
+    );
   }
 }
 
@@ -49,7 +54,12 @@ async function subscribe(em: EntityManager, link: Link, targetId: string): Promi
   });
 }
 
-async function placeCursor(em: EntityManager, link: Link, sourceId: string, baseline: Baseline): Promise<void> {
+async function placeCursor(
+  em: EntityManager,
+  link: Link,
+  sourceId: string,
+  baseline: Baseline,
+): Promise<void> {
   await query(
     em,
     `insert into snk.cursor (link, source_node, low, generation, nonce)

@@ -65,14 +65,21 @@ export function rangesOf(source: SourceFlow, target: WritableFlow): { from: Rang
  * One step: the next range is equal and passed over, or copied. It runs between two windows of the same link, so a
  * row read here is never older than what the link has already applied.
  */
-export async function backfillStep(engine: LinkEngine, standing: Standing, index: number): Promise<BackfillStep> {
+export async function backfillStep(
+  engine: LinkEngine,
+  standing: Standing,
+  index: number,
+): Promise<BackfillStep> {
   const source = engine.sourceFlows[index] as SourceFlow;
   const target = engine.apply.flows[index] as WritableFlow;
   const { from, to } = rangesOf(source, target);
   const state = await loadState(engine, source, target);
   let limit = compareRows;
   for (;;) {
-    const ours = await ask<Summary>(engine.source, hashRange(from, { after: state.position, upTo: null }, limit));
+    const ours = await ask<Summary>(
+      engine.source,
+      hashRange(from, { after: state.position, upTo: null }, limit),
+    );
     if (ours.last === null) return await finish(engine, standing, state, target);
     const bounds = { after: state.position, upTo: ours.last };
     const theirs = await ask<Summary>(engine.target, hashRange(to, bounds, null));
@@ -101,7 +108,10 @@ async function copy(engine: LinkEngine, standing: Standing, copying: Copying): P
   let rows = await readRows(engine, source, bounds);
   while (rows.size > copySize && summary.count > 1) {
     const limit = Math.max(1, Math.floor((summary.count * copySize) / rows.size / 2));
-    summary = await ask<Summary>(engine.source, hashRange(source, { after: state.position, upTo: null }, limit));
+    summary = await ask<Summary>(
+      engine.source,
+      hashRange(source, { after: state.position, upTo: null }, limit),
+    );
     bounds = { after: state.position, upTo: summary.last ?? bounds.upTo };
     rows = await readRows(engine, source, bounds);
   }
@@ -115,11 +125,16 @@ async function copy(engine: LinkEngine, standing: Standing, copying: Copying): P
       high: rows.snapshot,
       capturedAt: null,
       next: standing.position,
-      also: async (tx, written) => await advance(tx, engine, target, bounds.upTo, rows.count, written.written),
+      also: async (tx, written) =>
+        await advance(tx, engine, target, bounds.upTo, rows.count, written.written),
     },
     'tolerant',
   );
-  return { standing: applied.standing, applied, progress: progressOf(target, state, rows.count, applied.written, false) };
+  return {
+    standing: applied.standing,
+    applied,
+    progress: progressOf(target, state, rows.count, applied.written, false),
+  };
 }
 
 async function readRows(engine: LinkEngine, range: RangeTable, bounds: { after: Key | null; upTo: Key }) {
@@ -128,7 +143,12 @@ async function readRows(engine: LinkEngine, range: RangeTable, bounds: { after: 
     readRange(range, bounds),
   );
   const columns = range.columns.map((_, i) => answer[`c${i}`] ?? null);
-  return { snapshot: answer.snapshot, count: answer.count, columns, size: columns.reduce((sum, text) => sum + (text?.length ?? 0), 0) };
+  return {
+    snapshot: answer.snapshot,
+    count: answer.count,
+    columns,
+    size: columns.reduce((sum, text) => sum + (text?.length ?? 0), 0),
+  };
 }
 
 async function ask<Row>(orm: LinkEngine['source'], statement: Statement): Promise<Row> {
@@ -147,12 +167,26 @@ async function loadState(engine: LinkEngine, source: SourceFlow, target: Writabl
   );
   if (state.position !== null || state.rowsEstimated !== '0') return state;
   // The planner's figure is 0 or stale for a table that was never analysed; a progress bar needs a better one.
-  const { rows } = await queryOne<{ rows: string }>(session(engine.source), `select count(*)::text as rows from ${source.table.quoted}`);
-  await query(session(engine.target), 'update snk.backfill set rows_estimated = $3::bigint where link = $1 and target_table = $2', [...key, rows]);
+  const { rows } = await queryOne<{ rows: string }>(
+    session(engine.source),
+    `select count(*)::text as rows from ${source.table.quoted}`,
+  );
+  await query(
+    session(engine.target),
+    'update snk.backfill set rows_estimated = $3::bigint where link = $1 and target_table = $2',
+    [...key, rows],
+  );
   return { ...state, rowsEstimated: rows };
 }
 
-async function advance(em: EntityManager, engine: LinkEngine, target: WritableFlow, to: Key, compared: number, copied: number): Promise<void> {
+async function advance(
+  em: EntityManager,
+  engine: LinkEngine,
+  target: WritableFlow,
+  to: Key,
+  compared: number,
+  copied: number,
+): Promise<void> {
   await query(
     em,
     `update snk.backfill
@@ -162,7 +196,12 @@ async function advance(em: EntityManager, engine: LinkEngine, target: WritableFl
   );
 }
 
-async function finish(engine: LinkEngine, standing: Standing, state: State, target: WritableFlow): Promise<BackfillStep> {
+async function finish(
+  engine: LinkEngine,
+  standing: Standing,
+  state: State,
+  target: WritableFlow,
+): Promise<BackfillStep> {
   await query(
     session(engine.target),
     'update snk.backfill set done_at = clock_timestamp() where link = $1 and target_table = $2 and done_at is null',
@@ -171,7 +210,13 @@ async function finish(engine: LinkEngine, standing: Standing, state: State, targ
   return { standing, applied: null, progress: progressOf(target, state, 0, 0, true) };
 }
 
-function progressOf(target: WritableFlow, state: State, compared: number, copied: number, done: boolean): BackfillProgress {
+function progressOf(
+  target: WritableFlow,
+  state: State,
+  compared: number,
+  copied: number,
+  done: boolean,
+): BackfillProgress {
   const rowsCompared = Number(state.rowsCompared) + compared;
   return {
     table: target.table.fullName,

@@ -40,7 +40,10 @@ function missingTable(side: TablesOfNode, name: string): Fault {
     code: 'SNK_TABLE_MISSING',
     at: `${side.node}: ${name}`,
     message: 'there is no such table',
-    hint: near === undefined ? 'Create it; SNK never does.' : `The nearest name is '${near}'. SNK creates no tables.`,
+    hint:
+      near === undefined
+        ? 'Create it; SNK never does.'
+        : `The nearest name is '${near}'. SNK creates no tables.`,
   };
 }
 
@@ -96,8 +99,10 @@ function shapeFaults(source: TablesOfNode, from: Table, target: TablesOfNode, to
   for (const column of from.columns) {
     const other = theirs.get(column.name);
     if (other === undefined) differ(`column ${column.name} is missing on ${target.node}`);
-    else if (other.type !== column.type) differ(`column ${column.name} is ${column.type} on ${source.node} and ${other.type} on ${target.node}`);
-    else if (other.notNull && !column.notNull) differ(`column ${column.name} may be null on ${source.node} and not on ${target.node}`);
+    else if (other.type !== column.type)
+      differ(`column ${column.name} is ${column.type} on ${source.node} and ${other.type} on ${target.node}`);
+    else if (other.notNull && !column.notNull)
+      differ(`column ${column.name} may be null on ${source.node} and not on ${target.node}`);
   }
   const ours = new Set(from.columns.map((column) => column.name));
   for (const column of to.columns) {

@@ -73,12 +73,15 @@ export class Doorbell {
   #rung(): void {
     if (this.#armed) {
       this.#armed = false;
-      void this.session.ask('select pg_advisory_unlock($1::integer, $2::integer) as ok', [doorbellLock.space, doorbellLock.id]);
+      void this.session.ask('select pg_advisory_unlock($1::integer, $2::integer) as ok', [
+        doorbellLock.space,
+        doorbellLock.id,
+      ]);
     }
     this.#wake();
   }
 
   #wake(): void {
-    for (const wake of [...this.#sleepers]) wake();
+    for (const wake of this.#sleepers) wake();
   }
 }

@@ -29,7 +29,13 @@ export interface DrainState {
   readonly backfilling: boolean | null;
 }
 
-export const freshState: DrainState = { standing: null, care: 'plain', pageKeys: 0, untidy: true, backfilling: null };
+export const freshState: DrainState = {
+  standing: null,
+  care: 'plain',
+  pageKeys: 0,
+  untidy: true,
+  backfilling: null,
+};
 
 export interface DrainReport {
   readonly state: DrainState;
@@ -44,7 +50,11 @@ export interface DrainReport {
 
 const purgeRows = 10_000;
 
-export async function drainLink(engine: LinkEngine, before: DrainState, limits: DrainLimits): Promise<DrainReport> {
+export async function drainLink(
+  engine: LinkEngine,
+  before: DrainState,
+  limits: DrainLimits,
+): Promise<DrainReport> {
   const until = performance.now() + limits.budget;
   let standing = before.standing ?? (await loadStanding(engine));
   let { care, untidy } = before;
@@ -55,12 +65,16 @@ export async function drainLink(engine: LinkEngine, before: DrainState, limits: 
   let drained = false;
 
   do {
-    const page = await engine.reader.read(session(engine.source), standing.position, { ...limits.page, keys: pageKeys });
+    const page = await engine.reader.read(session(engine.source), standing.position, {
+      ...limits.page,
+      keys: pageKeys,
+    });
     if (page !== null) {
       const applied = await applyBatch(engine.apply, standing, batchOfPage(standing.position, page), care);
       standing = applied.standing;
       // Back to trust after a page that went in without a clash.
-      care = applied.written === page.rows.reduce((sum, rows) => sum + rows.count, 0) ? 'plain' : applied.care;
+      care =
+        applied.written === page.rows.reduce((sum, rows) => sum + rows.count, 0) ? 'plain' : applied.care;
       pageKeys = nextPageKeys(pageKeys, page.keyCount, page.size, limits);
       untidy = true;
       total.windows += 1;
@@ -93,11 +107,18 @@ export async function drainLink(engine: LinkEngine, before: DrainState, limits: 
 export function nextPageKeys(current: number, keys: number, size: number, limits: DrainLimits): number {
   if (keys === 0 || size === 0) return current;
   const fitting = Math.max(1, Math.floor((limits.pageSize / size) * keys));
-  return Math.min(limits.page.keys, Math.max(1, fitting < current ? fitting : Math.min(fitting, current * 2)));
+  return Math.min(
+    limits.page.keys,
+    Math.max(1, fitting < current ? fitting : Math.min(fitting, current * 2)),
+  );
 }
 
 /** Tells the source how far the target is, and purges the change log and the ledger down to their bounds. */
-export async function tidyLink(engine: LinkEngine, state: DrainState, limits: DrainLimits): Promise<DrainState> {
+export async function tidyLink(
+  engine: LinkEngine,
+  state: DrainState,
+  limits: DrainLimits,
+): Promise<DrainState> {
   if (state.standing === null) return state;
   const { position, subscriber } = state.standing;
   await acknowledge(session(engine.source), engine.link.name, subscriber.nonce, position.low);

@@ -41,10 +41,21 @@ export function byReference(tables: readonly Table[]): number[] {
   return done;
 }
 
-export async function openEngine(link: Link, source: MikroORM, target: MikroORM, newNonce: () => string): Promise<LinkEngine> {
+export async function openEngine(
+  link: Link,
+  source: MikroORM,
+  target: MikroORM,
+  newNonce: () => string,
+): Promise<LinkEngine> {
   const [from, to, ids, sourceNode] = await Promise.all([
-    describeTables(session(source), link.flows.map((flow) => flow.from)),
-    describeTables(session(target), link.flows.map((flow) => flow.to)),
+    describeTables(
+      session(source),
+      link.flows.map((flow) => flow.from),
+    ),
+    describeTables(
+      session(target),
+      link.flows.map((flow) => flow.to),
+    ),
     capturedTables(session(source)),
     nodeId(session(source), link.source),
   ]);
@@ -55,12 +66,20 @@ export async function openEngine(link: Link, source: MikroORM, target: MikroORM,
     if (sourceTable === undefined) throw missing(link.source, flow.from);
     if (targetTable === undefined) throw missing(link.target, flow.to);
     if (tableId === undefined) {
-      throw new SnkError('SNK_NOT_INSTALLED', `${link.source}: ${flow.from} is not captured`, { hint: "Run 'snk install'." });
+      throw new SnkError('SNK_NOT_INSTALLED', `${link.source}: ${flow.from} is not captured`, {
+        hint: "Run 'snk install'.",
+      });
     }
     return { sourceTable, targetTable, tableId };
   });
-  const ordered = byReference(pairs.map((pair) => pair.targetTable)).map((index) => pairs[index] as (typeof pairs)[number]);
-  const sourceFlows = ordered.map(({ sourceTable, tableId }) => ({ tableId, table: sourceTable, columns: sourceTable.columns }));
+  const ordered = byReference(pairs.map((pair) => pair.targetTable)).map(
+    (index) => pairs[index] as (typeof pairs)[number],
+  );
+  const sourceFlows = ordered.map(({ sourceTable, tableId }) => ({
+    tableId,
+    table: sourceTable,
+    columns: sourceTable.columns,
+  }));
   const targetFlows: WritableFlow[] = ordered.map(({ sourceTable, targetTable }) => {
     const byName = new Map(targetTable.columns.map((column) => [column.name, column]));
     const columns = sourceTable.columns.map((column) => {
@@ -105,7 +124,8 @@ export async function nodeId(em: EntityManager, name: string): Promise<string> {
        database_oid = (select oid::text from pg_database where datname = current_database()) as same
      from snk.node`,
   );
-  if (row === undefined) throw new SnkError('SNK_NOT_INSTALLED', `${name}: SNK is not installed`, { hint: "Run 'snk install'." });
+  if (row === undefined)
+    throw new SnkError('SNK_NOT_INSTALLED', `${name}: SNK is not installed`, { hint: "Run 'snk install'." });
   if (row.standby) {
     throw new SnkError('SNK_STANDBY', `${name} is a standby: it reports running transactions as done`, {
       hint: 'Point the node at the primary.',
@@ -129,14 +149,21 @@ export async function loadStanding(engine: LinkEngine): Promise<Standing> {
     loadSubscriber(session(engine.source), engine.link.name),
   ]);
   if (cursor === null || subscriber === null) {
-    throw new SnkError('SNK_NOT_ATTACHED', `link ${engine.link.name} has not been attached`, { hint: "Run 'snk install'." });
-  }
-  if (cursor.sourceNode !== engine.apply.origin) {
-    throw new SnkError('SNK_SOURCE_REPLACED', `link ${engine.link.name}: ${engine.link.source} is not the database it was`, {
-      hint: `Run 'snk install --rebaseline ${engine.link.name}'.`,
+    throw new SnkError('SNK_NOT_ATTACHED', `link ${engine.link.name} has not been attached`, {
+      hint: "Run 'snk install'.",
     });
   }
-  if (cursor.state === 'paused') throw new SnkError('SNK_PAUSED', `link ${engine.link.name} is paused`, { fate: 'retry' });
+  if (cursor.sourceNode !== engine.apply.origin) {
+    throw new SnkError(
+      'SNK_SOURCE_REPLACED',
+      `link ${engine.link.name}: ${engine.link.source} is not the database it was`,
+      {
+        hint: `Run 'snk install --rebaseline ${engine.link.name}'.`,
+      },
+    );
+  }
+  if (cursor.state === 'paused')
+    throw new SnkError('SNK_PAUSED', `link ${engine.link.name} is paused`, { fate: 'retry' });
   checkChain(engine.link.name, cursor, subscriber);
   return { position: cursor, subscriber };
 }

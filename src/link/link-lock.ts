@@ -31,7 +31,10 @@ export class LinkLock {
   /** False while another process has it, or while no session stands. */
   async hold(): Promise<boolean> {
     if (this.#held) return true;
-    this.#held = await this.#session.ask('select pg_try_advisory_lock($1::integer, hashtext($2)) as ok', [linkLockSpace, this.#link]);
+    this.#held = await this.#session.ask('select pg_try_advisory_lock($1::integer, hashtext($2)) as ok', [
+      linkLockSpace,
+      this.#link,
+    ]);
     return this.#held;
   }
 }

@@ -13,14 +13,17 @@ export class LinkPool {
     const threads = Math.max(1, Math.min(links, Math.max(2, availableParallelism())));
     this.#pool = new Piscina({
       // The worker stands beside this file, as source or as built.
-      filename: new URL(import.meta.url.endsWith('.ts') ? './link-worker.ts' : './link-worker.js', import.meta.url).href,
+      filename: new URL(
+        import.meta.url.endsWith('.ts') ? './link-worker.ts' : './link-worker.js',
+        import.meta.url,
+      ).href,
       name: 'runTask',
       minThreads: threads,
       maxThreads: threads,
       concurrentTasksPerWorker: Math.max(1, Math.ceil(links / threads)),
       idleTimeout: Number.POSITIVE_INFINITY,
       // A page's texts are short-lived; a small young generation keeps what they leave behind small.
-      resourceLimits: { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 512 },
+      resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 512 },
     });
   }
 

@@ -113,9 +113,17 @@ export class LinkRunner {
     this.#drain = report.state;
     if (report.windows + report.rows > 0) {
       const { windows, rows, conflicts, parked } = report;
-      events.tell('link:applied', { link: link.name, windows, rows, conflicts, parked, durationMs: performance.now() - startedAt });
+      events.tell('link:applied', {
+        link: link.name,
+        windows,
+        rows,
+        conflicts,
+        parked,
+        durationMs: performance.now() - startedAt,
+      });
     }
-    for (const progress of report.backfill) events.tell('backfill:progress', { link: link.name, ...progress });
+    for (const progress of report.backfill)
+      events.tell('backfill:progress', { link: link.name, ...progress });
     return report;
   }
 
@@ -127,7 +135,10 @@ export class LinkRunner {
 
   async #recovered(): Promise<void> {
     if (this.#failedAt === null) return;
-    this.#options.events.tell('link:recovered', { link: this.#options.link.name, outageMs: Date.now() - this.#failedAt });
+    this.#options.events.tell('link:recovered', {
+      link: this.#options.link.name,
+      outageMs: Date.now() - this.#failedAt,
+    });
     this.#failedAt = null;
     this.#retryIn = pace.retry[0];
     await this.#record('running', null);
@@ -158,12 +169,15 @@ export class LinkRunner {
 
   /** For `status` in another process; where the target is not to be had, the status says that itself. */
   async #record(state: 'running' | 'stopped', error: SnkError | null): Promise<void> {
-    const json = error === null ? null : JSON.stringify({ code: error.code, message: error.message, hint: error.hint ?? null });
-    await query(session(this.#options.target), `update snk.cursor set state = $2, error = $3::jsonb where link = $1 and state <> 'paused'`, [
-      this.#options.link.name,
-      state,
-      json,
-    ]).catch(() => undefined);
+    const json =
+      error === null
+        ? null
+        : JSON.stringify({ code: error.code, message: error.message, hint: error.hint ?? null });
+    await query(
+      session(this.#options.target),
+      `update snk.cursor set state = $2, error = $3::jsonb where link = $1 and state <> 'paused'`,
+      [this.#options.link.name, state, json],
+    ).catch(() => undefined);
   }
 }
 

@@ -40,7 +40,10 @@ export async function runTask(task: LinkTask): Promise<LinkAnswer> {
     const engine = await engineOf(task);
     if (task.kind === 'drain') return { ok: true, report: await drainLink(engine, task.state, task.limits) };
     const state = await tidyLink(engine, task.state, task.limits);
-    return { ok: true, report: { state, windows: 0, rows: 0, conflicts: 0, parked: 0, drained: true, backfill: [] } };
+    return {
+      ok: true,
+      report: { state, windows: 0, rows: 0, conflicts: 0, parked: 0, drained: true, backfill: [] },
+    };
   } catch (error) {
     return { ok: false, error: serializeError(toSnkError(error, `link ${task.link.name}`)) };
   }

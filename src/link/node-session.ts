@@ -55,7 +55,9 @@ export class NodeSession {
   async #live(signal: AbortSignal): Promise<boolean> {
     let client: PoolClient | undefined;
     try {
-      const pool = (await this.#orm.em.getConnection().getNativeClient()) as { connect(): Promise<PoolClient> };
+      const pool = (await this.#orm.em.getConnection().getNativeClient()) as {
+        connect(): Promise<PoolClient>;
+      };
       client = await pool.connect();
       const ended = new Promise<void>((resolve) => {
         client?.once('end', resolve);

@@ -64,7 +64,8 @@ export async function makePlan({ topology, ormOf, newLock }: PlanOptions): Promi
   const reached = topology.nodes.map((node) => node.name).filter((name) => facts.has(name));
   faults.push(...(await sameDatabaseFaults(reached, ormOf, newLock)));
   const sides = new Map<string, TablesOfNode>();
-  for (const name of reached) sides.set(name, await tablesOf(topology, name, facts.get(name) as NodeFacts, ormOf(name)));
+  for (const name of reached)
+    sides.set(name, await tablesOf(topology, name, facts.get(name) as NodeFacts, ormOf(name)));
   for (const link of topology.links) {
     const source = sides.get(link.source);
     const target = sides.get(link.target);
@@ -83,7 +84,10 @@ export async function makePlan({ topology, ormOf, newLock }: PlanOptions): Promi
         .map((captured) => captured.table)
         .filter((table) => sides.get(name)?.captured.has(table) !== true),
     })),
-    links: topology.links.map((link) => ({ name: link.name, flows: link.flows.map((flow) => sentence(link, flow.from, flow.to)) })),
+    links: topology.links.map((link) => ({
+      name: link.name,
+      flows: link.flows.map((flow) => sentence(link, flow.from, flow.to)),
+    })),
     faults: unique(faults),
     warnings,
   };
@@ -98,13 +102,22 @@ function preparedWarning(node: string): Fault {
   return {
     code: 'SNK_PREPARED_TRANSACTIONS',
     at: node,
-    message: 'max_prepared_transactions is not 0: writers do not ring, and SNK polls up to twice a second when idle',
+    message:
+      'max_prepared_transactions is not 0: writers do not ring, and SNK polls up to twice a second when idle',
   };
 }
 
-async function tablesOf(topology: Topology, node: string, facts: NodeFacts, orm: MikroORM): Promise<TablesOfNode> {
+async function tablesOf(
+  topology: Topology,
+  node: string,
+  facts: NodeFacts,
+  orm: MikroORM,
+): Promise<TablesOfNode> {
   const wanted = topology.links.flatMap((link) =>
-    link.flows.flatMap((flow) => [...(link.source === node ? [flow.from] : []), ...(link.target === node ? [flow.to] : [])]),
+    link.flows.flatMap((flow) => [
+      ...(link.source === node ? [flow.from] : []),
+      ...(link.target === node ? [flow.to] : []),
+    ]),
   );
   const em = session(orm);
   const installed = (await executedMigrations(em)).length > 0;
@@ -119,7 +132,10 @@ async function tablesOf(topology: Topology, node: string, facts: NodeFacts, orm:
        limit 5000`,
     ),
     installed
-      ? query<{ name: string }>(em, `select table_schema || '.' || table_name as name from snk.captured_table where fingerprint <> ''`)
+      ? query<{ name: string }>(
+          em,
+          `select table_schema || '.' || table_name as name from snk.captured_table where fingerprint <> ''`,
+        )
       : Promise.resolve([]),
   ]);
   return {
@@ -131,12 +147,20 @@ async function tablesOf(topology: Topology, node: string, facts: NodeFacts, orm:
   };
 }
 
-async function sameDatabaseFaults(nodes: readonly string[], ormOf: PlanOptions['ormOf'], newLock: () => number): Promise<Fault[]> {
+async function sameDatabaseFaults(
+  nodes: readonly string[],
+  ormOf: PlanOptions['ormOf'],
+  newLock: () => number,
+): Promise<Fault[]> {
   const faults: Fault[] = [];
   for (const [i, a] of nodes.entries()) {
     for (const b of nodes.slice(i + 1)) {
       if (await isSameDatabase(ormOf(a), ormOf(b), newLock()).catch(() => false)) {
-        faults.push({ code: 'SNK_SAME_DATABASE', at: `${a}, ${b}`, message: 'both nodes are one and the same database' });
+        faults.push({
+          code: 'SNK_SAME_DATABASE',
+          at: `${a}, ${b}`,
+          message: 'both nodes are one and the same database',
+        });
       }
     }
   }

@@ -24,7 +24,11 @@ export interface LinkStatus {
   readonly conflicts: number | null;
   readonly parked: number | null;
   readonly lastAppliedAt: string | null;
-  readonly lastError: { readonly code: string; readonly message: string; readonly hint: string | null } | null;
+  readonly lastError: {
+    readonly code: string;
+    readonly message: string;
+    readonly hint: string | null;
+  } | null;
   /** A process is at work on it. */
   readonly running: boolean;
 }
@@ -38,12 +42,16 @@ export interface Status {
 const catchingUpMs = 1_000;
 
 export async function readStatus(topology: Topology, ormOf: (node: string) => MikroORM): Promise<Status> {
-  const nodes = await Promise.all(topology.nodes.map(async ({ name }) => await nodeStatus(name, ormOf(name))));
+  const nodes = await Promise.all(
+    topology.nodes.map(async ({ name }) => await nodeStatus(name, ormOf(name))),
+  );
   const reachable = new Set(nodes.filter((node) => node.reachable).map((node) => node.name));
   const links = await Promise.all(
     topology.links.map(async (link) =>
       reachable.has(link.source) && reachable.has(link.target)
-        ? await linkStatus(link, session(ormOf(link.source)), session(ormOf(link.target))).catch(() => unreachable(link))
+        ? await linkStatus(link, session(ormOf(link.source)), session(ormOf(link.target))).catch(() =>
+            unreachable(link),
+          )
         : unreachable(link),
     ),
   );
@@ -54,7 +62,8 @@ async function nodeStatus(name: string, orm: MikroORM): Promise<NodeStatus> {
   const probe = await probeNode(orm, name);
   if (!probe.ok) return { name, reachable: false, version: null, changeLogRows: null };
   const rows = probe.facts.hasSchema
-    ? (await queryOne<{ rows: number }>(session(orm), 'select count(*)::float8 as rows from snk.change_log')).rows
+    ? (await queryOne<{ rows: number }>(session(orm), 'select count(*)::float8 as rows from snk.change_log'))
+        .rows
     : null;
   return { name, reachable: true, version: probe.facts.version, changeLogRows: rows };
 }
@@ -111,7 +120,11 @@ async function linkStatus(link: Link, source: EntityManager, target: EntityManag
 }
 
 function notAttached(link: Link): LinkStatus['lastError'] {
-  return { code: 'SNK_NOT_ATTACHED', message: `link ${link.name} has not been attached`, hint: "Run 'snk install' or 'snk run'." };
+  return {
+    code: 'SNK_NOT_ATTACHED',
+    message: `link ${link.name} has not been attached`,
+    hint: "Run 'snk install' or 'snk run'.",
+  };
 }
 
 function stateOf(facts: TargetFacts, lagMs: number): LinkStatusState {
@@ -121,7 +134,8 @@ function stateOf(facts: TargetFacts, lagMs: number): LinkStatusState {
   return facts.high !== null || lagMs > catchingUpMs ? 'catching-up' : 'live';
 }
 
-const iso = (column: string): string => `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+const iso = (column: string): string =>
+  `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
 const targetText = `
 select

@@ -57,15 +57,30 @@ returning 1 as raised`;
 /** Resolves when the fence is on disk. Throws SNK_OVERTAKEN when another process has moved the fence meanwhile. */
 export async function raiseFence(em: EntityManager, fence: Fence): Promise<void> {
   const { link, expected, next, safe } = fence;
-  const binds = [link, expected.generation, expected.nonce, next.generation, next.nonce, next.prevNonce, safe];
+  const binds = [
+    link,
+    expected.generation,
+    expected.nonce,
+    next.generation,
+    next.nonce,
+    next.prevNonce,
+    safe,
+  ];
   const raised = await query(em, fenceText, binds);
   if (raised.length !== 1) {
-    throw new SnkError('SNK_OVERTAKEN', `link ${link}: another process has moved its fence`, { fate: 'retry' });
+    throw new SnkError('SNK_OVERTAKEN', `link ${link}: another process has moved its fence`, {
+      fate: 'retry',
+    });
   }
 }
 
 /** Tells the source, without moving the chain, that everything up to `safe` is in the target: purge may follow. */
-export async function acknowledge(em: EntityManager, link: string, nonce: string, safe: string): Promise<void> {
+export async function acknowledge(
+  em: EntityManager,
+  link: string,
+  nonce: string,
+  safe: string,
+): Promise<void> {
   await query(
     em,
     `update snk.subscriber set safe = $3::pg_snapshot, updated_at = clock_timestamp() where link = $1 and nonce = $2::uuid`,

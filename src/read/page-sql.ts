@@ -22,7 +22,10 @@ export function unnestKeys(key: readonly KeyColumn[], keys: (index: number) => s
 
 export function joinKeys(key: readonly KeyColumn[], alias: string): string {
   return key
-    .map((column, index) => `${alias}.${column.quoted} ${column.equals} k.k${index}${column.arrayable ? '' : `::${column.type}`}`)
+    .map(
+      (column, index) =>
+        `${alias}.${column.quoted} ${column.equals} k.k${index}${column.arrayable ? '' : `::${column.type}`}`,
+    )
     .join(' and ');
 }
 

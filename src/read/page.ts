@@ -63,7 +63,9 @@ export class PageReader {
     return await em.transactional(
       async (tx) => {
         const summary = await this.#ask(tx as EntityManager, [], binds);
-        const touched = this.#flows.flatMap((flow, i) => (summary.tableIds?.includes(flow.tableId) ? [i] : []));
+        const touched = this.#flows.flatMap((flow, i) =>
+          summary.tableIds?.includes(flow.tableId) ? [i] : [],
+        );
         if (touched.length === 0) return this.#toPage(position, [], summary);
         return this.#toPage(position, touched, await this.#ask(tx as EntityManager, touched, binds));
       },
@@ -98,7 +100,10 @@ export class PageReader {
       lastSeq: answer.lastSeq ?? position.seq,
       capturedAt: answer.capturedAt,
       rows,
-      size: rows.reduce((sum, flowRows) => sum + flowRows.columns.reduce((all, text) => all + (text?.length ?? 0), 0), 0),
+      size: rows.reduce(
+        (sum, flowRows) => sum + flowRows.columns.reduce((all, text) => all + (text?.length ?? 0), 0),
+        0,
+      ),
     };
   }
 }

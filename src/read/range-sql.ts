@@ -28,12 +28,14 @@ function ordered(range: RangeTable, column: KeyColumn): string {
   return `t.${column.quoted}${collate(range, column)}`;
 }
 
-const collate = (range: RangeTable, column: KeyColumn) => (range.byteOrder && column.collation !== null ? ' collate "C"' : '');
+const collate = (range: RangeTable, column: KeyColumn) =>
+  range.byteOrder && column.collation !== null ? ' collate "C"' : '';
 
 /** `(a, b) > (x, y)`, written out where an operator class of its own forbids the row form. */
 function compare(range: RangeTable, direction: 'after' | 'upTo', firstBind: number): string {
   const { key } = range.table;
-  const value = (column: KeyColumn, i: number) => `$${firstBind + i}::text::${column.type}${collate(range, column)}`;
+  const value = (column: KeyColumn, i: number) =>
+    `$${firstBind + i}::text::${column.type}${collate(range, column)}`;
   if (key.every((column) => column.equals.startsWith('operator(pg_catalog.'))) {
     const left = key.map((column) => ordered(range, column)).join(', ');
     const right = key.map((column, i) => value(column, i)).join(', ');
@@ -41,7 +43,9 @@ function compare(range: RangeTable, direction: 'after' | 'upTo', firstBind: numb
   }
   const greater = key
     .map((column, i) => {
-      const equal = key.slice(0, i).map((before, j) => `${ordered(range, before)} ${before.equals} ${value(before, j)}`);
+      const equal = key
+        .slice(0, i)
+        .map((before, j) => `${ordered(range, before)} ${before.equals} ${value(before, j)}`);
       return `(${[...equal, `${ordered(range, column)} ${column.greater} ${value(column, i)}`].join(' and ')})`;
     })
     .join(' or ');
@@ -67,12 +71,14 @@ const orderBy = (range: RangeTable, way = '') =>
 const rowHash = (range: RangeTable) =>
   `hashtextextended(row(${range.columns.map((column) => `t.${column.quoted}::text`).join(', ')})::text, 0)`;
 
-const keyText = (range: RangeTable) => `array[${range.table.key.map((column) => `t.${column.quoted}::text`).join(', ')}]`;
+const keyText = (range: RangeTable) =>
+  `array[${range.table.key.map((column) => `t.${column.quoted}::text`).join(', ')}]`;
 
 /** Answers `count`, `hash` (a sum, so equal differences do not cancel) and `last`, the greatest key. */
 export function hashRange(range: RangeTable, bounds: Range, limit: number | null): Statement {
   const filter = where(range, bounds);
-  const limited = limit === null ? '' : `order by ${orderBy(range)} limit $${filter.binds.length + 1}::bigint`;
+  const limited =
+    limit === null ? '' : `order by ${orderBy(range)} limit $${filter.binds.length + 1}::bigint`;
   const keys = range.table.key.map((column) => `t.${column.quoted}`).join(', ');
   return {
     text: `
@@ -117,9 +123,14 @@ order by ${orderBy(range)}`,
 }
 
 /** The same for given keys; a text array per key column is bound. */
-export function hashKeys(range: RangeTable, keys: readonly Key[]): { text: string; binds: (readonly string[])[] } {
+export function hashKeys(
+  range: RangeTable,
+  keys: readonly Key[],
+): { text: string; binds: (readonly string[])[] } {
   const { key } = range.table;
-  const match = key.map((column, i) => `t.${column.quoted} ${column.equals} k.k${i}::${column.type}`).join(' and ');
+  const match = key
+    .map((column, i) => `t.${column.quoted} ${column.equals} k.k${i}::${column.type}`)
+    .join(' and ');
   return {
     text: `
 select ${keyText(range)} as key, ${rowHash(range)}::text as hash

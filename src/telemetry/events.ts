@@ -13,11 +13,20 @@ export interface SnkEvents {
   'node:installed': [{ node: string; migrations: readonly string[]; captured: readonly string[] }];
   'link:state': [{ link: string; state: LinkState }];
   /** A task of a link ended: windows and rows written since the last one. */
-  'link:applied': [{ link: string; windows: number; rows: number; conflicts: number; parked: number; durationMs: number }];
+  'link:applied': [
+    { link: string; windows: number; rows: number; conflicts: number; parked: number; durationMs: number },
+  ];
   'link:failed': [{ link: string; error: SerializedError; retryInMs: number | null }];
   'link:recovered': [{ link: string; outageMs: number }];
   'backfill:progress': [
-    { link: string; table: string; rowsCompared: number; rowsCopied: number; rowsEstimated: number; done: boolean },
+    {
+      link: string;
+      table: string;
+      rowsCompared: number;
+      rowsCopied: number;
+      rowsEstimated: number;
+      done: boolean;
+    },
   ];
 }
 

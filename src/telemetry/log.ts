@@ -13,7 +13,13 @@ export interface LogOptions {
 
 export function openLog(options: LogOptions): Logger {
   const stream = options.pretty
-    ? pretty({ destination: 2, sync: true, colorize: process.stderr.isTTY, ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' })
+    ? pretty({
+        destination: 2,
+        sync: true,
+        colorize: process.stderr.isTTY,
+        ignore: 'pid,hostname',
+        translateTime: 'HH:MM:ss.l',
+      })
     : pino.destination({ dest: 2, sync: true });
   return pino({ name: 'snk', level: options.level }, stream);
 }
@@ -21,11 +27,18 @@ export function openLog(options: LogOptions): Logger {
 /** An outage is told once when it begins and again as it lasts: the level grows with the pause between two tries. */
 export function logEvents(events: Events, log: Logger): void {
   events.on('node:unreachable', ({ node, error, retryInMs }) =>
-    log[retryInMs >= 2_000 ? 'warn' : 'info']({ node, code: error.code, hint: error.hint, retryInMs }, `node unreachable: ${error.message}`),
+    log[retryInMs >= 2_000 ? 'warn' : 'info'](
+      { node, code: error.code, hint: error.hint, retryInMs },
+      `node unreachable: ${error.message}`,
+    ),
   );
   events.on('node:reached', ({ node }) => log.info({ node }, 'node reached'));
-  events.on('node:installed', ({ node, migrations, captured }) => log.info({ node, migrations, captured }, 'installed'));
-  events.on('link:state', ({ link, state }) => log[state === 'live' || state === 'catching-up' ? 'debug' : 'info']({ link, state }, 'link state'));
+  events.on('node:installed', ({ node, migrations, captured }) =>
+    log.info({ node, migrations, captured }, 'installed'),
+  );
+  events.on('link:state', ({ link, state }) =>
+    log[state === 'live' || state === 'catching-up' ? 'debug' : 'info']({ link, state }, 'link state'),
+  );
   events.on('link:applied', (applied) => log.debug(applied, 'applied'));
   events.on('link:failed', ({ link, error, retryInMs }) => {
     const fields = { link, code: error.code, hint: error.hint, retryInMs };

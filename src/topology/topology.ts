@@ -61,7 +61,10 @@ export function qualifyTable(table: string): string {
 }
 
 function flowsOf(options: LinkOptions, reversed: boolean): Flow[] {
-  const declared: FlowOptions[] = [...(options.tables ?? []).map((table) => ({ from: table })), ...(options.flows ?? [])];
+  const declared: FlowOptions[] = [
+    ...(options.tables ?? []).map((table) => ({ from: table })),
+    ...(options.flows ?? []),
+  ];
   return declared.map((flow) => {
     const from = qualifyTable(flow.from);
     const to = qualifyTable(flow.to ?? flow.from);

@@ -87,7 +87,11 @@ interface RowHash {
   readonly hash: string;
 }
 
-async function compareRows(a: Side, b: Side, bounds: { after: Key | null; upTo: Key | null }): Promise<Difference[]> {
+async function compareRows(
+  a: Side,
+  b: Side,
+  bounds: { after: Key | null; upTo: Key | null },
+): Promise<Difference[]> {
   const ask = async (side: Side): Promise<RowHash[]> => {
     const statement = hashRows(side.range, bounds);
     return await query<RowHash>(side.em(), statement.text, statement.binds);
@@ -96,7 +100,12 @@ async function compareRows(a: Side, b: Side, bounds: { after: Key | null; upTo: 
   return differencesOf(a.node, ours, b.node, theirs);
 }
 
-export function differencesOf(a: string, ours: readonly RowHash[], b: string, theirs: readonly RowHash[]): Difference[] {
+export function differencesOf(
+  a: string,
+  ours: readonly RowHash[],
+  b: string,
+  theirs: readonly RowHash[],
+): Difference[] {
   const rest = new Map(theirs.map((row) => [JSON.stringify(row.key), row]));
   const differences: Difference[] = [];
   for (const row of ours) {

@@ -10,13 +10,27 @@ export interface WaitOptions {
 }
 
 /** True when all links passed; false when one does not move, because no SNK runs or because it stopped. */
-export async function waitUntilPassed(links: readonly Link[], ormOf: (node: string) => MikroORM, options: WaitOptions): Promise<boolean> {
-  const passed = await Promise.all(links.map(async (link) => await linkPassed(link, ormOf(link.source), ormOf(link.target), options)));
+export async function waitUntilPassed(
+  links: readonly Link[],
+  ormOf: (node: string) => MikroORM,
+  options: WaitOptions,
+): Promise<boolean> {
+  const passed = await Promise.all(
+    links.map(async (link) => await linkPassed(link, ormOf(link.source), ormOf(link.target), options)),
+  );
   return passed.every(Boolean);
 }
 
-async function linkPassed(link: Link, source: MikroORM, target: MikroORM, options: WaitOptions): Promise<boolean> {
-  const { snapshot } = await queryOne<{ snapshot: string }>(session(source), 'select pg_current_snapshot()::text as snapshot');
+async function linkPassed(
+  link: Link,
+  source: MikroORM,
+  target: MikroORM,
+  options: WaitOptions,
+): Promise<boolean> {
+  const { snapshot } = await queryOne<{ snapshot: string }>(
+    session(source),
+    'select pg_current_snapshot()::text as snapshot',
+  );
   let least = Number.POSITIVE_INFINITY;
   let movedAt = performance.now();
   for (;;) {

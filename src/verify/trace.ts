@@ -26,9 +26,15 @@ export interface Trace {
   readonly hops: readonly Hop[];
 }
 
-const iso = (column: string): string => `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+const iso = (column: string): string =>
+  `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
-export async function traceRow(topology: Topology, ormOf: (node: string) => MikroORM, name: string, key: readonly string[]): Promise<Trace> {
+export async function traceRow(
+  topology: Topology,
+  ormOf: (node: string) => MikroORM,
+  name: string,
+  key: readonly string[],
+): Promise<Trace> {
   const table = qualifyTable(name);
   const hops: Hop[] = [];
   const present: Record<string, boolean> = {};
@@ -39,16 +45,26 @@ export async function traceRow(topology: Topology, ormOf: (node: string) => Mikr
     if (described === undefined) continue;
     columns = described.key.map((column) => column.name);
     if (columns.length !== key.length) {
-      throw new SnkError('SNK_USAGE', `the key of ${table} is (${columns.join(', ')}): wanted ${columns.length} values, found ${key.length}`);
+      throw new SnkError(
+        'SNK_USAGE',
+        `the key of ${table} is (${columns.join(', ')}): wanted ${columns.length} values, found ${key.length}`,
+      );
     }
     const typed = described.key.map((column, i) => `$${i + 1}::text::${column.type}`);
-    const same = described.key.map((column, i) => `t.${column.quoted} ${column.equals} ${typed[i]}`).join(' and ');
+    const same = described.key
+      .map((column, i) => `t.${column.quoted} ${column.equals} ${typed[i]}`)
+      .join(' and ');
     present[node.name] = (await query(em, `select from ${described.quoted} t where ${same}`, key)).length > 0;
     // Keys are kept as arrays of text, one per key column, each value at the same place in all of them.
     const holds = (keys: string, from: number): string => {
-      const arrays = described.key.map((column, i) => `(${keys}[${i + 1}])::${column.arrayable ? column.type : 'text'}[]`);
+      const arrays = described.key.map(
+        (column, i) => `(${keys}[${i + 1}])::${column.arrayable ? column.type : 'text'}[]`,
+      );
       const names = described.key.map((_, i) => `k${i}`);
-      const match = described.key.map((column, i) => `k.k${i}${column.arrayable ? '' : `::${column.type}`} ${column.equals} $${from + i}::text::${column.type}`);
+      const match = described.key.map(
+        (column, i) =>
+          `k.k${i}${column.arrayable ? '' : `::${column.type}`} ${column.equals} $${from + i}::text::${column.type}`,
+      );
       return `exists (select from unnest(${arrays.join(', ')}) as k (${names.join(', ')}) where ${match.join(' and ')})`;
     };
     hops.push(

@@ -54,14 +54,19 @@ export function pairsOf(topology: Topology): Pair[] {
       const b = { node: link.target, table: flow.to };
       const mirror = `${b.node} ${b.table} ${a.node} ${a.table}`;
       const known = pairs.get(mirror);
-      if (known === undefined) pairs.set(`${a.node} ${a.table} ${b.node} ${b.table}`, { a, b, links: [link], twoWay: false });
+      if (known === undefined)
+        pairs.set(`${a.node} ${a.table} ${b.node} ${b.table}`, { a, b, links: [link], twoWay: false });
       else pairs.set(mirror, { ...known, links: [...known.links, link], twoWay: true });
     }
   }
   return [...pairs.values()];
 }
 
-export async function verifyTables(topology: Topology, ormOf: (node: string) => MikroORM, options: VerifyOptions): Promise<VerifyReport> {
+export async function verifyTables(
+  topology: Topology,
+  ormOf: (node: string) => MikroORM,
+  options: VerifyOptions,
+): Promise<VerifyReport> {
   const times = await Promise.all(
     topology.nodes.map(async ({ name }) => {
       const text = `select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as now`;
@@ -77,20 +82,32 @@ export async function verifyTables(topology: Topology, ormOf: (node: string) => 
   };
 }
 
-async function verifyPair(pair: Pair, ormOf: (node: string) => MikroORM, options: VerifyOptions): Promise<TableReport> {
+async function verifyPair(
+  pair: Pair,
+  ormOf: (node: string) => MikroORM,
+  options: VerifyOptions,
+): Promise<TableReport> {
   const [a, b, rowsEstimated] = await openSides(pair, ormOf);
   const comparison = await compareTables(a, b, {
     rangeRows: 20_000,
     most: options.most ?? 10_000,
-    onProgress: (rows) => options.onProgress?.({ table: pair.a.table, rows, rowsEstimated: Math.max(rows, rowsEstimated) }),
+    onProgress: (rows) =>
+      options.onProgress?.({ table: pair.a.table, rows, rowsEstimated: Math.max(rows, rowsEstimated) }),
   });
   // Rows of one way only: what else the target holds is its own.
-  const relevant = (found: readonly Difference[]): Difference[] => found.filter((each) => pair.twoWay || each.at === b.node);
+  const relevant = (found: readonly Difference[]): Difference[] =>
+    found.filter((each) => pair.twoWay || each.at === b.node);
   let differences = relevant(comparison.differences);
   // A row in flight differs for a moment: look again once the links have passed what was committed by now.
   for (let round = 0; round < 5 && differences.length > 0; round += 1) {
     const passed = await waitUntilPassed(pair.links, ormOf, { patience: options.patience ?? 3_000 });
-    const again = relevant(await compareKeys(a, b, differences.map((each) => each.key)));
+    const again = relevant(
+      await compareKeys(
+        a,
+        b,
+        differences.map((each) => each.key),
+      ),
+    );
     const settled = again.length === differences.length;
     differences = again;
     if (!passed || settled) break;
@@ -120,13 +137,20 @@ async function openSides(pair: Pair, ormOf: (node: string) => MikroORM): Promise
   const byteOrder = from.key.some((column, i) => column.collation !== to.key[i]?.collation);
   const theirs = new Map(to.columns.map((column) => [column.name, column]));
   const columns = from.columns.filter((column) => theirs.has(column.name));
-  const range = (table: typeof from, own: RangeTable['columns']): RangeTable => ({ table, columns: own, byteOrder });
+  const range = (table: typeof from, own: RangeTable['columns']): RangeTable => ({
+    table,
+    columns: own,
+    byteOrder,
+  });
   return [
     { node: pair.a.node, em: () => session(ormOf(pair.a.node)), range: range(from, columns) },
     {
       node: pair.b.node,
       em: () => session(ormOf(pair.b.node)),
-      range: range(to, columns.map((column) => theirs.get(column.name) as typeof column)),
+      range: range(
+        to,
+        columns.map((column) => theirs.get(column.name) as typeof column),
+      ),
     },
     from.rowsEstimated,
   ];

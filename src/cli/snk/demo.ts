@@ -29,7 +29,8 @@ export function addDemo(program: Command): void {
     .action(async (options: { for: string }) => {
       try {
         const duration = ms(options.for as StringValue);
-        if (duration === undefined || duration <= 0) throw new SnkError('SNK_USAGE', `--for: wanted a duration such as 20s, found '${options.for}'`);
+        if (duration === undefined || duration <= 0)
+          throw new SnkError('SNK_USAGE', `--for: wanted a duration such as 20s, found '${options.for}'`);
         process.exitCode = await demo(duration);
       } catch (error) {
         tellError(error);
@@ -76,28 +77,35 @@ interface Urls {
 }
 
 async function play(urls: Urls, duration: number, signal: AbortSignal): Promise<number> {
-  const snk = new Snk(parseConfig({ nodes: { a: { url: urls.a }, b: { url: urls.b } }, links: [{ between: ['a', 'b'], tables: [table] }] }));
+  const snk = new Snk(
+    parseConfig({
+      nodes: { a: { url: urls.a }, b: { url: urls.b } },
+      links: [{ between: ['a', 'b'], tables: [table] }],
+    }),
+  );
   const stopSnk = new AbortController();
-  let failure: unknown;
-  const running = snk.run(stopSnk.signal).catch((error: unknown) => {
-    failure = error;
-  });
+  const failed = new AbortController();
+  const running = snk.run(stopSnk.signal).catch((error: unknown) => failed.abort(error));
   const view = new DemoView(process.stderr);
   try {
-    await until(snk, signal, 200, (status) => status.links.every((link) => link.state === 'live'));
+    await until(snk, AbortSignal.any([signal, failed.signal]), 200, (status) =>
+      status.links.every((link) => link.state === 'live'),
+    );
     const tst = startTst(urls, duration);
     const stopTst = (): boolean => tst.kill('SIGTERM');
     signal.addEventListener('abort', stopTst);
     if (signal.aborted) stopTst();
     const ended = once(tst, 'exit');
-    while (tst.exitCode === null && tst.signalCode === null && failure === undefined) {
+    while (tst.exitCode === null && tst.signalCode === null && !failed.signal.aborted) {
       await Promise.race([ended, wait(250)]);
       view.show(await snk.status());
     }
     const stoppedAt = performance.now();
-    await until(snk, AbortSignal.timeout(drainLimit), 5, (status) => status.links.every((link) => link.pendingRows === 0));
+    await until(snk, AbortSignal.any([AbortSignal.timeout(drainLimit), failed.signal]), 5, (status) =>
+      status.links.every((link) => link.pendingRows === 0),
+    );
     const drainedIn = Math.round(performance.now() - stoppedAt);
-    if (failure !== undefined) throw failure;
+    failed.signal.throwIfAborted();
     view.end();
     const report = await snk.verify();
     const rows = report.tables[0]?.rows ?? {};
@@ -117,7 +125,10 @@ async function play(urls: Urls, duration: number, signal: AbortSignal): Promise<
 
 /** TST shares nothing with SNK but the databases: a process of its own. */
 function startTst(urls: Urls, duration: number): ChildProcess {
-  const program = new URL(import.meta.url.endsWith('.ts') ? '../../tst/tst.ts' : '../../tst/tst.js', import.meta.url);
+  const program = new URL(
+    import.meta.url.endsWith('.ts') ? '../../tst/tst.ts' : '../../tst/tst.js',
+    import.meta.url,
+  );
   return spawn(process.execPath, [fileURLToPath(program), 'run', '--for', `${duration}ms`, '--json'], {
     env: { ...process.env, SNK_A_URL: urls.a, SNK_B_URL: urls.b },
     stdio: ['ignore', 'ignore', 'inherit'],
@@ -126,6 +137,11 @@ function startTst(urls: Urls, duration: number): ChildProcess {
   });
 }
 
-async function until(snk: Snk, signal: AbortSignal, interval: number, done: (status: Status) => boolean): Promise<void> {
+async function until(
+  snk: Snk,
+  signal: AbortSignal,
+  interval: number,
+  done: (status: Status) => boolean,
+): Promise<void> {
   while (!signal.aborted && !done(await snk.status())) await wait(interval);
 }

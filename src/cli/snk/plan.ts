@@ -14,9 +14,14 @@ export function addPlan(program: Command): void {
         if (options.json === true) printJson(plan);
         else {
           for (const node of plan.nodes) {
-            const capture = node.capture.length > 0 ? `would capture ${node.capture.join(', ')}` : 'captures all its tables';
+            const capture =
+              node.capture.length > 0
+                ? `would capture ${node.capture.join(', ')}`
+                : 'captures all its tables';
             const schema = node.installed ? '' : 'would get schema snk; ';
-            printLine(`${node.name}: ${node.version === null ? 'not reached' : `PostgreSQL ${node.version}; ${schema}${capture}`}`);
+            printLine(
+              `${node.name}: ${node.version === null ? 'not reached' : `PostgreSQL ${node.version}; ${schema}${capture}`}`,
+            );
           }
           for (const link of plan.links) for (const flow of link.flows) printLine(`${link.name}: ${flow}`);
           for (const warning of plan.warnings) process.stderr.write(`warning: ${faultText(warning)}\n`);

@@ -13,11 +13,16 @@ export function addRun(program: Command): void {
     .command('run')
     .description('keep all links live; waits for databases that are not up yet')
     .option('--no-install', 'do not install what is missing')
-    .option('--log-level <level>', 'trace, debug, info, warn or error', process.env['SNK_LOG_LEVEL'] ?? 'info')
+    .option(
+      '--log-level <level>',
+      'trace, debug, info, warn or error',
+      process.env['SNK_LOG_LEVEL'] ?? 'info',
+    )
     .option('--log-format <format>', 'json or pretty (default: pretty on a terminal)')
     .action(async (options: { install: boolean; logLevel: string; logFormat?: string }, command: Command) => {
       await runVerb(command, async (snk) => {
-        const pretty = options.logFormat === undefined ? process.stderr.isTTY : options.logFormat === 'pretty';
+        const pretty =
+          options.logFormat === undefined ? process.stderr.isTTY : options.logFormat === 'pretty';
         const log = openLog({ level: options.logLevel, pretty });
         logEvents(snk.events, log);
         if (process.stderr.isTTY) showBackfills(snk.events);

@@ -12,18 +12,31 @@ export function addStatus(program: Command): void {
       await runVerb(command, async (snk) => {
         const { nodes, links } = await snk.status();
         if (options.json === true) {
-          printJson({ nodes, links: links.map(({ running: _, ...link }) => link) });
+          printJson({ nodes, links: links.map(publicStatus) });
         } else {
           for (const node of nodes) {
-            printLine(node.reachable ? `${node.name}  PostgreSQL ${node.version}, ${node.changeLogRows ?? 'no'} change log rows` : `${node.name}  unreachable`);
+            printLine(
+              node.reachable
+                ? `${node.name}  PostgreSQL ${node.version}, ${node.changeLogRows ?? 'no'} change log rows`
+                : `${node.name}  unreachable`,
+            );
           }
           for (const link of links) printLine(linkLine(link));
         }
         const unreachable = nodes.some((node) => !node.reachable);
-        const found = links.some((link) => (link.conflicts ?? 0) + (link.parked ?? 0) > 0 || link.lastError !== null);
+        const found = links.some(
+          (link) => (link.conflicts ?? 0) + (link.parked ?? 0) > 0 || link.lastError !== null,
+        );
         return unreachable ? 69 : found ? 1 : 0;
       });
     });
+}
+
+/** Whether a process is at work shows in the state. */
+function publicStatus(link: LinkStatus): Omit<LinkStatus, 'running'> {
+  const { running, ...status } = link;
+  void running;
+  return status;
 }
 
 function linkLine(link: LinkStatus): string {
@@ -36,6 +49,9 @@ function linkLine(link: LinkStatus): string {
     link.parked === null || link.parked === 0 ? null : `${link.parked} parked`,
     link.lastAppliedAt === null ? null : `last ${link.lastAppliedAt}`,
   ].filter((part) => part !== null);
-  const error = link.lastError === null ? '' : `\n      ${link.lastError.code}: ${link.lastError.message}${link.lastError.hint === null ? '' : `\n      ${link.lastError.hint}`}`;
+  const error =
+    link.lastError === null
+      ? ''
+      : `\n      ${link.lastError.code}: ${link.lastError.message}${link.lastError.hint === null ? '' : `\n      ${link.lastError.hint}`}`;
   return `${link.name}  ${parts.join(', ')}${error}`;
 }

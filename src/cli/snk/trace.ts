@@ -15,10 +15,13 @@ export function addTrace(program: Command): void {
         const trace = await snk.trace(table, key);
         if (options.json === true) printJson(trace);
         else {
-          const present = Object.entries(trace.present).map(([node, there]) => `${there ? 'present' : 'absent'} on ${node}`);
+          const present = Object.entries(trace.present).map(
+            ([node, there]) => `${there ? 'present' : 'absent'} on ${node}`,
+          );
           printLine(`${trace.table} ${Object.values(trace.key).join(' ')}: ${present.join(', ')}`);
           for (const hop of trace.hops) printLine(`  ${hopLine(hop)}`);
-          if (trace.hops.length === 0) printLine('  no hop is kept: it is older than the ledger, or was never synced');
+          if (trace.hops.length === 0)
+            printLine('  no hop is kept: it is older than the ledger, or was never synced');
         }
         return Object.values(trace.present).some(Boolean) ? 0 : 1;
       });

@@ -12,10 +12,14 @@ export function addUninstall(program: Command): void {
       await runVerb(command, async (snk) => {
         if (options.yes !== true) {
           const nodes = snk.config.nodes.map((node) => node.name).join(', ');
-          throw new SnkError('SNK_USAGE', `would drop schema snk and all capture triggers from ${nodes}`, { hint: 'Run it with --yes.' });
+          throw new SnkError('SNK_USAGE', `would drop schema snk and all capture triggers from ${nodes}`, {
+            hint: 'Run it with --yes.',
+          });
         }
         for (const [node, tables] of await snk.uninstall()) {
-          printLine(`${node}: dropped schema snk${tables.length > 0 ? ` and the triggers of ${tables.join(', ')}` : ''}`);
+          printLine(
+            `${node}: dropped schema snk${tables.length > 0 ? ` and the triggers of ${tables.join(', ')}` : ''}`,
+          );
         }
         return 0;
       });

@@ -11,23 +11,37 @@ export function addVerify(program: Command): void {
     .action(async (options: { json?: boolean }, command: Command) => {
       await runVerb(command, async (snk) => {
         const bar = process.stderr.isTTY
-          ? new SingleBar({ stream: process.stderr, format: 'verify {table} {bar} {value}/{total} rows, {eta_formatted} left' }, Presets.shades_grey)
+          ? new SingleBar(
+              {
+                stream: process.stderr,
+                format: 'verify {table} {bar} {value}/{total} rows, {eta_formatted} left',
+              },
+              Presets.shades_grey,
+            )
           : null;
-        const report = await snk.verify({
-          onProgress: ({ table, rows, rowsEstimated }) => {
-            if (bar === null) return;
-            if (!bar.isActive) bar.start(rowsEstimated, rows, { table });
-            bar.setTotal(rowsEstimated);
-            bar.update(rows, { table });
-          },
-        }).finally(() => bar?.stop());
+        const report = await snk
+          .verify({
+            onProgress: ({ table, rows, rowsEstimated }) => {
+              if (bar === null) return;
+              if (!bar.isActive) bar.start(rowsEstimated, rows, { table });
+              bar.setTotal(rowsEstimated);
+              bar.update(rows, { table });
+            },
+          })
+          .finally(() => bar?.stop());
         if (options.json === true) printJson(report);
         else {
           for (const table of report.tables) {
-            const counts = Object.entries(table.rows).map(([node, rows]) => `${node} ${rows}`).join(', ');
-            printLine(`${table.table}: ${counts}; ${table.differences.length === 0 ? 'equal' : `${table.differences.length}${table.truncated ? '+' : ''} differences`}`);
+            const counts = Object.entries(table.rows)
+              .map(([node, rows]) => `${node} ${rows}`)
+              .join(', ');
+            printLine(
+              `${table.table}: ${counts}; ${table.differences.length === 0 ? 'equal' : `${table.differences.length}${table.truncated ? '+' : ''} differences`}`,
+            );
             for (const difference of table.differences.slice(0, 20)) {
-              const key = Object.entries(difference.key).map(([name, value]) => `${name}=${value}`).join(' ');
+              const key = Object.entries(difference.key)
+                .map(([name, value]) => `${name}=${value}`)
+                .join(' ');
               printLine(`  ${key} is ${difference.kind} at ${difference.at}`);
             }
           }
