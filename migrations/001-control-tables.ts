@@ -40,6 +40,15 @@ export class ControlTables extends Migration {
     // Random keys do not compress; trying costs a tenth of a bulk insert.
     this.addSql('alter table snk.change_log alter column keys set storage external');
     this.addSql('create index change_log_xid_seq on snk.change_log (xid, seq)');
+    // Read by every capture trigger: one row, so that a look costs next to nothing.
+    this.addSql(`
+      create table snk.capture_gate (
+        singleton boolean primary key default true check (singleton),
+        is_open boolean not null default true,
+        max_bytes bigint not null,
+        closures bigint not null default 0,
+        reopened_xid xid8
+      )`);
     this.addSql(`
       create table snk.subscriber (
         link text primary key,
@@ -61,6 +70,7 @@ export class ControlTables extends Migration {
         nonce uuid not null,
         applied_rows bigint not null default 0,
         last_applied_at timestamptz,
+        closures bigint not null default 0,
         state text not null default 'running' check (state in ('running', 'paused', 'stopped')),
         error jsonb
       ) with (fillfactor = 50)`);

@@ -191,7 +191,10 @@ export class Snk {
     const reports = await Promise.all(
       this.config.nodes.map(async ({ name }) => ({
         node: name,
-        ...(await installNode(this.#orm(name), capturedTablesOf(this.config, name), signal)),
+        ...(await installNode(this.#orm(name), capturedTablesOf(this.config, name), {
+          changeLogBytes: this.config.limits.changeLogMegabytes * 1_048_576,
+          signal,
+        })),
       })),
     );
     for (const report of reports) {

@@ -84,23 +84,47 @@ function keyArray(column: KeyColumn): string {
   return `array_agg(r.${column.quoted}${column.arrayable ? '' : '::text'})::text`;
 }
 
+/** Closed when the log has reached its bound: see gate.ts. One scan of one row, in the same statement. */
+const gateIsOpen = '(select is_open from snk.capture_gate)';
+
+/** Log rows between two looks at the log's size. */
+const sizeCheckEvery = 256;
+
+/** The writer that finds the log too large closes the gate; whoever holds the row does so already, nobody waits. */
+const closeGate = `
+    update snk.capture_gate g
+    set is_open = false, closures = g.closures + 1
+    where g.singleton in (
+      select singleton
+      from snk.capture_gate
+      where is_open and pg_table_size('snk.change_log') > max_bytes
+      for update skip locked
+    );`;
+
 function statementBody(key: readonly KeyColumn[], tableId: number): string {
   const keys = `array[${key.map(keyArray).join(', ')}]`;
   const columns = key.map((column) => `r.${column.quoted}`).join(', ');
   return `
+declare
+  log_seq bigint;
 begin${skipEngineWrites}
   insert into snk.change_log (table_id, op, keys, key_count)
   select ${tableId}, left(tg_op, 1)::"char", ${keys}, count(*)
   from new_rows r
-  having count(*) between 1 and ${keysPerLogRow};
+  having count(*) between 1 and ${keysPerLogRow} and ${gateIsOpen}
+  returning seq into log_seq;
   if not found then
     insert into snk.change_log (table_id, op, keys, key_count)
     select ${tableId}, left(tg_op, 1)::"char", ${keys}, count(*)
     from (select ${columns}, (row_number() over () - 1) / ${keysPerLogRow} as part from new_rows r) r
+    where ${gateIsOpen}
     group by r.part;
     if not found then
       return null;
     end if;
+    log_seq := 0;
+  end if;
+  if log_seq % ${sizeCheckEvery} = 0 then${closeGate}
   end if;${ring}
 end
 `;
@@ -111,9 +135,18 @@ function rowBody(key: readonly KeyColumn[], tableId: number): string {
     .map((column) => `array[new.${column.quoted}${column.arrayable ? '' : '::text'}]::text`)
     .join(', ');
   return `
+declare
+  log_seq bigint;
 begin${skipEngineWrites}
   insert into snk.change_log (table_id, op, keys, key_count)
-  values (${tableId}, left(tg_op, 1)::"char", array[${keys}], 1);${ring}
+  select ${tableId}, left(tg_op, 1)::"char", array[${keys}], 1
+  where ${gateIsOpen}
+  returning seq into log_seq;
+  if not found then
+    return null;
+  end if;
+  if log_seq % ${sizeCheckEvery} = 0 then${closeGate}
+  end if;${ring}
 end
 `;
 }

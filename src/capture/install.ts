@@ -7,6 +7,7 @@ import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
 import type { Operation } from '../topology/topology.ts';
 import { captureTexts, type CaptureTexts } from './capture-sql.ts';
+import { boundChangeLog } from './gate.ts';
 
 export interface CapturedTable {
   /** `schema.table`. */
@@ -20,13 +21,20 @@ export interface InstallReport {
   readonly captured: readonly string[];
 }
 
+export interface InstallOptions {
+  /** Size in bytes at which the change log stops taking more: see gate.ts. */
+  readonly changeLogBytes: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
 export async function installNode(
   orm: MikroORM,
   tables: readonly CapturedTable[],
-  signal?: AbortSignal,
+  { changeLogBytes, signal }: InstallOptions,
 ): Promise<InstallReport> {
   const migrations = await migrate(orm);
   await ensureIdentity(session(orm));
+  await boundChangeLog(session(orm), changeLogBytes);
   const described = await describeTables(
     session(orm),
     tables.map((table) => table.table),

@@ -38,6 +38,8 @@ const link = z.union([
 const limits = z.strictObject({
   /** Keys in one page: a window up to this is one transaction in the target. */
   pageKeys: z.number().int().min(1).max(100_000).default(10_000),
+  /** Size of a node's change log at which capture stops, before the disk is full: all is copied anew then. */
+  changeLogMegabytes: z.number().min(1).max(1_000_000).default(10_240),
   /** Keys that a link's ledger keeps at the most, about. */
   ledgerKeys: z.number().int().min(1).default(1_000_000),
   /** How long the ledger keeps a batch. */
@@ -103,7 +105,7 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
   nodes: ['url'],
   links: ['between', 'from', 'to', 'tables', 'flows'],
   flows: ['from', 'to', 'on'],
-  limits: ['pageKeys', 'ledgerKeys', 'ledgerAge'],
+  limits: ['pageKeys', 'changeLogMegabytes', 'ledgerKeys', 'ledgerAge'],
 };
 
 function toFaults(issue: Issue, input: unknown, above: readonly PropertyKey[] = []): Fault[] {

@@ -9,6 +9,7 @@ import type { PageLimits } from '../read/page.ts';
 import { purgeChangeLog } from '../read/purge.ts';
 import { backfillStep, pendingBackfills, type BackfillProgress } from './backfill.ts';
 import { loadStanding, type LinkEngine } from './engine.ts';
+import { recapture } from './recapture.ts';
 
 export interface DrainLimits extends LedgerLimits {
   readonly page: PageLimits;
@@ -128,5 +129,10 @@ export async function tidyLink(
     purged = await purgeChangeLog(session(engine.source), purgeRows);
   }
   await purgeLedger(session(engine.target), engine.link.name, limits);
-  return { ...state, untidy: purged === purgeRows };
+  const recaptured = await recapture(engine);
+  return {
+    ...state,
+    untidy: purged === purgeRows || recaptured !== 'complete',
+    backfilling: recaptured === 'copying' ? null : state.backfilling,
+  };
 }

@@ -1,7 +1,7 @@
 /** Every hop of one row: captured, applied; from the change logs and the ledgers, as far as they reach back. */
 import { SnkError } from '../errors.ts';
-import { describeTables } from '../db/catalog.ts';
-import { session, type MikroORM } from '../db/orm.ts';
+import { describeTables, type Table } from '../db/catalog.ts';
+import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query } from '../db/query.ts';
 import { qualifyTable, type Topology } from '../topology/topology.ts';
 
@@ -9,8 +9,9 @@ export interface Hop {
   readonly what: 'captured' | 'applied' | 'copied' | 'parked' | 'conflict';
   readonly node: string;
   readonly link: string | null;
+  /** Of a captured row whose log row is purged: the newest capture of its batch. */
   readonly at: string;
-  /** The writer's transaction, where it was captured. */
+  /** The writer's transaction, as long as the change log keeps the row. */
   readonly transaction: string | null;
   /** Snapshots between which the window lies. */
   readonly window: { readonly low: string; readonly high: string } | null;
@@ -26,8 +27,10 @@ export interface Trace {
   readonly hops: readonly Hop[];
 }
 
-const iso = (column: string): string =>
-  `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+interface Row {
+  readonly table: Table;
+  readonly key: readonly string[];
+}
 
 export async function traceRow(
   topology: Topology,
@@ -35,73 +38,128 @@ export async function traceRow(
   name: string,
   key: readonly string[],
 ): Promise<Trace> {
-  const table = qualifyTable(name);
+  const fullName = qualifyTable(name);
   const hops: Hop[] = [];
   const present: Record<string, boolean> = {};
   let columns: readonly string[] | null = null;
   for (const node of topology.nodes) {
     const em = session(ormOf(node.name));
-    const described = (await describeTables(em, [table])).get(table);
-    if (described === undefined) continue;
-    columns = described.key.map((column) => column.name);
+    const table = (await describeTables(em, [fullName])).get(fullName);
+    if (table === undefined) continue;
+    columns = table.key.map((column) => column.name);
     if (columns.length !== key.length) {
-      throw new SnkError(
-        'SNK_USAGE',
-        `the key of ${table} is (${columns.join(', ')}): wanted ${columns.length} values, found ${key.length}`,
-      );
+      const wanted = `the key of ${fullName} is (${columns.join(', ')}): wanted ${columns.length} values, found ${key.length}`;
+      throw new SnkError('SNK_USAGE', wanted);
     }
-    const typed = described.key.map((column, i) => `$${i + 1}::text::${column.type}`);
-    const same = described.key
-      .map((column, i) => `t.${column.quoted} ${column.equals} ${typed[i]}`)
-      .join(' and ');
-    present[node.name] = (await query(em, `select from ${described.quoted} t where ${same}`, key)).length > 0;
-    // Keys are kept as arrays of text, one per key column, each value at the same place in all of them.
-    const holds = (keys: string, from: number): string => {
-      const arrays = described.key.map(
-        (column, i) => `(${keys}[${i + 1}])::${column.arrayable ? column.type : 'text'}[]`,
-      );
-      const names = described.key.map((_, i) => `k${i}`);
-      const match = described.key.map(
-        (column, i) =>
-          `k.k${i}${column.arrayable ? '' : `::${column.type}`} ${column.equals} $${from + i}::text::${column.type}`,
-      );
-      return `exists (select from unnest(${arrays.join(', ')}) as k (${names.join(', ')}) where ${match.join(' and ')})`;
-    };
-    hops.push(
-      ...(await query<Hop>(
-        em,
-        `select 'captured' as what, $1::text as node, null as link, ${iso('l.at')} as at, l.xid::text as transaction, null as window, null as batch
-         from snk.change_log l
-         join snk.captured_table c on c.id = l.table_id
-         where c.table_schema || '.' || c.table_name = $2 and ${holds('l.keys', 3)}`,
-        [node.name, table, ...key],
-      )),
-      ...(await query<Hop>(
-        em,
-        `select case l.kind when 'window' then 'applied' else 'copied' end as what, $1::text as node, l.link, ${iso('l.applied_at')} as at,
-           null as transaction, json_build_object('low', l.low::text, 'high', l.high::text) as window, l.batch::text as batch
-         from snk.ledger l
-         where l.target_table = $2 and ${holds('l.keys', 3)}`,
-        [node.name, table, ...key],
-      )),
-      ...(await query<Hop>(
-        em,
-        `select 'parked' as what, $1::text as node, p.link, ${iso('p.at')} as at, null as transaction, null as window, null as batch
-         from snk.parked p
-         where p.target_table = $2 and p.key = $3::text[]
-         union all
-         select 'conflict', $1::text, f.link, ${iso('f.at')}, null, null, null
-         from snk.conflict f
-         where f.target_table = $2 and array(select value from json_each_text(f.key)) = $3::text[]`,
-        [node.name, table, [...key]],
-      )),
-    );
+    const row = { table, key };
+    present[node.name] = await isPresent(em, row);
+    hops.push(...(await capturedHops(em, node.name, row)));
+    for (const entry of await ledgerEntries(em, row)) {
+      hops.push({ ...entry.hop, node: node.name });
+      const source = topology.links.find((link) => link.name === entry.hop.link)?.source;
+      if (entry.capturedAt !== null && source !== undefined)
+        hops.push(purgedCapture(source, entry.capturedAt));
+    }
+    hops.push(...(await asideHops(em, node.name, row)));
   }
-  if (columns === null) throw new SnkError('SNK_USAGE', `no node has a table ${table}`);
+  if (columns === null) throw new SnkError('SNK_USAGE', `no node has a table ${fullName}`);
   return {
-    table,
+    table: fullName,
     key: Object.fromEntries(columns.map((column, i) => [column, key[i] as string])),
     present,
-    hops: hops.sort((a, b) => a.at.localeCompare(b.at)),
+    hops: inOrder(hops),
   };
+}
+
+/** By time; where the change log still holds the capture, the ledger's word for it is dropped. */
+function inOrder(hops: readonly Hop[]): Hop[] {
+  const known = new Set(hops.filter((hop) => hop.transaction !== null).map((hop) => hop.node));
+  return hops
+    .filter((hop) => hop.what !== 'captured' || hop.transaction !== null || !known.has(hop.node))
+    .sort((a, b) => a.at.localeCompare(b.at));
+}
+
+function purgedCapture(node: string, at: string): Hop {
+  return { what: 'captured', node, link: null, at, transaction: null, window: null, batch: null };
+}
+
+const iso = (column: string): string =>
+  `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+
+async function isPresent(em: EntityManager, { table, key }: Row): Promise<boolean> {
+  const same = table.key.map(
+    (column, i) => `t.${column.quoted} ${column.equals} $${i + 1}::text::${column.type}`,
+  );
+  return (await query(em, `select from ${table.quoted} t where ${same.join(' and ')}`, key)).length > 0;
+}
+
+/** Keys are kept as arrays of text, one per key column, each row at the same place in all of them. */
+function holdsKey({ table }: Row, keys: string, firstBind: number): string {
+  const arrays = table.key.map(
+    (column, i) => `(${keys}[${i + 1}])::${column.arrayable ? column.type : 'text'}[]`,
+  );
+  const match = table.key.map((column, i) => {
+    const kept = `k.k${i}${column.arrayable ? '' : `::${column.type}`}`;
+    return `${kept} ${column.equals} $${firstBind + i}::text::${column.type}`;
+  });
+  const names = table.key.map((_, i) => `k${i}`);
+  return `exists (select from unnest(${arrays.join(', ')}) as k (${names.join(', ')}) where ${match.join(' and ')})`;
+}
+
+async function capturedHops(em: EntityManager, node: string, row: Row): Promise<Hop[]> {
+  return await query<Hop>(
+    em,
+    `select 'captured' as what, $1::text as node, null as link, ${iso('l.at')} as at, l.xid::text as transaction, null as window, null as batch
+     from snk.change_log l
+     join snk.captured_table c on c.id = l.table_id
+     where c.table_schema = $2
+       and c.table_name = $3
+       and ${holdsKey(row, 'l.keys', 4)}`,
+    [node, row.table.schema, row.table.name, ...row.key],
+  );
+}
+
+interface LedgerHop {
+  readonly hop: Omit<Hop, 'node'>;
+  readonly capturedAt: string | null;
+}
+
+async function ledgerEntries(em: EntityManager, row: Row): Promise<LedgerHop[]> {
+  const entries = await query<
+    Omit<Hop, 'node' | 'window' | 'transaction'> & { low: string; high: string; capturedAt: string | null }
+  >(
+    em,
+    `select
+       case l.kind when 'window' then 'applied' else 'copied' end as what,
+       l.link,
+       ${iso('l.applied_at')} as at,
+       l.low::text as low,
+       l.high::text as high,
+       l.batch::text as batch,
+       ${iso('l.captured_at')} as "capturedAt"
+     from snk.ledger l
+     where l.target_table = $1
+       and ${holdsKey(row, 'l.keys', 2)}`,
+    [row.table.fullName, ...row.key],
+  );
+  return entries.map(({ low, high, capturedAt, ...hop }) => ({
+    hop: { ...hop, transaction: null, window: { low, high } },
+    capturedAt,
+  }));
+}
+
+async function asideHops(em: EntityManager, node: string, row: Row): Promise<Hop[]> {
+  return await query<Hop>(
+    em,
+    `select 'parked' as what, $1::text as node, p.link, ${iso('p.at')} as at, null as transaction, null as window, null as batch
+     from snk.parked p
+     where p.target_table = $2
+       and p.key = $3::text[]
+     union all
+     select 'conflict', $1::text, f.link, ${iso('f.at')}, null, null, null
+     from snk.conflict f
+     where f.target_table = $2
+       and array(select value from json_each_text(f.key)) = $3::text[]`,
+    [node, row.table.fullName, [...row.key]],
+  );
 }

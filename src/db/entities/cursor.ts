@@ -15,6 +15,7 @@ export const Cursor = defineEntity({
     nonce: p.uuid(),
     appliedRows: p.bigint('string').default('0'),
     lastAppliedAt: p.string().columnType('timestamptz').runtimeType('string').nullable(),
+    closures: p.bigint('string').default('0'),
     state: p.text().default('running'),
     error: p.json<{ code: string; message: string; hint?: string | null }>().nullable(),
   },

@@ -1,0 +1,75 @@
+/**
+ * The gate keeps the change log within its bound. A log that nobody reads would fill the disk; so the writer that
+ * finds it too large closes the gate, and from then on nothing is captured. That loses changes, and is marked: a
+ * closure is counted, and every link of this source makes its first copy anew before it counts as complete.
+ */
+import { withShortLocks } from '../db/ddl.ts';
+import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
+import { query, queryOne } from '../db/query.ts';
+
+export interface Gate {
+  readonly isOpen: boolean;
+  /** How often it has closed. */
+  readonly closures: string;
+  /** Every transaction that may have met it closed has ended. */
+  readonly isSettled: boolean;
+}
+
+export async function readGate(em: EntityManager): Promise<Gate> {
+  return await queryOne<Gate>(
+    em,
+    `select
+       is_open as "isOpen",
+       closures::text as closures,
+       is_open and coalesce(reopened_xid < pg_snapshot_xmin(pg_current_snapshot()), true) as "isSettled"
+     from snk.capture_gate`,
+  );
+}
+
+/** Sets the bound; `snk install` with another one changes it. */
+export async function boundChangeLog(em: EntityManager, maxBytes: number): Promise<void> {
+  await query(
+    em,
+    `insert into snk.capture_gate (max_bytes)
+     values ($1::bigint)
+     on conflict (singleton) do update
+     set max_bytes = excluded.max_bytes
+     where snk.capture_gate.max_bytes <> excluded.max_bytes`,
+    [maxBytes],
+  );
+}
+
+/**
+ * Opens a closed gate once every subscriber has all that the log holds, and gives the log's space back: deleted rows
+ * alone would leave it as large as it was. False while something is unread.
+ */
+export async function reopenGate(orm: MikroORM, signal?: AbortSignal): Promise<boolean> {
+  return await withShortLocks(orm, { doing: 'empty the change log', signal, attempts: 3 }, async (tx) => {
+    // Nobody holds an uncommitted log row once this lock is had.
+    await tx.execute('lock table snk.change_log in access exclusive mode');
+    const { unread } = await queryOne<{ unread: boolean }>(
+      tx,
+      `select exists (
+         select
+         from snk.change_log l
+         cross join snk.subscriber s
+         where not pg_visible_in_snapshot(l.xid, s.safe)
+       ) as unread`,
+    );
+    if (unread) return false;
+    await tx.execute('truncate snk.change_log');
+    await tx.execute(
+      'update snk.capture_gate set is_open = true, reopened_xid = pg_current_xact_id() where not is_open',
+    );
+    return true;
+  });
+}
+
+/** For status: whether capture stands still. */
+export async function isCaptureStopped(orm: MikroORM): Promise<boolean> {
+  const rows = await query<{ stopped: boolean }>(
+    session(orm),
+    'select not is_open as stopped from snk.capture_gate',
+  );
+  return rows[0]?.stopped === true;
+}
