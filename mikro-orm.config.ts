@@ -3,8 +3,9 @@
  * `--contextName a` (the default) is the database of SNK_A_URL, `--contextName b` that of SNK_B_URL; `.env` is read.
  * Nothing is opened when this file is loaded. To install SNK use `snk install`: it also takes the migration lock.
  */
+import type { MikroORM } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
-import { SqlSchemaGenerator, type MikroORM, type Options } from '@mikro-orm/postgresql';
+import { SqlSchemaGenerator, type Options, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { loadDotEnv } from './src/config/load-config.ts';
 import { openOrm } from './src/db/orm.ts';
 
@@ -16,7 +17,10 @@ const variables = { a: 'SNK_A_URL', b: 'SNK_B_URL' };
  */
 class ReadOnlySchemaGenerator extends SqlSchemaGenerator {
   static override register(orm: MikroORM): void {
-    orm.config.registerExtension('@mikro-orm/schema-generator', () => new ReadOnlySchemaGenerator(orm.em));
+    orm.config.registerExtension(
+      '@mikro-orm/schema-generator',
+      () => new ReadOnlySchemaGenerator(orm.em as SqlEntityManager),
+    );
   }
 
   /** The migrator calls this; a database that is not there is an error, not a reason to make one. */
@@ -48,9 +52,11 @@ function refuse(): never {
 export default function configOf(contextName: string): Options {
   loadDotEnv(process.cwd());
   const node = contextName === 'default' ? 'a' : contextName;
-  if (node !== 'a' && node !== 'b') throw new Error(`there is no context '${contextName}'; there are a and b`);
+  if (node !== 'a' && node !== 'b')
+    throw new Error(`there is no context '${contextName}'; there are a and b`);
   const redirecting = Object.keys(process.env).find((name) => /^MIKRO_ORM_(?!CLI_|CONTEXT_NAME$)/.test(name));
-  if (redirecting !== undefined) throw new Error(`unset ${redirecting}: it would redirect this to another database`);
+  if (redirecting !== undefined)
+    throw new Error(`unset ${redirecting}: it would redirect this to another database`);
   const url = process.env[variables[node]];
   if (url === undefined || url === '') throw new Error(`${variables[node]} is not set`);
   const { config } = openOrm({ purpose: 'mikro-orm', node, url, poolMax: 2 });

@@ -4,6 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { installNode, uninstallNode } from './capture/install.ts';
 import type { Config } from './config/config.ts';
 import { openOrm, type MikroORM } from './db/orm.ts';
+import { toSnkError } from './db/sqlstate.ts';
 import { FaultsError, SnkError, serializeError, type Fault } from './errors.ts';
 import { attachLink, rebaselineLink } from './link/attach.ts';
 import { Doorbell } from './link/doorbell.ts';
@@ -162,7 +163,8 @@ export class Snk {
         }
       } catch (error) {
         // A node that goes away in the middle is waited for as well.
-        if (!(error instanceof SnkError) || error.fate !== 'retry') throw error;
+        const known = toSnkError(error, 'start');
+        if (known.fate !== 'retry') throw known;
       }
       await wait(retryInMs, undefined, { signal }).catch(() => undefined);
     }

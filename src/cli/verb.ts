@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { loadConfig, loadDotEnv } from '../config/load-config.ts';
 import type { Config } from '../config/config.ts';
+import { toSnkError } from '../db/sqlstate.ts';
 import { exitCodeOf, FaultsError, SnkError, type Fault } from '../errors.ts';
 import { Snk } from '../snk.ts';
 import { packageVersion } from './version.ts';
@@ -19,8 +20,9 @@ export async function runVerb(command: Command, work: (snk: Snk) => Promise<numb
     snk = new Snk(await readConfig(command));
     process.exitCode = await work(snk);
   } catch (error) {
-    tellError(error);
-    process.exitCode = exitCodeOf(error);
+    const known = toSnkError(error, command.name());
+    tellError(known);
+    process.exitCode = exitCodeOf(known);
   } finally {
     await snk?.close();
   }
@@ -29,15 +31,18 @@ export async function runVerb(command: Command, work: (snk: Snk) => Promise<numb
 export function tellError(error: unknown): void {
   if (error instanceof FaultsError) {
     for (const fault of error.faults) process.stderr.write(`${faultText(fault)}\n`);
-  } else if (error instanceof SnkError) {
+  } else if (error instanceof SnkError && error.code !== 'SNK_INTERNAL') {
     process.stderr.write(
       `snk: ${error.message} [${error.code}]\n${error.hint === undefined ? '' : `     ${error.hint}\n`}`,
     );
   } else {
-    process.stderr.write(
-      `snk ${packageVersion()}: internal error [SNK_INTERNAL]\n${error instanceof Error ? error.stack : String(error)}\n`,
-    );
+    process.stderr.write(`snk ${packageVersion()}: internal error [SNK_INTERNAL]\n${stackOf(error)}\n`);
   }
+}
+
+function stackOf(error: unknown): string {
+  const thrown = error instanceof SnkError && error.cause !== undefined ? error.cause : error;
+  return thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
 }
 
 export function faultText(fault: Fault): string {

@@ -6,7 +6,9 @@ import { FaultsError, type Fault } from '../errors.ts';
 import { buildTopology, qualifyTable, type LinkDeclaration, type Topology } from '../topology/topology.ts';
 
 const duration = z.union([z.number().int().nonnegative(), z.string()]).transform((value, context) => {
-  const milliseconds = typeof value === 'number' ? value : ms(value as StringValue);
+  // ms throws on an empty text.
+  const milliseconds =
+    typeof value === 'number' ? value : value === '' ? undefined : ms(value as StringValue);
   if (milliseconds === undefined || !Number.isFinite(milliseconds) || milliseconds < 0) {
     context.addIssue({ code: 'custom', message: 'wanted a duration such as "30s", "5m" or milliseconds' });
     return z.NEVER;
@@ -93,7 +95,8 @@ function urlFault(text: string): string | null {
   if (url.pathname.length < 2) return 'wanted a database at the end of the URL';
   if (url.username === '') return 'wanted a user in the URL';
   for (const name of url.searchParams.keys()) {
-    if (name !== 'sslmode') return `knows no URL parameter ${name}; sslmode is the only one`;
+    // Not by its name: after a ? in a password that is not encoded, the rest of it stands here.
+    if (name !== 'sslmode') return 'wanted no URL parameter but sslmode';
   }
   return null;
 }

@@ -14,6 +14,8 @@ export interface NodeFacts {
   readonly database: string;
   readonly user: string;
   readonly hasSchema: boolean;
+  /** SNK's tables are there. */
+  readonly installed: boolean;
   readonly canCreateSchema: boolean;
   readonly preparedTransactions: boolean;
 }
@@ -45,6 +47,7 @@ async function askFacts(em: EntityManager, name: string): Promise<NodeFacts> {
        current_database() as database,
        current_user::text as user,
        to_regnamespace('snk') is not null as "hasSchema",
+       to_regclass('snk.change_log') is not null as installed,
        has_database_privilege(current_database(), 'create') as "canCreateSchema",
        current_setting('max_prepared_transactions') <> '0' as "preparedTransactions"`,
   );

@@ -53,13 +53,13 @@ export function isRowError(error: unknown): boolean {
 }
 
 /**
- * Any error → an SnkError. A driver's message may hold row values (`Key (email)=(…)`), so it is rebuilt from the
- * code and the first line only, which names objects.
+ * Any error → an SnkError. A driver's error may hold row values (`Key (email)=(…)`), so it is rebuilt from the
+ * code and the first line of the message only, which names objects.
  */
 export function toSnkError(error: unknown, doing: string): SnkError {
   if (error instanceof SnkError) return error;
   const code = codeOf(error);
-  const first = error instanceof Error ? firstLine(error.message) : String(error);
+  const first = error instanceof Error ? safeWords(error.message, code ?? '') : String(error);
   const fate: Fate = isTransient(error) ? 'retry' : 'stop-link';
   if (code === undefined && fate !== 'retry') {
     return new SnkError('SNK_INTERNAL', `${doing}: ${first}`, { cause: error, fate });
@@ -74,8 +74,15 @@ export function toSnkError(error: unknown, doing: string): SnkError {
   return new SnkError(`SNK_SQL_${code}`, `${doing}: ${first}`, { cause: error, fate });
 }
 
-/** MikroORM puts the statement in front of the message and values may follow in it: keep what the server said. */
-function firstLine(message: string): string {
-  const said = message.includes(' - ') ? message.slice(message.lastIndexOf(' - ') + 3) : message;
-  return (said.split('\n', 1)[0] ?? '').replace(/: "[^"]*"$/, '').slice(0, 300);
+/**
+ * Where a statement stands in front of the message, its values do too: keep what the server said. What it says of bad
+ * values (class 22) quotes them; what a function of the database raises can be anything.
+ */
+function safeWords(message: string, code: string): string {
+  if (code.startsWith('P0')) return 'a function of the database raised an error';
+  const unquoted = code.startsWith('22')
+    ? message.replace(/".*("|$)/s, '"…"').replaceAll(/\b0x[0-9a-f]+\b/g, '…')
+    : message;
+  const said = unquoted.slice(unquoted.lastIndexOf(' - ') + 1).replace(/^- /, '');
+  return (said.split('\n', 1)[0] ?? '').slice(0, 300);
 }

@@ -54,19 +54,21 @@ export class Doorbell {
     return true;
   }
 
-  /** Resolves when rung, after `timeout` milliseconds, or on the signal. */
-  async sleep(timeout: number, signal: AbortSignal): Promise<void> {
-    if (!this.#armed || signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
+  /** Resolves when woken (true), after `timeout` milliseconds, or on the signal (false). */
+  async sleep(timeout: number, signal: AbortSignal): Promise<boolean> {
+    if (!this.#armed || signal.aborted) return true;
+    return await new Promise<boolean>((resolve) => {
+      const end = (woken: boolean): void => {
         clearTimeout(timer);
-        signal.removeEventListener('abort', done);
-        this.#sleepers.delete(done);
-        resolve();
+        signal.removeEventListener('abort', onAbort);
+        this.#sleepers.delete(onWake);
+        resolve(woken);
       };
-      const timer = setTimeout(done, timeout);
-      signal.addEventListener('abort', done);
-      this.#sleepers.add(done);
+      const onWake = (): void => end(true);
+      const onAbort = (): void => end(false);
+      const timer = setTimeout(onAbort, timeout);
+      signal.addEventListener('abort', onAbort);
+      this.#sleepers.add(onWake);
     });
   }
 

@@ -28,6 +28,8 @@ export interface DrainState {
   /** The source does not know yet how far the target has come. */
   readonly untidy: boolean;
   readonly backfilling: boolean | null;
+  /** Something is known to wait: read at once instead of asking first. */
+  readonly expectant: boolean;
 }
 
 export const freshState: DrainState = {
@@ -36,6 +38,7 @@ export const freshState: DrainState = {
   pageKeys: 0,
   untidy: true,
   backfilling: null,
+  expectant: true,
 };
 
 export interface DrainReport {
@@ -65,11 +68,16 @@ export async function drainLink(
   const total = { windows: 0, rows: 0, conflicts: 0, parked: 0 };
   let drained = false;
 
+  let { expectant } = before;
   do {
-    const page = await engine.reader.read(session(engine.source), standing.position, {
-      ...limits.page,
-      keys: pageKeys,
-    });
+    const waits: boolean = expectant || (await engine.reader.peek(session(engine.source), standing.position));
+    const page = waits
+      ? await engine.reader.read(session(engine.source), standing.position, {
+          ...limits.page,
+          keys: pageKeys,
+        })
+      : null;
+    expectant = page?.moreInWindow === true;
     if (page !== null) {
       const applied = await applyBatch(engine.apply, standing, batchOfPage(standing.position, page), care);
       standing = applied.standing;
@@ -97,7 +105,7 @@ export async function drainLink(
   } while (!drained && performance.now() < until);
 
   return {
-    state: { standing, care, pageKeys, untidy, backfilling: pending.length > 0 },
+    state: { standing, care, pageKeys, untidy, backfilling: pending.length > 0, expectant },
     ...total,
     drained,
     backfill: [...backfill.values()],

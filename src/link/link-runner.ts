@@ -4,6 +4,7 @@ import { serializeError, type SnkError } from '../errors.ts';
 import { session, type MikroORM } from '../db/orm.ts';
 import { query } from '../db/query.ts';
 import { toSnkError } from '../db/sqlstate.ts';
+import { peekText } from '../read/page-sql.ts';
 import type { Link } from '../topology/topology.ts';
 import type { Events, LinkState } from '../telemetry/events.ts';
 import type { Doorbell } from './doorbell.ts';
@@ -72,32 +73,51 @@ export class LinkRunner {
 
   async #turn(signal: AbortSignal): Promise<void> {
     const { doorbell } = this.#options;
-    const epoch = doorbell.epoch;
     const report = await this.#run('drain');
     await this.#recovered();
     this.#become(report.state.backfilling === true ? 'backfilling' : report.drained ? 'live' : 'catching-up');
     if (report.windows + report.rows > 0) this.#poll = 0;
-    const tidyDue = Date.now() - this.#tidiedAt >= pace.tidy;
-    if (this.#drain.untidy && tidyDue) await this.#tidy();
+    if (this.#drain.untidy && this.#untilTidy() <= 0) await this.#tidy();
     if (!report.drained || signal.aborted) return;
-    if (epoch !== null && epoch === doorbell.epoch) await this.#sleep(signal);
-    else if (!(await doorbell.arm())) await this.#pollAgain(signal);
+    if (!(await doorbell.arm())) await this.#pollAgain(signal);
+    // A commit may have come between the last look and the arming.
+    else if (await this.#somethingWaits()) this.#expect();
+    else await this.#sleep(signal);
   }
 
   /** Nothing waits and commits ring: sleep, but not on a source that was not told how far the target is. */
   async #sleep(signal: AbortSignal): Promise<void> {
     const { doorbell } = this.#options;
-    if (!this.#drain.untidy) return await doorbell.sleep(pace.slowPoll, signal);
-    const epoch = doorbell.epoch;
-    await doorbell.sleep(Math.max(1, pace.tidy - (Date.now() - this.#tidiedAt)), signal);
-    if (epoch !== null && epoch === doorbell.epoch && !signal.aborted) await this.#tidy();
+    if (this.#drain.untidy) {
+      if (await doorbell.sleep(Math.max(1, this.#untilTidy()), signal)) return this.#expect();
+      if (!signal.aborted) await this.#tidy();
+    } else if (await doorbell.sleep(pace.slowPoll, signal)) this.#expect();
   }
 
+  /** A writer is in flight: ask again soon, and more seldom the longer it takes. */
   async #pollAgain(signal: AbortSignal): Promise<void> {
     const [first, last] = pace.busyPoll;
     const most = this.#options.doorbell.session.isUp ? last : pace.blindPoll;
-    this.#poll = Math.min(most, Math.max(first, this.#poll * 1.5));
-    await pause(this.#poll, signal);
+    do {
+      this.#poll = Math.min(most, Math.max(first, this.#poll * 1.5));
+      await pause(this.#poll, signal);
+      if (await this.#somethingWaits()) return this.#expect();
+    } while (!signal.aborted && this.#poll < most);
+  }
+
+  /** Asked on the doorbell's own session: a task of the pool would cost more than the answer. */
+  async #somethingWaits(): Promise<boolean> {
+    const low = this.#drain.standing?.position.low;
+    return low !== undefined && (await this.#options.doorbell.session.ask(peekText, [low]));
+  }
+
+  #expect(): void {
+    this.#drain = { ...this.#drain, expectant: true };
+  }
+
+  /** Milliseconds. */
+  #untilTidy(): number {
+    return pace.tidy - (Date.now() - this.#tidiedAt);
   }
 
   async #tidy(): Promise<void> {

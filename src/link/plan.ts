@@ -1,7 +1,6 @@
 /** Everything that is wrong, and everything that would be installed, found out without writing. */
 import type { Fault } from '../errors.ts';
 import { describeTables } from '../db/catalog.ts';
-import { executedMigrations } from '../db/migrate.ts';
 import { session, type MikroORM } from '../db/orm.ts';
 import { isSameDatabase, probeNode, type NodeFacts } from '../db/probe.ts';
 import { query } from '../db/query.ts';
@@ -79,7 +78,7 @@ export async function makePlan({ topology, ormOf, newLock }: PlanOptions): Promi
     nodes: topology.nodes.map(({ name }) => ({
       name,
       version: facts.get(name)?.version ?? null,
-      installed: facts.get(name)?.hasSchema ?? false,
+      installed: facts.get(name)?.installed ?? false,
       capture: capturedTablesOf(topology, name)
         .map((captured) => captured.table)
         .filter((table) => sides.get(name)?.captured.has(table) !== true),
@@ -120,7 +119,6 @@ async function tablesOf(
     ]),
   );
   const em = session(orm);
-  const installed = (await executedMigrations(em)).length > 0;
   const [tables, names, captured] = await Promise.all([
     describeTables(em, [...new Set(wanted)]),
     query<{ name: string }>(
@@ -131,7 +129,7 @@ async function tablesOf(
        where c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema', 'snk') and n.nspname not like 'pg\\_%'
        limit 5000`,
     ),
-    installed
+    facts.installed
       ? query<{ name: string }>(
           em,
           `select table_schema || '.' || table_name as name from snk.captured_table where fingerprint <> ''`,

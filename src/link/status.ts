@@ -61,7 +61,7 @@ export async function readStatus(topology: Topology, ormOf: (node: string) => Mi
 async function nodeStatus(name: string, orm: MikroORM): Promise<NodeStatus> {
   const probe = await probeNode(orm, name);
   if (!probe.ok) return { name, reachable: false, version: null, changeLogRows: null };
-  const rows = probe.facts.hasSchema
+  const rows = probe.facts.installed
     ? (await queryOne<{ rows: number }>(session(orm), 'select count(*)::float8 as rows from snk.change_log'))
         .rows
     : null;

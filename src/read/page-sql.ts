@@ -33,7 +33,8 @@ export function joinKeys(key: readonly KeyColumn[], alias: string): string {
  * A window is what `high` sees and `low` does not. A comparison of numbers would lose rows: numbers are drawn
  * before commit. Two branches keep the plan on the index over xid; one `or` would walk the whole log.
  *
- * Binds: $1 low, $2 high (null: the statement's own snapshot), $3 seq, $4 most log rows, $5 keys to stop after.
+ * Binds: $1 low, $2 high (null: the statement's own snapshot), $3 seq, $4 one more than a page's most log rows (that
+ * one only tells that the window goes on), $5 keys to stop after.
  */
 const windowCte = `
 with candidate as materialized (
@@ -55,10 +56,14 @@ with candidate as materialized (
 page as materialized (
   select *
   from (
-    select c.*, sum(c.key_count) over (order by c.seq) - c.key_count as keys_before
+    select
+      c.*,
+      row_number() over (order by c.seq) as place,
+      sum(c.key_count) over (order by c.seq) - c.key_count as keys_before
     from candidate c
   ) c
-  where c.keys_before < $5::bigint
+  where c.place < $4::bigint
+    and c.keys_before < $5::bigint
 ),
 summary as (
   select
@@ -69,6 +74,20 @@ summary as (
     array_agg(distinct table_id) as "tableIds"
   from page
 )`;
+
+/** Whether anything waits beyond `low` ($1): a poll costs a fraction of reading a page that turns out empty. */
+export const peekText = `
+select
+  exists (
+    select
+    from snk.change_log
+    where xid >= pg_snapshot_xmax($1::pg_snapshot)
+  )
+  or exists (
+    select
+    from snk.change_log
+    where xid = any (array(select pg_snapshot_xip($1::pg_snapshot)))
+  ) as ok`;
 
 const summaryColumns = `
   pg_current_snapshot()::text as snapshot,

@@ -2,7 +2,7 @@
 import { IsolationLevel } from '@mikro-orm/core';
 import type { EntityManager } from '../db/orm.ts';
 import { queryOne, type Bind } from '../db/query.ts';
-import { pageText, type SourceFlow } from './page-sql.ts';
+import { pageText, peekText, type SourceFlow } from './page-sql.ts';
 import type { Position } from './position.ts';
 
 /** The rows of one flow: a text array per column, in the order of the flow's columns; null without rows. */
@@ -53,6 +53,12 @@ export class PageReader {
 
   constructor(flows: readonly SourceFlow[]) {
     this.#flows = flows;
+  }
+
+  /** False when a read would answer null. */
+  async peek(em: EntityManager, position: Position): Promise<boolean> {
+    if (position.high !== null) return true;
+    return (await queryOne<{ ok: boolean }>(em, peekText, [position.low])).ok;
   }
 
   /** Null when nothing waits. Throws what the driver throws. */

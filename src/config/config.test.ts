@@ -1,0 +1,231 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { FaultsError, type Fault } from '../errors.ts';
+import { defineConfig, parseConfig } from './config.ts';
+
+const good = {
+  nodes: { a: { url: 'postgres://u:p@one/x' }, b: { url: 'postgres://u:p@two/x' } },
+  links: [{ between: ['a', 'b'], tables: ['public.record'] }],
+};
+
+function faultsOf(input: unknown): readonly Fault[] {
+  try {
+    parseConfig(input);
+  } catch (error) {
+    if (error instanceof FaultsError) return error.faults;
+    throw error;
+  }
+  return [];
+}
+
+/** The faults of the good configuration with these keys replaced, as `code at`. */
+const brief = (changes: object) => faultsOf({ ...good, ...changes }).map(({ code, at }) => `${code} ${at}`);
+const withLinks = (...links: object[]) => brief({ links });
+const withLimits = (limits: object) => brief({ limits });
+const withUrl = (url: unknown) => faultsOf({ ...good, nodes: { ...good.nodes, a: { url } } });
+
+describe('a configuration', () => {
+  test('becomes nodes, links and limits with their defaults', () => {
+    const config = parseConfig(good);
+    expect(config.nodes.map((node) => node.name)).toEqual(['a', 'b']);
+    expect(config.links.map((link) => link.name)).toEqual(['a->b', 'b->a']);
+    expect(config.limits).toMatchObject({ pageKeys: 10_000, ledgerAge: 86_400_000 });
+  });
+
+  test('cannot be changed once it is checked', () => {
+    const config = parseConfig(good);
+    expect(Object.isFrozen(config) && Object.isFrozen(config.limits)).toBe(true);
+  });
+
+  test('is handed through by defineConfig as it is', () => {
+    const written = { nodes: { a: { url: undefined } }, links: [] };
+    expect(defineConfig(written)).toBe(written);
+  });
+
+  test('keeps the nodes in the order of the file: it decides conflicts', () => {
+    const { a, b } = good.nodes;
+    expect(parseConfig({ ...good, nodes: { b, a } }).links.map((link) => link.winner)).toEqual([
+      'target',
+      'source',
+    ]);
+  });
+
+  test.each([
+    [5_000, 5_000],
+    ['30s', 30_000],
+    ['5m', 300_000],
+    ['1.5 hours', 5_400_000],
+    ['250', 250],
+  ])('takes the duration %j', (ledgerAge, milliseconds) => {
+    expect(parseConfig({ ...good, limits: { ledgerAge } }).limits.ledgerAge).toBe(milliseconds);
+  });
+});
+
+describe('the faults of a configuration', () => {
+  test('are told all at once', () => {
+    const faults = faultsOf({
+      nodes: { a: { url: undefined }, b: { url: 'mysql://u:p@two/x' } },
+      links: [
+        { between: ['a', 'b'], tabels: ['t'] },
+        { from: 'a', to: 5, tables: ['t'] },
+      ],
+      limits: { pageKeys: 0, ledgerAge: 'soon' },
+      link: [],
+    });
+    expect(faults.map(({ code, at }) => `${code} ${at}`).sort()).toEqual([
+      'SNK_CONFIG_INVALID limits.ledgerAge',
+      'SNK_CONFIG_INVALID limits.pageKeys',
+      'SNK_CONFIG_INVALID links[1].to',
+      'SNK_CONFIG_INVALID nodes.b.url',
+      'SNK_CONFIG_UNKNOWN_KEY link',
+      'SNK_CONFIG_UNKNOWN_KEY links[0].tabels',
+      'SNK_CONFIG_UNSET nodes.a.url',
+    ]);
+  });
+
+  test.each([
+    [{ ...good, node: {} }, 'node', 'nodes'],
+    [{ ...good, limits: { pageKey: 5 } }, 'limits.pageKey', 'pageKeys'],
+    [{ ...good, nodes: { ...good.nodes, a: { url: good.nodes.a.url, ulr: 'x' } } }, 'nodes.a.ulr', 'url'],
+    [{ ...good, links: [{ between: ['a', 'b'], tabels: ['t'] }] }, 'links[0].tabels', 'tables'],
+    [{ ...good, links: [{ from: 'a', to: 'b', flow: [] }] }, 'links[0].flow', 'flows'],
+    [
+      { ...good, links: [{ from: 'a', to: 'b', flows: [{ from: 't', too: 't' }] }] },
+      'links[0].flows[0].too',
+      'to',
+    ],
+  ])('name the nearest key that there is (%#)', (input, at, nearest) => {
+    const [fault, ...others] = faultsOf(input);
+    expect(others).toEqual([]);
+    expect(fault).toMatchObject({ code: 'SNK_CONFIG_UNKNOWN_KEY', at, hint: `Did you mean '${nearest}'?` });
+  });
+
+  test('tell an unset variable from a wrong URL', () => {
+    expect(withUrl(undefined)).toMatchObject([{ code: 'SNK_CONFIG_UNSET', at: 'nodes.a.url' }]);
+    expect(withUrl('')).toMatchObject([{ code: 'SNK_CONFIG_INVALID', at: 'nodes.a.url' }]);
+    expect(withUrl(5)).toMatchObject([{ code: 'SNK_CONFIG_INVALID', at: 'nodes.a.url' }]);
+  });
+
+  test.each(['soon', '5 parsecs', '-3s', -1, 1.5, '', Number.NaN, Number.POSITIVE_INFINITY, true, null])(
+    'refuse the duration %j',
+    (ledgerAge) => {
+      expect(withLimits({ ledgerAge })).toEqual(['SNK_CONFIG_INVALID limits.ledgerAge']);
+    },
+  );
+
+  test.each([0, -1, 1.5, '5', 1e999, 2 ** 31])('refuse %j keys per page', (pageKeys) => {
+    expect(withLimits({ pageKeys })).toEqual(['SNK_CONFIG_INVALID limits.pageKeys']);
+  });
+
+  test.each([null, undefined, 5, 'x', []])('refuse %j as a configuration', (input) => {
+    expect(faultsOf(input)).toMatchObject([{ code: 'SNK_CONFIG_INVALID', at: 'configuration' }]);
+  });
+
+  test('want two nodes and one link at least', () => {
+    expect(brief({ nodes: { a: good.nodes.a } })).toEqual(['SNK_CONFIG_INVALID nodes']);
+    expect(brief({ links: [] })).toEqual(['SNK_CONFIG_INVALID links']);
+  });
+
+  test.each(['', 'a b', 'ü', '1a', '-a', 'a'.repeat(41), 'a;drop'])('refuse the node name %j', (name) => {
+    const nodes = Object.fromEntries([...Object.entries(good.nodes), [name, good.nodes.a]]);
+    expect(brief({ nodes })).toHaveLength(1);
+  });
+
+  test.each(['', 'a.b.c', '.b', 'a.', 'a"b', 'a\0b', 'x'.repeat(64)])('refuse the table name %j', (table) => {
+    expect(withLinks({ between: ['a', 'b'], tables: [table] })).toEqual([
+      'SNK_CONFIG_INVALID links[0].tables[0]',
+    ]);
+  });
+
+  test('name an unknown node with the nearest one', () => {
+    const nodes = { store: good.nodes.a, depot: good.nodes.b };
+    const [fault, ...others] = faultsOf({ nodes, links: [{ between: ['stoer', 'depot'], tables: ['t'] }] });
+    expect(others).toEqual([]);
+    expect(fault).toMatchObject({
+      code: 'SNK_CONFIG_UNKNOWN_NODE',
+      at: 'links[0]',
+      hint: "Did you mean 'store'?",
+    });
+    expect(fault?.message).toContain("'stoer'");
+  });
+
+  test('refuse a link of a node with itself', () => {
+    expect(withLinks({ from: 'a', to: 'a', tables: ['t'] })).toEqual(['SNK_CONFIG_SAME_NODE links[0]']);
+  });
+
+  test('refuse a link without tables', () => {
+    expect(withLinks({ from: 'a', to: 'b' })).toEqual(['SNK_CONFIG_NO_TABLES links[0]']);
+    expect(withLinks({ from: 'a', to: 'b', tables: [], flows: [] })).toEqual([
+      'SNK_CONFIG_NO_TABLES links[0]',
+    ]);
+  });
+
+  test('refuse a link that is declared twice, also by half of a pair', () => {
+    const pair = { between: ['a', 'b'], tables: ['t'] };
+    const half = { from: 'b', to: 'a', tables: ['u'] };
+    expect(withLinks(pair, half)).toEqual(['SNK_CONFIG_DUPLICATE_LINK link b->a']);
+    expect(withLinks(half, half)).toEqual(['SNK_CONFIG_DUPLICATE_LINK link b->a']);
+  });
+
+  test('refuse two flows into one table', () => {
+    const twice = { from: 'a', to: 'b', tables: ['t'], flows: [{ from: 'u', to: 'public.t' }] };
+    expect(withLinks(twice)).toEqual(['SNK_CONFIG_DUPLICATE_TABLE link a->b']);
+  });
+
+  test("refuse tables of SNK's own schema", () => {
+    expect(withLinks({ from: 'a', to: 'b', tables: ['snk.ledger'] })).toEqual([
+      'SNK_CONFIG_OWN_TABLE link a->b',
+    ]);
+  });
+
+  test('refuse operations that SNK does not know', () => {
+    const flows = [{ from: 't', on: ['upsert'] }];
+    expect(withLinks({ from: 'a', to: 'b', flows })).toEqual(['SNK_CONFIG_INVALID links[0].flows[0].on[0]']);
+  });
+});
+
+describe('the faults of a URL', () => {
+  test.each([
+    'not a url',
+    'mysql://u:topsecret@h/x',
+    'postgres://u:topsecret@h',
+    'postgres://u:topsecret@h/',
+    'postgres://:topsecret@h/x',
+    'postgres://u:topsecret@h/x?ssl=1',
+    'postgres://u:top/secret@h/x',
+    'postgres://u:to@p/x?topsecret@h/x',
+    'postgres://u:topsecret@h:99999/x',
+    'u:topsecret@h/x',
+  ])('are found in %j without repeating it', (url) => {
+    const faults = withUrl(url);
+    expect(faults).toMatchObject([{ code: 'SNK_CONFIG_INVALID', at: 'nodes.a.url' }]);
+    expect(JSON.stringify(faults)).not.toContain('secret');
+  });
+
+  test('never hold the password, whatever it is', () => {
+    const password = fc.string({ minLength: 6, unit: fc.constantFrom(...'Q7!@:/?#%&=[] +Z') });
+    const around = fc.constantFrom(
+      (word: string) => `postgres://user:${word}@host/database`,
+      (word: string) => `postgres://user:${word}@host`,
+      (word: string) => `mysql://user:${word}@host/database`,
+      (word: string) => `postgres://user:${word}@host/database?sslmod=require`,
+      (word: string) => `//user:${word}`,
+    );
+    fc.assert(
+      fc.property(password, around, (word, wrap) => {
+        const text = JSON.stringify(withUrl(wrap(word)));
+        for (const part of word.split(/[@:/?#%&=[\] +]+/))
+          expect(part.length > 2 && text.includes(part)).toBe(false);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test.each([
+    'postgres://u:p%40%2F%3F@h/x',
+    'postgresql://u@h/x?sslmode=require',
+    'postgres://u:p@[::1]:5433/x',
+  ])('are not found in %j', (url) => {
+    expect(withUrl(url)).toEqual([]);
+  });
+});

@@ -1,0 +1,50 @@
+import type { Column, KeyColumn, Table } from '../../src/db/catalog.ts';
+
+/** A column as the catalog would describe it. */
+export function column(name: string, type = 'text', more: Partial<Column> = {}): Column {
+  return {
+    name,
+    quoted: name,
+    type,
+    arrayable: true,
+    generated: false,
+    identity: false,
+    notNull: false,
+    collation: null,
+    ...more,
+  };
+}
+
+export function keyColumn(name: string, type = 'uuid', more: Partial<KeyColumn> = {}): KeyColumn {
+  const operators = {
+    equals: 'operator(pg_catalog.=)',
+    greater: 'operator(pg_catalog.>)',
+    lessOrEqual: 'operator(pg_catalog.<=)',
+  };
+  return { ...column(name, type, { notNull: true }), ...operators, ...more };
+}
+
+/** A sound table `public.record (uuid, text)`, for tests that change one thing of it. */
+export function table(more: Partial<Table> = {}): Table {
+  const name = more.name ?? 'record';
+  const schema = more.schema ?? 'public';
+  const key = more.key ?? [keyColumn('uuid')];
+  return {
+    oid: '16384',
+    schema,
+    name,
+    fullName: `${schema}.${name}`,
+    quoted: `${schema}.${name}`,
+    kind: 'table',
+    columns: [...key, column('text')],
+    key,
+    references: [],
+    rowSecurity: false,
+    isOwner: true,
+    canSelect: true,
+    canInsert: true,
+    canUpdate: true,
+    rowsEstimated: 0,
+    ...more,
+  };
+}
