@@ -49,7 +49,13 @@ export async function applyPlain(
     batch.high,
     batch.capturedAt,
   ];
-  for (const rows of batch.rows) binds.push(rows.count, ...rows.columns);
+  for (const rows of batch.rows) {
+    const { columns, table } = flows[rows.flow] as WritableFlow;
+    binds.push(rows.count, ...rows.columns);
+    // Once more as text, for the ledger.
+    for (const key of table.key)
+      binds.push(rows.columns[columns.findIndex((column) => column.name === key.name)] ?? null);
+  }
   const moved = await query(tx, textOf(flows, batch.rows), binds);
   if (moved.length !== 1)
     throw new SnkError('SNK_OVERTAKEN', `link ${batch.link}: its cursor has moved`, { fate: 'retry' });
@@ -65,16 +71,15 @@ function textOf(flows: readonly WritableFlow[], rows: readonly Rows[]): string {
   return text;
 }
 
-/** Binds: 14 of the batch, see above; then per flow the number of rows and its columns. */
+/** Binds: 14 of the batch, see above; then per flow the number of rows, its columns, and its key's columns. */
 function buildText(flows: readonly WritableFlow[]): string {
   let next = 15;
   const ctes = flows.map((flow, i) => {
     const count = next;
     const first = next + 1;
-    next = first + flow.columns.length;
-    const keys = flow.table.key.map(
-      (key) => `$${first + flow.columns.findIndex((column) => column.name === key.name)}::text`,
-    );
+    const keysFrom = first + flow.columns.length;
+    next = keysFrom + flow.table.key.length;
+    const keys = flow.table.key.map((_, k) => `$${keysFrom + k}::text`);
     return `,
 rows${i} as (
   insert into ${flow.table.quoted} (${columnList(flow)})

@@ -16,10 +16,13 @@ export interface ApplyTexts {
 
 const ordinal = (flow: TargetFlow, offset: number) => `$${flow.columns.length + offset}`;
 
-/** The rows' columns, bound from `first` on, as the arguments of unnest. A bind stays text: the ledger takes it as well. */
+/**
+ * The rows' columns, bound from `first` on, as the arguments of unnest. A bind has its array type at once: were it a
+ * text that is cast, the planner would parse the whole array as well, to guess its length.
+ */
 export function columnBinds(flow: TargetFlow, first: number): string {
   return flow.columns
-    .map((column, i) => `$${first + i}::text::${column.arrayable ? column.type : 'text'}[]`)
+    .map((column, i) => `$${first + i}::${column.arrayable ? column.type : 'text'}[]`)
     .join(', ');
 }
 

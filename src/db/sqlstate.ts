@@ -83,6 +83,6 @@ function safeWords(message: string, code: string): string {
   const unquoted = code.startsWith('22')
     ? message.replace(/".*("|$)/s, '"…"').replaceAll(/\b0x[0-9a-f]+\b/g, '…')
     : message;
-  const said = unquoted.slice(unquoted.lastIndexOf(' - ') + 1).replace(/^- /, '');
+  const said = unquoted.split(' - ').at(-1) ?? '';
   return (said.split('\n', 1)[0] ?? '').slice(0, 300);
 }

@@ -22,7 +22,7 @@ export interface LinkEngine {
   readonly apply: ApplyContext;
 }
 
-/** Parents before children, so that a window's rows meet their foreign keys; cycles keep the order of the file. */
+/** Parents before children, so that a window's rows meet their foreign keys; in a cycle no order does, and any is taken. */
 export function byReference(tables: readonly Table[]): number[] {
   const names = tables.map((table) => table.fullName);
   const done: number[] = [];

@@ -7,6 +7,7 @@ import { openEngine, type LinkEngine } from '../../src/link/engine.ts';
 import { Snk } from '../../src/snk.ts';
 import { createPair, type TestDatabase } from './databases.ts';
 import { opened } from './leftovers.ts';
+import { testLimits } from './limits.ts';
 
 /** An ORM as SNK opens it; closed when the test is finished. */
 export function openTestOrm(database: { url: string }, node = 'a', purpose = 'test'): MikroORM {
@@ -76,14 +77,6 @@ export async function linkRig(options: RigOptions = {}): Promise<LinkRig> {
   await rig.snk.install();
   return rig;
 }
-
-export const testLimits: DrainLimits = {
-  page: { keys: 10_000, logRows: 5_000 },
-  pageSize: 4_000_000,
-  budget: 30_000,
-  ledgerKeys: 1_000_000,
-  ledgerAge: 86_400_000,
-};
 
 /** Drains a link in this process until nothing waits. */
 export async function drain(engine: LinkEngine, limits: Partial<DrainLimits> = {}): Promise<DrainReport> {

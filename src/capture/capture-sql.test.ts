@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'vitest';
+import { keyColumn, table } from '../../test/support/tables.ts';
+import { captureTexts } from './capture-sql.ts';
+
+const texts = (types: string[], more: Parameters<typeof table>[0] = {}) =>
+  captureTexts(table({ key: types.map((type, i) => keyColumn(`k${i}`, type)), ...more }), 7, ['insert']);
+
+describe('the capture function', () => {
+  test('runs as its owner, finds nothing but pg_catalog, and is named by the table number', () => {
+    const { createFunction, functionName } = texts(['uuid']);
+    expect(functionName).toBe('snk.capture_7');
+    expect(createFunction).toContain('security definer');
+    expect(createFunction).toContain('set search_path = pg_catalog, pg_temp');
+  });
+
+  test('has nothing dynamic in it', () => {
+    expect(texts(['uuid', 'date']).createFunction.toLowerCase()).not.toMatch(/\bexecute\b|\bformat\(/);
+  });
+
+  test.each(['uuid', 'smallint', 'integer', 'bigint', 'text', 'boolean', 'numeric(10,2)', 'character varying(40)', 'character(5)'])(
+    'pays for no settings when its key is %s: that text is always the same',
+    (type) => {
+      expect(texts([type]).createFunction).not.toContain('datestyle');
+    },
+  );
+
+  test.each(['date', 'timestamp with time zone', 'interval', 'double precision', 'real', 'bytea', 'public.mood', 'integer[]'])(
+    'pins the settings that change the text of %s',
+    (type) => {
+      const { createFunction } = texts(['uuid', type]);
+      for (const setting of ['datestyle', 'intervalstyle', 'timezone', 'extra_float_digits', 'bytea_output']) {
+        expect(createFunction).toContain(`set ${setting} = `);
+      }
+    },
+  );
+
+  test('turns values into text one by one where an array of them has no text', () => {
+    const key = [keyColumn('plain'), keyColumn('many', 'integer[]', { arrayable: false })];
+    const { createFunction } = captureTexts(table({ key }), 7, ['insert']);
+    expect(createFunction).toContain('array_agg(r.plain)::text');
+    expect(createFunction).toContain('array_agg(r.many::text)::text');
+  });
+
+  test('is the same text for the same table: it is compared by its hash', () => {
+    expect(texts(['uuid'])).toEqual(texts(['uuid']));
+    expect(texts(['uuid']).createFunction).not.toBe(texts(['date']).createFunction);
+  });
+});
+
+describe('the capture trigger', () => {
+  test('fires once per statement, with all of its new rows', () => {
+    const [trigger, ...others] = texts(['uuid']).triggers;
+    expect(others).toEqual([]);
+    expect(trigger?.create).toBe(
+      'create trigger snk_capture_insert after insert on public.record referencing new table as new_rows for each statement execute function snk.capture_7()',
+    );
+  });
+
+  test('of a partitioned table fires per row: a row written into a partition fires no statement trigger of its parent', () => {
+    const { triggers, createFunction } = texts(['uuid'], { kind: 'partitioned' });
+    expect(triggers[0]?.create).toMatch(/ after insert on public\.record for each row execute /);
+    expect(createFunction).toContain('array[new.k0]::text');
+    expect(createFunction).not.toContain('new_rows');
+  });
+
+  test('is one per operation', () => {
+    const names = captureTexts(table(), 7, ['insert', 'update']).triggers.map((trigger) => trigger.name);
+    expect(names).toEqual(['snk_capture_insert', 'snk_capture_update']);
+  });
+});

@@ -1,0 +1,147 @@
+import { describe, expect, test } from 'vitest';
+import { column, keyColumn, table } from '../../test/support/tables.ts';
+import type { Table, TableKind } from '../db/catalog.ts';
+import type { Link } from '../topology/topology.ts';
+import { checkFlow, type TablesOfNode } from './check-flow.ts';
+
+interface Case {
+  readonly from?: Partial<Table> | null;
+  readonly to?: Partial<Table> | null;
+  readonly winner?: Link['winner'];
+  readonly captured?: readonly string[];
+}
+
+function faults({ from = {}, to = {}, winner = 'source', captured = [] }: Case) {
+  const flow = { from: 'public.record', to: 'public.record', on: ['insert'] as const };
+  const link: Link = { name: 'a->b', source: 'a', target: 'b', flows: [flow], winner };
+  const side = (node: string, changed: Partial<Table> | null): TablesOfNode => ({
+    node,
+    user: `${node}_user`,
+    tables: new Map(changed === null ? [] : [['public.record', table(changed)]]),
+    names: ['public.other', 'public.recrod'],
+    captured: new Set(captured),
+  });
+  return checkFlow(link, flow, side('a', from), side('b', to));
+}
+
+const brief = (options: Case) => faults(options).map(({ code, at, message }) => `${code} ${at}: ${message}`);
+const columns = (...more: Parameters<typeof column>[]) => ({
+  columns: [keyColumn('uuid'), ...more.map((each) => column(...each))],
+});
+
+describe('two tables', () => {
+  test('that are alike have no fault', () => {
+    expect(brief({})).toEqual([]);
+  });
+
+  test('may hold their columns in different order', () => {
+    const from = columns(['x', 'integer'], ['y', 'text']);
+    const to = columns(['y', 'text'], ['x', 'integer']);
+    expect(brief({ from, to })).toEqual([]);
+  });
+
+  test('have all of their faults told at once', () => {
+    const found = brief({
+      from: { canSelect: false, isOwner: false, rowSecurity: true },
+      to: { key: [], columns: [keyColumn('uuid')], canInsert: false, canUpdate: false },
+    });
+    expect(found.map((text) => text.slice(0, text.indexOf(' '))).toSorted()).toEqual([
+      'SNK_NO_PRIMARY_KEY',
+      'SNK_PRIVILEGE',
+      'SNK_PRIVILEGE',
+      'SNK_PRIVILEGE',
+      'SNK_PRIVILEGE',
+      'SNK_ROW_SECURITY',
+      'SNK_SHAPE_DIFFERS',
+    ]);
+  });
+});
+
+describe('a table', () => {
+  test.each(['from', 'to'] as const)('that is missing (%s) is named with the nearest one', (side) => {
+    expect(faults({ [side]: null })).toMatchObject([
+      {
+        code: 'SNK_TABLE_MISSING',
+        at: side === 'from' ? 'a: public.record' : 'b: public.record',
+        hint: expect.stringContaining("'public.recrod'"),
+      },
+    ]);
+  });
+
+  test.each<[TableKind, string]>([
+    ['partition', 'name its parent'],
+    ['inheritance', 'inheritance'],
+    ['unlogged', 'a crash empties it'],
+    ['temporary', 'temporary'],
+    ['view', 'is a view'],
+    ['other', 'not an ordinary table'],
+  ])('that is not fit (%s) is refused on either side', (kind, words) => {
+    for (const side of ['from', 'to']) {
+      const [found, ...others] = faults({ [side]: { kind } });
+      expect(others).toEqual([]);
+      expect(found).toMatchObject({ code: 'SNK_TABLE_KIND', message: expect.stringContaining(words) });
+    }
+  });
+
+  test('that is partitioned is fit', () => {
+    expect(brief({ from: { kind: 'partitioned' }, to: { kind: 'partitioned' } })).toEqual([]);
+  });
+
+  test('without a primary key is refused, and the hint makes one', () => {
+    expect(faults({ to: { key: [], columns: table().columns } })).toMatchObject([
+      { code: 'SNK_NO_PRIMARY_KEY', at: 'b: public.record', hint: 'alter table public.record add primary key (…)' },
+    ]);
+  });
+
+  test('whose row security hides rows is refused', () => {
+    expect(faults({ from: { rowSecurity: true } })).toMatchObject([
+      { code: 'SNK_ROW_SECURITY', at: 'a: public.record', hint: expect.stringContaining('"a_user" bypassrls') },
+    ]);
+  });
+});
+
+describe('a missing privilege', () => {
+  test.each([
+    ['select on the source', { from: { canSelect: false } }, 'grant select on public.record to "a_user"'],
+    ['select on the target', { to: { canSelect: false } }, 'grant select on public.record to "b_user"'],
+    ['insert on the target', { to: { canInsert: false } }, 'grant insert on public.record to "b_user"'],
+    ['update on the target', { to: { canUpdate: false } }, 'grant update on public.record to "b_user"'],
+    ['ownership of the source', { from: { isOwner: false } }, 'grant the owner\'s role to "a_user", or run \'snk install\' once as the owner'],
+  ])('%s is named with its grant', (_, options, hint) => {
+    expect(faults(options)).toMatchObject([{ code: 'SNK_PRIVILEGE', hint }]);
+  });
+
+  test('is none where it is not needed', () => {
+    expect(brief({ from: { canInsert: false, canUpdate: false }, to: { isOwner: false } })).toEqual([]);
+    expect(brief({ winner: 'target', to: { canUpdate: false } })).toEqual([]);
+    expect(brief({ from: { isOwner: false }, captured: ['public.record'] })).toEqual([]);
+  });
+});
+
+describe('the shapes of two tables', () => {
+  test.each([
+    ['a column is missing in the target', columns(['x']), columns(), 'column x is missing on b'],
+    ['a column is missing in the source', columns(), columns(['x']), 'column x is missing on a'],
+    ['types differ', columns(['x', 'integer']), columns(['x', 'bigint']), 'column x is integer on a and bigint on b'],
+    ['lengths differ', columns(['x', 'character varying(5)']), columns(['x', 'character varying(4)']), 'column x is character varying(5) on a and character varying(4) on b'],
+    ['the target refuses nulls', columns(['x']), columns(['x', 'text', { notNull: true }]), 'column x may be null on a and not on b'],
+  ])('differ when %s', (_, from, to, message) => {
+    expect(faults({ from, to })).toEqual([
+      { code: 'SNK_SHAPE_DIFFERS', at: 'a: public.record -> b: public.record', message, hint: undefined },
+    ]);
+  });
+
+  test('do not differ when the source alone refuses nulls', () => {
+    expect(brief({ from: columns(['x', 'text', { notNull: true }]), to: columns(['x']) })).toEqual([]);
+  });
+
+  test('differ when the keys do, by columns or by their order', () => {
+    const [x, y] = [keyColumn('x'), keyColumn('y')];
+    const shape = (...key: (typeof x)[]) => ({ key, columns: [x, y] });
+    expect(brief({ from: shape(x), to: shape(y) })).toEqual([
+      'SNK_SHAPE_DIFFERS a: public.record -> b: public.record: the primary key is (x) on a and (y) on b',
+    ]);
+    expect(brief({ from: shape(x, y), to: shape(y, x) })).toHaveLength(1);
+    expect(brief({ from: shape(x, y), to: shape(x, y) })).toEqual([]);
+  });
+});

@@ -1,0 +1,64 @@
+import { expect, it } from 'vitest';
+import { auditRecords, expectWrittenOnce } from '../support/audit.ts';
+import { createPair } from '../support/databases.ts';
+import { countRows, untilEqual } from '../support/equality.ts';
+import { Load } from '../support/load.ts';
+import { snkSessions } from '../support/sessions.ts';
+import { endSnk, runSnk, tailOf, untilLive } from '../support/snk-run.ts';
+import { waitUntil } from '../support/wait-until.ts';
+
+const times = 100;
+
+it('goes on when a session is ended in the middle of an apply transaction, a hundred times', async ({ annotate }) => {
+  const pair = await createPair();
+  await auditRecords(pair);
+  // makes the middle of an apply transaction long enough to be hit
+  await pair.b.query(`
+    create function public.dawdle() returns trigger language plpgsql as 'begin perform pg_sleep(0.02); return null; end';
+    create trigger dawdle after insert on public.record for each statement execute function public.dawdle();
+    alter table public.record enable always trigger dawdle;
+  `);
+  const snk = runSnk(pair);
+  await untilLive(snk);
+  const load = new Load(pair.a, { rows: 5, pause: 10 });
+  const sessions = async () => (await snkSessions(pair.a)) + (await snkSessions(pair.b));
+  await waitUntil(async () => (await countRows(pair.b)) > 100, { message: 'rows to flow' });
+  const usual = await sessions();
+
+  let most = usual;
+  for (let i = 0; i < times; i += 1) {
+    const before = await applied(pair.b);
+    await waitUntil(
+      async () =>
+        (
+          await pair.b.query(`
+            select pg_terminate_backend(pid)
+            from pg_stat_activity
+            where datname = current_database() and application_name like 'snk:link:%' and wait_event = 'PgSleep'
+          `)
+        ).length > 0,
+      { interval: 2, message: () => `an apply transaction to be under way:\n${tailOf(snk)}` },
+    );
+    await waitUntil(async () => (await applied(pair.b)) > before, {
+      interval: 2,
+      message: () => `the link to go on after ${i + 1} times:\n${tailOf(snk)}`,
+    });
+    most = Math.max(most, await sessions());
+  }
+
+  const rows = await load.stop();
+  await untilEqual(pair, { rows, context: () => tailOf(snk) });
+  await expectWrittenOnce(pair);
+  const after = await sessions();
+  await annotate(`${rows} rows; sessions: usually ${usual}, at most ${most}, at the end ${after}`);
+  expect(most).toBeLessThanOrEqual(usual + 2);
+  expect(after).toBeLessThanOrEqual(usual);
+  expect(await endSnk(snk)).toBe(0);
+  await pair.drop();
+});
+
+/** Grows with every committed apply transaction. */
+async function applied(target: { query: (text: string) => Promise<object[]> }): Promise<number> {
+  const [cursor] = await target.query('select generation::int as generation from snk.cursor');
+  return (cursor as { generation: number } | undefined)?.generation ?? 0;
+}
