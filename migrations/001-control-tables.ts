@@ -31,14 +31,17 @@ export class ControlTables extends Migration {
         xid xid8 not null default pg_current_xact_id(),
         table_id integer not null,
         op "char" not null,
-        keys text[] not null,
+        keys text[],
+        uuid_keys uuid[],
         key_count integer not null,
         origin text,
         at timestamptz not null default clock_timestamp()
       ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_insert_scale_factor = 0,
               autovacuum_vacuum_insert_threshold = 100000, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000)`);
     // Random keys do not compress; trying costs a tenth of a bulk insert.
-    this.addSql('alter table snk.change_log alter column keys set storage external');
+    this.addSql(
+      'alter table snk.change_log alter column keys set storage external, alter column uuid_keys set storage external',
+    );
     this.addSql('create index change_log_xid_seq on snk.change_log (xid, seq)');
     // Read by every capture trigger: one row, so that a look costs next to nothing.
     this.addSql(`
@@ -83,13 +86,16 @@ export class ControlTables extends Migration {
         generation bigint not null,
         low pg_snapshot not null,
         high pg_snapshot not null,
-        keys text[] not null,
+        keys text[],
+        uuid_keys uuid[],
         row_count integer not null,
         written integer not null,
         captured_at timestamptz,
         applied_at timestamptz not null default clock_timestamp()
       ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000)`);
-    this.addSql('alter table snk.ledger alter column keys set storage external');
+    this.addSql(
+      'alter table snk.ledger alter column keys set storage external, alter column uuid_keys set storage external',
+    );
     this.addSql(`
       create table snk.backfill (
         link text not null,

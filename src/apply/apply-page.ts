@@ -1,4 +1,5 @@
 /** One page → one transaction in the target: rows, ledger and cursor together, behind the fence in the source. */
+import { keyListColumn } from '../db/key-lists.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { codeOf, isRowError } from '../db/sqlstate.ts';
 import { loadSubscriber, raiseFence, type Subscriber } from '../read/fence.ts';
@@ -181,6 +182,7 @@ function ledgerEntry(flow: WritableFlow, rows: Rows, batch: Batch, written: Writ
     kind: batch.kind,
     low: batch.low,
     high: batch.high,
+    keyList: keyListColumn(key),
     keys: key.map(
       (column) => rows.columns[flow.columns.findIndex((other) => other.name === column.name)] ?? null,
     ),

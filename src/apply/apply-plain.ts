@@ -1,6 +1,7 @@
 /** The fast way in: rows of all flows, ledger and cursor in one statement, for pages in which no key is expected to clash. */
 import { SnkError } from '../errors.ts';
 import type { EntityManager } from '../db/orm.ts';
+import { keyListColumn } from '../db/key-lists.ts';
 import { query, type Bind } from '../db/query.ts';
 import type { Rows } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
@@ -52,6 +53,7 @@ export async function applyPlain(
   for (const rows of batch.rows) {
     const { columns, table } = flows[rows.flow] as WritableFlow;
     binds.push(rows.count, ...rows.columns);
+    if (keyListColumn(table.key) === 'uuid_keys') continue;
     // Once more as text, for the ledger.
     for (const key of table.key)
       binds.push(rows.columns[columns.findIndex((column) => column.name === key.name)] ?? null);
@@ -71,15 +73,21 @@ function textOf(flows: readonly WritableFlow[], rows: readonly Rows[]): string {
   return text;
 }
 
-/** Binds: 14 of the batch, see above; then per flow the number of rows, its columns, and its key's columns. */
+/** Binds: 14 of the batch, see above; then per flow the number of rows, its columns, and its key's columns where they are kept as text. */
 function buildText(flows: readonly WritableFlow[]): string {
   let next = 15;
   const ctes = flows.map((flow, i) => {
     const count = next;
     const first = next + 1;
     const keysFrom = first + flow.columns.length;
-    next = keysFrom + flow.table.key.length;
-    const keys = flow.table.key.map((_, k) => `$${keysFrom + k}::text`);
+    const { key } = flow.table;
+    const list = keyListColumn(key);
+    const keyBind = first + flow.columns.findIndex((column) => column.name === key[0]?.name);
+    const keys =
+      list === 'uuid_keys'
+        ? `$${keyBind}::uuid[]`
+        : `array[${key.map((_, k) => `$${keysFrom + k}::text`).join(', ')}]`;
+    next = keysFrom + (list === 'uuid_keys' ? 0 : key.length);
     return `,
 rows${i} as (
   insert into ${flow.table.quoted} (${columnList(flow)})
@@ -89,9 +97,9 @@ rows${i} as (
   cross join unnest(${columnBinds(flow, first)}) as d (${columnNames(flow)})
 ),
 entry${i} as (
-  insert into snk.ledger (link, target_table, kind, generation, low, high, keys, row_count, written, captured_at)
+  insert into snk.ledger (link, target_table, kind, generation, low, high, ${list}, row_count, written, captured_at)
   select $2, '${flow.table.fullName.replaceAll("'", "''")}', $11, $5::bigint, $12::pg_snapshot, $13::pg_snapshot,
-    array[${keys.join(', ')}], $${count}::integer, $${count}::integer, $14::timestamptz
+    ${keys}, $${count}::integer, $${count}::integer, $14::timestamptz
   from held
 )`;
   });

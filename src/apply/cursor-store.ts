@@ -1,6 +1,7 @@
 /** The cursor row of a link, in its target: read at the start, locked and compared in every apply transaction. */
 import { SnkError } from '../errors.ts';
 import type { EntityManager } from '../db/orm.ts';
+import type { KeyListColumn } from '../db/key-lists.ts';
 import { query } from '../db/query.ts';
 import type { Position } from '../read/position.ts';
 
@@ -62,6 +63,7 @@ export interface LedgerEntry {
   readonly kind: 'window' | 'backfill';
   readonly low: string;
   readonly high: string;
+  readonly keyList: KeyListColumn;
   /** A text array per key column. */
   readonly keys: readonly (string | null)[];
   readonly rowCount: number;
@@ -91,9 +93,10 @@ export async function moveCursor(
   const rows = entries.reduce((sum, entry) => sum + entry.written, 0);
   const ctes = entries.map(
     (entry, i) => `entry${i} as (
-  insert into snk.ledger (link, target_table, kind, generation, low, high, keys, row_count, written, captured_at)
+  insert into snk.ledger (link, target_table, kind, generation, low, high, ${entry.keyList}, row_count, written, captured_at)
   values ($1, ${bind(entry.targetTable)}, ${bind(entry.kind)}, $4::bigint, ${bind(entry.low)}::pg_snapshot, ${bind(entry.high)}::pg_snapshot,
-    array[${entry.keys.map((key) => `${bind(key)}::text`).join(', ')}], ${bind(entry.rowCount)}::integer, ${bind(entry.written)}::integer,
+    ${entry.keyList === 'uuid_keys' ? `${bind(entry.keys[0] ?? null)}::uuid[]` : `array[${entry.keys.map((key) => `${bind(key)}::text`).join(', ')}]`},
+    ${bind(entry.rowCount)}::integer, ${bind(entry.written)}::integer,
     ${bind(entry.capturedAt)}::timestamptz)
 )`,
   );

@@ -17,22 +17,35 @@ describe('the capture function', () => {
     expect(texts(['uuid', 'date']).createFunction.toLowerCase()).not.toMatch(/\bexecute\b|\bformat\(/);
   });
 
-  test.each(['uuid', 'smallint', 'integer', 'bigint', 'text', 'boolean', 'numeric(10,2)', 'character varying(40)', 'character(5)'])(
-    'pays for no settings when its key is %s: that text is always the same',
-    (type) => {
-      expect(texts([type]).createFunction).not.toContain('datestyle');
-    },
-  );
+  test.each([
+    'uuid',
+    'smallint',
+    'integer',
+    'bigint',
+    'text',
+    'boolean',
+    'numeric(10,2)',
+    'character varying(40)',
+    'character(5)',
+  ])('pays for no settings when its key is %s: that text is always the same', (type) => {
+    expect(texts([type]).createFunction).not.toContain('datestyle');
+  });
 
-  test.each(['date', 'timestamp with time zone', 'interval', 'double precision', 'real', 'bytea', 'public.mood', 'integer[]'])(
-    'pins the settings that change the text of %s',
-    (type) => {
-      const { createFunction } = texts(['uuid', type]);
-      for (const setting of ['datestyle', 'intervalstyle', 'timezone', 'extra_float_digits', 'bytea_output']) {
-        expect(createFunction).toContain(`set ${setting} = `);
-      }
-    },
-  );
+  test.each([
+    'date',
+    'timestamp with time zone',
+    'interval',
+    'double precision',
+    'real',
+    'bytea',
+    'public.mood',
+    'integer[]',
+  ])('pins the settings that change the text of %s', (type) => {
+    const { createFunction } = texts(['uuid', type]);
+    for (const setting of ['datestyle', 'intervalstyle', 'timezone', 'extra_float_digits', 'bytea_output']) {
+      expect(createFunction).toContain(`set ${setting} = `);
+    }
+  });
 
   test('turns values into text one by one where an array of them has no text', () => {
     const key = [keyColumn('plain'), keyColumn('many', 'integer[]', { arrayable: false })];

@@ -1,6 +1,7 @@
 /** The texts of a table's capture: one trigger function of its own, nothing dynamic in it (pure). */
 import type { Operation } from '../topology/topology.ts';
 import type { KeyColumn, Table } from '../db/catalog.ts';
+import { collectKeys, keyListColumn, singleKey } from '../db/key-lists.ts';
 import { quoteLiteral } from '../db/sql.ts';
 
 /** Keys of one log row at the most: a reader's page is cut between log rows. */
@@ -79,11 +80,6 @@ const ring = `
   end if;
   return null;`;
 
-/** An array of all values of a key column, as one text. */
-function keyArray(column: KeyColumn): string {
-  return `array_agg(r.${column.quoted}${column.arrayable ? '' : '::text'})::text`;
-}
-
 /** Closed when the log has reached its bound: see gate.ts. One scan of one row, in the same statement. */
 const gateIsOpen = '(select is_open from snk.capture_gate)';
 
@@ -102,19 +98,20 @@ const closeGate = `
     );`;
 
 function statementBody(key: readonly KeyColumn[], tableId: number): string {
-  const keys = `array[${key.map(keyArray).join(', ')}]`;
+  const keys = collectKeys(key, 'r');
+  const list = keyListColumn(key);
   const columns = key.map((column) => `r.${column.quoted}`).join(', ');
   return `
 declare
   log_seq bigint;
 begin${skipEngineWrites}
-  insert into snk.change_log (table_id, op, keys, key_count)
+  insert into snk.change_log (table_id, op, ${list}, key_count)
   select ${tableId}, left(tg_op, 1)::"char", ${keys}, count(*)
   from new_rows r
   having count(*) between 1 and ${keysPerLogRow} and ${gateIsOpen}
   returning seq into log_seq;
   if not found then
-    insert into snk.change_log (table_id, op, keys, key_count)
+    insert into snk.change_log (table_id, op, ${list}, key_count)
     select ${tableId}, left(tg_op, 1)::"char", ${keys}, count(*)
     from (select ${columns}, (row_number() over () - 1) / ${keysPerLogRow} as part from new_rows r) r
     where ${gateIsOpen}
@@ -131,15 +128,12 @@ end
 }
 
 function rowBody(key: readonly KeyColumn[], tableId: number): string {
-  const keys = key
-    .map((column) => `array[new.${column.quoted}${column.arrayable ? '' : '::text'}]::text`)
-    .join(', ');
   return `
 declare
   log_seq bigint;
 begin${skipEngineWrites}
-  insert into snk.change_log (table_id, op, keys, key_count)
-  select ${tableId}, left(tg_op, 1)::"char", array[${keys}], 1
+  insert into snk.change_log (table_id, op, ${keyListColumn(key)}, key_count)
+  select ${tableId}, left(tg_op, 1)::"char", ${singleKey(key, 'new')}, 1
   where ${gateIsOpen}
   returning seq into log_seq;
   if not found then

@@ -113,7 +113,7 @@ describe('the faults of a configuration', () => {
     },
   );
 
-  test.each([0, -1, 1.5, '5', 1e999, 2 ** 31])('refuse %j keys per page', (pageKeys) => {
+  test.each([0, -1, 1.5, '5', Number.POSITIVE_INFINITY, 2 ** 31])('refuse %j keys per page', (pageKeys) => {
     expect(withLimits({ pageKeys })).toEqual(['SNK_CONFIG_INVALID limits.pageKeys']);
   });
 

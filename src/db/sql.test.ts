@@ -10,7 +10,8 @@ function readLiteral(sql: string): string {
   const match = /^ ?(E?)'((?:[^'\\]|''|\\.|\\)*)'$/su.exec(sql);
   if (match === null) throw new Error('not one literal');
   const [, escaped, body] = match as unknown as [string, string, string];
-  if (escaped === '' && body.includes('\\')) throw new Error('a backslash outside of E is a matter of settings');
+  if (escaped === '' && body.includes('\\'))
+    throw new Error('a backslash outside of E is a matter of settings');
   return body.replaceAll("''", "'").replaceAll('\\\\', '\\');
 }
 

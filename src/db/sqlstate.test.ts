@@ -67,9 +67,12 @@ describe('an SQLSTATE', () => {
     },
   );
 
-  test.each(['40001', '42P01', '42501', '53100', '57014', 'P0002', 'ECONNRESET'])('%s is not about a row', (code) => {
-    expect(isRowError(driverError(code))).toBe(false);
-  });
+  test.each(['40001', '42P01', '42501', '53100', '57014', 'P0002', 'ECONNRESET'])(
+    '%s is not about a row',
+    (code) => {
+      expect(isRowError(driverError(code))).toBe(false);
+    },
+  );
 });
 
 describe('an error', () => {
@@ -106,9 +109,12 @@ describe('an error', () => {
     expect(isTransient(new SnkError('SNK_X', 'x'))).toBe(false);
   });
 
-  test.each(['ECONNREFUSED', '08006', '57P01', '53300'])('%s means that the database cannot be reached', (code) => {
-    expect(toSnkError(driverError(code), 'read').code).toBe('SNK_UNREACHABLE');
-  });
+  test.each(['ECONNREFUSED', '08006', '57P01', '53300'])(
+    '%s means that the database cannot be reached',
+    (code) => {
+      expect(toSnkError(driverError(code), 'read').code).toBe('SNK_UNREACHABLE');
+    },
+  );
 
   test.each(['40001', '40P01', '53100', '55P03', '57014', '42P01'])('%s is named as it is', (code) => {
     expect(toSnkError(driverError(code), 'read').code).toBe(`SNK_SQL_${code}`);
@@ -118,14 +124,24 @@ describe('an error', () => {
 describe('the words of a database error', () => {
   test('name objects', () => {
     const message = 'insert into "t" values ($1) - relation "public.record" does not exist';
-    expect(toSnkError(driverError('42P01', message), 'apply').message).toBe('apply: relation "public.record" does not exist');
+    expect(toSnkError(driverError('42P01', message), 'apply').message).toBe(
+      'apply: relation "public.record" does not exist',
+    );
     const unique = 'duplicate key value violates unique constraint "record_email_key"';
     expect(toSnkError(driverError('23505', unique), 'apply').message).toContain('"record_email_key"');
   });
 
   test.each([
-    ['23505', 'duplicate key value violates unique constraint "k"', { detail: 'Key (email)=(topsecret) already exists.' }],
-    ['23514', 'new row for relation "t" violates check constraint "c"', { detail: 'Failing row contains (1, topsecret).' }],
+    [
+      '23505',
+      'duplicate key value violates unique constraint "k"',
+      { detail: 'Key (email)=(topsecret) already exists.' },
+    ],
+    [
+      '23514',
+      'new row for relation "t" violates check constraint "c"',
+      { detail: 'Failing row contains (1, topsecret).' },
+    ],
     ['22P02', 'invalid input syntax for type integer: "topsecret"', {}],
     ['22P02', 'invalid input syntax for type integer: "a - topsecret"', {}],
     ['22P02', 'invalid input syntax for type integer: "a\n - topsecret"', {}],
@@ -135,9 +151,13 @@ describe('the words of a database error', () => {
     ['22003', 'value "topsecret" is out of range for type integer', {}],
     ['22008', 'date/time field value out of range: "topsecret"', { hint: 'Perhaps topsecret' }],
     ['22023', 'time zone "topsecret" not recognized', {}],
-    ['22P02', "insert into t values ('topsecret') - invalid input syntax for type uuid: \"topsecret\"", {}],
+    ['22P02', 'insert into t values (\'topsecret\') - invalid input syntax for type uuid: "topsecret"', {}],
     ['P0001', 'the customer topsecret owes money', { where: 'PL/pgSQL function f(topsecret) line 1' }],
-    ['23505', "insert into t values ('topsecret - x') - duplicate key value violates unique constraint \"k\"", {}],
+    [
+      '23505',
+      'insert into t values (\'topsecret - x\') - duplicate key value violates unique constraint "k"',
+      {},
+    ],
   ])('never hold a row value: %s %s', (code, message, fields) => {
     const error = toSnkError(driverError(code, message, fields), 'apply');
     expect(`${error.message} ${error.hint}`).not.toContain('topsecret');

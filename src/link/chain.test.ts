@@ -1,20 +1,24 @@
 import { describe, expect, test } from 'vitest';
 import { SnkError } from '../errors.ts';
+import type { Subscriber } from '../read/fence.ts';
 import { checkChain } from './chain.ts';
 
-/** Says how a cursor and a subscriber stand to each other: `together`, or the code of the refusal. */
-function verdict(
+/** How a cursor and a subscriber stand to each other: `together`, or the code of the refusal. */
+function verdict(cursor: { generation: string; nonce: string }, subscriber: Subscriber): string {
+  const refusal = refusalOf(cursor, subscriber);
+  return refusal === undefined ? 'together' : refusal.code;
+}
+
+function refusalOf(
   cursor: { generation: string; nonce: string },
-  subscriber: { generation: string; nonce: string; prevNonce: string | null },
-): string {
-  const position = { low: '1:1:', high: null, seq: '0', ...cursor };
+  subscriber: Subscriber,
+): SnkError | undefined {
   try {
-    checkChain('a->b', position, subscriber);
-    return 'together';
+    checkChain('a->b', { low: '1:1:', high: null, seq: '0', ...cursor }, subscriber);
+    return undefined;
   } catch (error) {
-    if (!(error instanceof SnkError)) throw error;
-    expect(error).toMatchObject({ fate: 'stop-link', hint: expect.stringContaining('--rebaseline a->b') });
-    return error.code;
+    if (error instanceof SnkError) return error;
+    throw error;
   }
 }
 
@@ -24,14 +28,54 @@ describe('cursor and subscriber', () => {
     ['of a new link belong together', ['0', 'n0'], ['0', 'n0', null], 'together'],
     ['belong together while a fence waits for its apply', ['5', 'n5'], ['6', 'n6', 'n5'], 'together'],
     ['belong together beyond 2^53', ['9007199254740993', 'x'], ['9007199254740994', 'y', 'x'], 'together'],
-    ['tell beyond 2^53 that one is two ahead', ['9007199254740992', 'x'], ['9007199254740994', 'y', 'x'], 'SNK_TARGET_REGRESSED'],
-    ['of one generation and two nonces do not: a side was cloned', ['5', 'n5'], ['5', 'm5', 'n4'], 'SNK_SOURCE_REGRESSED'],
-    ['do not when the fence continues another cursor', ['5', 'n5'], ['6', 'n6', 'm5'], 'SNK_TARGET_REGRESSED'],
+    [
+      'tell beyond 2^53 that one is two ahead',
+      ['9007199254740992', 'x'],
+      ['9007199254740994', 'y', 'x'],
+      'SNK_TARGET_REGRESSED',
+    ],
+    [
+      'of one generation and two nonces do not: a side was cloned',
+      ['5', 'n5'],
+      ['5', 'm5', 'n4'],
+      'SNK_SOURCE_REGRESSED',
+    ],
+    [
+      'do not when the fence continues another cursor',
+      ['5', 'n5'],
+      ['6', 'n6', 'm5'],
+      'SNK_TARGET_REGRESSED',
+    ],
     ['do not when the fence continues nothing', ['0', 'n0'], ['1', 'n1', null], 'SNK_TARGET_REGRESSED'],
-    ['do not when the target is two behind: it was restored', ['5', 'n5'], ['7', 'n7', 'n6'], 'SNK_TARGET_REGRESSED'],
-    ['do not when the source is behind: it was restored', ['5', 'n5'], ['4', 'n4', 'n3'], 'SNK_SOURCE_REGRESSED'],
-    ['do not when the source is behind, whatever its nonces', ['5', 'n5'], ['4', 'n5', 'n5'], 'SNK_SOURCE_REGRESSED'],
+    [
+      'do not when the target is two behind: it was restored',
+      ['5', 'n5'],
+      ['7', 'n7', 'n6'],
+      'SNK_TARGET_REGRESSED',
+    ],
+    [
+      'do not when the source is behind: it was restored',
+      ['5', 'n5'],
+      ['4', 'n4', 'n3'],
+      'SNK_SOURCE_REGRESSED',
+    ],
+    [
+      'do not when the source is behind, whatever its nonces',
+      ['5', 'n5'],
+      ['4', 'n5', 'n5'],
+      'SNK_SOURCE_REGRESSED',
+    ],
   ] as const)('%s', (_, [generation, nonce], [fence, fenceNonce, prevNonce], expected) => {
-    expect(verdict({ generation, nonce }, { generation: fence, nonce: fenceNonce, prevNonce })).toBe(expected);
+    expect(verdict({ generation, nonce }, { generation: fence, nonce: fenceNonce, prevNonce })).toBe(
+      expected,
+    );
+  });
+
+  test('that do not belong together stop the link, and the way out is a new baseline', () => {
+    const refusal = refusalOf(
+      { generation: '5', nonce: 'x' },
+      { generation: '3', nonce: 'y', prevNonce: null },
+    );
+    expect(refusal).toMatchObject({ fate: 'stop-link', hint: expect.stringContaining('--rebaseline a->b') });
   });
 });

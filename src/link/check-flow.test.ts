@@ -89,13 +89,21 @@ describe('a table', () => {
 
   test('without a primary key is refused, and the hint makes one', () => {
     expect(faults({ to: { key: [], columns: table().columns } })).toMatchObject([
-      { code: 'SNK_NO_PRIMARY_KEY', at: 'b: public.record', hint: 'alter table public.record add primary key (…)' },
+      {
+        code: 'SNK_NO_PRIMARY_KEY',
+        at: 'b: public.record',
+        hint: 'alter table public.record add primary key (…)',
+      },
     ]);
   });
 
   test('whose row security hides rows is refused', () => {
     expect(faults({ from: { rowSecurity: true } })).toMatchObject([
-      { code: 'SNK_ROW_SECURITY', at: 'a: public.record', hint: expect.stringContaining('"a_user" bypassrls') },
+      {
+        code: 'SNK_ROW_SECURITY',
+        at: 'a: public.record',
+        hint: expect.stringContaining('"a_user" bypassrls'),
+      },
     ]);
   });
 });
@@ -106,7 +114,11 @@ describe('a missing privilege', () => {
     ['select on the target', { to: { canSelect: false } }, 'grant select on public.record to "b_user"'],
     ['insert on the target', { to: { canInsert: false } }, 'grant insert on public.record to "b_user"'],
     ['update on the target', { to: { canUpdate: false } }, 'grant update on public.record to "b_user"'],
-    ['ownership of the source', { from: { isOwner: false } }, 'grant the owner\'s role to "a_user", or run \'snk install\' once as the owner'],
+    [
+      'ownership of the source',
+      { from: { isOwner: false } },
+      "grant the owner's role to \"a_user\", or run 'snk install' once as the owner",
+    ],
   ])('%s is named with its grant', (_, options, hint) => {
     expect(faults(options)).toMatchObject([{ code: 'SNK_PRIVILEGE', hint }]);
   });
@@ -122,9 +134,24 @@ describe('the shapes of two tables', () => {
   test.each([
     ['a column is missing in the target', columns(['x']), columns(), 'column x is missing on b'],
     ['a column is missing in the source', columns(), columns(['x']), 'column x is missing on a'],
-    ['types differ', columns(['x', 'integer']), columns(['x', 'bigint']), 'column x is integer on a and bigint on b'],
-    ['lengths differ', columns(['x', 'character varying(5)']), columns(['x', 'character varying(4)']), 'column x is character varying(5) on a and character varying(4) on b'],
-    ['the target refuses nulls', columns(['x']), columns(['x', 'text', { notNull: true }]), 'column x may be null on a and not on b'],
+    [
+      'types differ',
+      columns(['x', 'integer']),
+      columns(['x', 'bigint']),
+      'column x is integer on a and bigint on b',
+    ],
+    [
+      'lengths differ',
+      columns(['x', 'character varying(5)']),
+      columns(['x', 'character varying(4)']),
+      'column x is character varying(5) on a and character varying(4) on b',
+    ],
+    [
+      'the target refuses nulls',
+      columns(['x']),
+      columns(['x', 'text', { notNull: true }]),
+      'column x may be null on a and not on b',
+    ],
   ])('differ when %s', (_, from, to, message) => {
     expect(faults({ from, to })).toEqual([
       { code: 'SNK_SHAPE_DIFFERS', at: 'a: public.record -> b: public.record', message, hint: undefined },

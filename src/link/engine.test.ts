@@ -5,7 +5,11 @@ import { byReference } from './engine.ts';
 
 const names = ['a', 'b', 'c', 'd', 'e', 'f'];
 const ordered = (...tables: [name: string, ...references: string[]][]): string =>
-  byReference(tables.map(([name, ...references]) => table({ name, references: references.map((each) => `public.${each}`) })))
+  byReference(
+    tables.map(([name, ...references]) =>
+      table({ name, references: references.map((each) => `public.${each}`) }),
+    ),
+  )
     .map((index) => tables[index]?.[0])
     .join(' ');
 
@@ -25,22 +29,36 @@ describe('the order of tables', () => {
   });
 
   test('holds every table of a cycle once', () => {
-    expect(ordered(['a', 'b'], ['b', 'c'], ['c', 'a'], ['d', 'a']).split(' ').toSorted()).toEqual(['a', 'b', 'c', 'd']);
+    expect(ordered(['a', 'b'], ['b', 'c'], ['c', 'a'], ['d', 'a']).split(' ').toSorted()).toEqual([
+      'a',
+      'b',
+      'c',
+      'd',
+    ]);
   });
 
   test('holds each table once, whatever refers to whatever, and parents first where that is possible', () => {
     const edge = fc.tuple(fc.nat(names.length - 1), fc.nat(names.length - 1));
     fc.assert(
-      fc.property(fc.array(edge), fc.boolean(), fc.shuffledSubarray(names, { minLength: 2 }), (edges, acyclic, listed) => {
-        const references = (child: string) =>
-          edges.flatMap(([from, to]) => (names[from] === child && (!acyclic || to < from) ? [names[to] as string] : []));
-        const order = ordered(...listed.map((name): [string, ...string[]] => [name, ...references(name)])).split(' ');
-        expect(order.toSorted()).toEqual(listed.toSorted());
-        if (!acyclic) return;
-        for (const [place, child] of order.entries()) {
-          for (const parent of references(child)) expect(order.indexOf(parent)).toBeLessThan(place);
-        }
-      }),
+      fc.property(
+        fc.array(edge),
+        fc.boolean(),
+        fc.shuffledSubarray(names, { minLength: 2 }),
+        (edges, acyclic, listed) => {
+          const references = (child: string) =>
+            edges.flatMap(([from, to]) =>
+              names[from] === child && (!acyclic || to < from) ? [names[to] as string] : [],
+            );
+          const order = ordered(
+            ...listed.map((name): [string, ...string[]] => [name, ...references(name)]),
+          ).split(' ');
+          expect(order.toSorted()).toEqual(listed.toSorted());
+          if (!acyclic) return;
+          for (const [place, child] of order.entries()) {
+            for (const parent of references(child)) expect(order.indexOf(parent)).toBeLessThan(place);
+          }
+        },
+      ),
     );
   });
 });

@@ -1,5 +1,6 @@
 /** The statement that reads a page of a window: log rows joined to the rows as they stand, in one snapshot (pure). */
-import type { Column, KeyColumn, Table } from '../db/catalog.ts';
+import type { Column, Table } from '../db/catalog.ts';
+import { matchKeys, unnestKeys } from '../db/key-lists.ts';
 
 export interface SourceFlow {
   /** The table's number in the source's change log. */
@@ -14,21 +15,6 @@ export function columnArray(column: Column, alias: string): string {
   return `array_agg(${alias}.${column.quoted}${column.arrayable ? '' : '::text'})::text`;
 }
 
-/** Log keys → a derived table `k (k0, k1, …)` of typed keys. */
-export function unnestKeys(key: readonly KeyColumn[], keys: (index: number) => string): string {
-  const arrays = key.map((column, index) => `(${keys(index)})::${column.arrayable ? column.type : 'text'}[]`);
-  return `unnest(${arrays.join(', ')}) as k (${key.map((_, index) => `k${index}`).join(', ')})`;
-}
-
-export function joinKeys(key: readonly KeyColumn[], alias: string): string {
-  return key
-    .map(
-      (column, index) =>
-        `${alias}.${column.quoted} ${column.equals} k.k${index}${column.arrayable ? '' : `::${column.type}`}`,
-    )
-    .join(' and ');
-}
-
 /**
  * A window is what `high` sees and `low` does not. A comparison of numbers would lose rows: numbers are drawn
  * before commit. Two branches keep the plan on the index over xid; one `or` would walk the whole log.
@@ -38,13 +24,13 @@ export function joinKeys(key: readonly KeyColumn[], alias: string): string {
  */
 const windowCte = `
 with candidate as materialized (
-  select w.seq, w.table_id, w.keys, w.key_count, w.at
+  select w.seq, w.table_id, w.keys, w.uuid_keys, w.key_count, w.at
   from (
-    select seq, xid, table_id, keys, key_count, at
+    select seq, xid, table_id, keys, uuid_keys, key_count, at
     from snk.change_log
     where xid >= pg_snapshot_xmax($1::pg_snapshot)
     union all
-    select seq, xid, table_id, keys, key_count, at
+    select seq, xid, table_id, keys, uuid_keys, key_count, at
     from snk.change_log
     where xid = any (array(select pg_snapshot_xip($1::pg_snapshot)))
   ) w
@@ -104,8 +90,8 @@ rows${i} as (
     count(*)::integer as n${i},
     ${arrays.join(',\n    ')}
   from page p
-  cross join lateral ${unnestKeys(flow.table.key, (index) => `p.keys[${index + 1}]`)}
-  join ${flow.table.quoted} t on ${joinKeys(flow.table.key, 't')}
+  cross join lateral ${unnestKeys(flow.table.key, 'p')}
+  join ${flow.table.quoted} t on ${matchKeys(flow.table.key, (column) => `t.${column.quoted}`)}
   where p.table_id = ${flow.tableId}
 )`;
   });

@@ -20,7 +20,10 @@ describe('the differences of two sets of rows', () => {
   });
 
   test('do not mix up keys that look alike when joined', () => {
-    expect(differences([row('1', 'a,b', 'c')], [row('1', 'a', 'b,c')])).toEqual(['a,b,c missing at b', 'a,b,c missing at a']);
+    expect(differences([row('1', 'a,b', 'c')], [row('1', 'a', 'b,c')])).toEqual([
+      'a,b,c missing at b',
+      'a,b,c missing at a',
+    ]);
     expect(differences([row('1', '["a"]')], [row('1', 'a')])).toHaveLength(2);
   });
 });

@@ -1,6 +1,7 @@
 /** Every hop of one row: captured, applied; from the change logs and the ledgers, as far as they reach back. */
 import { SnkError } from '../errors.ts';
 import { describeTables, type Table } from '../db/catalog.ts';
+import { matchKeys, unnestKeys } from '../db/key-lists.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query } from '../db/query.ts';
 import { qualifyTable, type Topology } from '../topology/topology.ts';
@@ -93,17 +94,10 @@ async function isPresent(em: EntityManager, { table, key }: Row): Promise<boolea
   return (await query(em, `select from ${table.quoted} t where ${same.join(' and ')}`, key)).length > 0;
 }
 
-/** Keys are kept as arrays of text, one per key column, each row at the same place in all of them. */
-function holdsKey({ table }: Row, keys: string, firstBind: number): string {
-  const arrays = table.key.map(
-    (column, i) => `(${keys}[${i + 1}])::${column.arrayable ? column.type : 'text'}[]`,
-  );
-  const match = table.key.map((column, i) => {
-    const kept = `k.k${i}${column.arrayable ? '' : `::${column.type}`}`;
-    return `${kept} ${column.equals} $${firstBind + i}::text::${column.type}`;
-  });
-  const names = table.key.map((_, i) => `k${i}`);
-  return `exists (select from unnest(${arrays.join(', ')}) as k (${names.join(', ')}) where ${match.join(' and ')})`;
+/** Whether the list of keys of `alias` holds the row's, whose values are bound from `firstBind` on. */
+function holdsKey({ table }: Row, alias: string, firstBind: number): string {
+  const same = matchKeys(table.key, (column, i) => `$${firstBind + i}::text::${column.type}`);
+  return `exists (select from ${unnestKeys(table.key, alias)} where ${same})`;
 }
 
 async function capturedHops(em: EntityManager, node: string, row: Row): Promise<Hop[]> {
@@ -114,7 +108,7 @@ async function capturedHops(em: EntityManager, node: string, row: Row): Promise<
      join snk.captured_table c on c.id = l.table_id
      where c.table_schema = $2
        and c.table_name = $3
-       and ${holdsKey(row, 'l.keys', 4)}`,
+       and ${holdsKey(row, 'l', 4)}`,
     [node, row.table.schema, row.table.name, ...row.key],
   );
 }
@@ -139,7 +133,7 @@ async function ledgerEntries(em: EntityManager, row: Row): Promise<LedgerHop[]> 
        ${iso('l.captured_at')} as "capturedAt"
      from snk.ledger l
      where l.target_table = $1
-       and ${holdsKey(row, 'l.keys', 2)}`,
+       and ${holdsKey(row, 'l', 2)}`,
     [row.table.fullName, ...row.key],
   );
   return entries.map(({ low, high, capturedAt, ...hop }) => ({

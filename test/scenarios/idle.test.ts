@@ -45,14 +45,24 @@ it('does next to nothing while nobody writes', async ({ annotate }) => {
   await pair.drop();
 });
 
-/** Size and writes of every table of SNK. */
+/** Size of every table of SNK, and the place and writer of each of its rows: any write shows. */
 async function state(database: TestDatabase): Promise<object[]> {
-  return await database.query(`
-    select relname, pg_total_relation_size(relid)::text as size, n_tup_ins + n_tup_upd + n_tup_del as writes
-    from pg_stat_user_tables
-    where schemaname = 'snk'
-    order by relname
-  `);
+  const tables = await database.query<{ name: string }>(
+    `select oid::regclass::text as name from pg_class where relnamespace = 'snk'::regnamespace and relkind = 'r' order by 1`,
+  );
+  return await Promise.all(
+    tables.map(async ({ name }) => {
+      const [found] = await database.query(
+        `select
+           $1 as table,
+           pg_total_relation_size($1::regclass)::int as size,
+           coalesce(md5(string_agg(concat_ws(' ', ctid, xmin), ',' order by ctid)), '') as rows
+         from ${name}`,
+        [name],
+      );
+      return found ?? {};
+    }),
+  );
 }
 
 /** Transactions of this database so far, this test's own among them. */

@@ -72,7 +72,8 @@ export class LinkRig {
 export async function linkRig(options: RigOptions = {}): Promise<LinkRig> {
   const pair = await createPair();
   onTestFinished(async () => await pair.drop());
-  if (options.tables !== undefined) await Promise.all([pair.a, pair.b].map((each) => each.query(options.tables as string)));
+  if (options.tables !== undefined)
+    await Promise.all([pair.a, pair.b].map((each) => each.query(options.tables as string)));
   const rig = new LinkRig(pair.a, pair.b, options);
   await rig.snk.install();
   return rig;

@@ -1,0 +1,52 @@
+/**
+ * How lists of keys stand in the change log and in the ledger (pure). A single uuid, the most common key, is kept as
+ * `uuid_keys uuid[]`: 16 bytes a key, never printed nor parsed. All other keys are kept as `keys text[]`: one text
+ * per key column, each an array of the values of all rows.
+ */
+import type { KeyColumn } from './catalog.ts';
+
+export type KeyListColumn = 'uuid_keys' | 'keys';
+
+export function keyListColumn(key: readonly KeyColumn[]): KeyListColumn {
+  return key.length === 1 && key[0]?.type === 'uuid' ? 'uuid_keys' : 'keys';
+}
+
+/** The list of the keys of all rows of `alias`, for an aggregate query. */
+export function collectKeys(key: readonly KeyColumn[], alias: string): string {
+  if (keyListColumn(key) === 'uuid_keys') return `array_agg(${alias}.${key[0]?.quoted})`;
+  const arrays = key.map(
+    (column) => `array_agg(${alias}.${column.quoted}${column.arrayable ? '' : '::text'})::text`,
+  );
+  return `array[${arrays.join(', ')}]`;
+}
+
+/** The list of one row's key, for a row trigger. */
+export function singleKey(key: readonly KeyColumn[], row: string): string {
+  if (keyListColumn(key) === 'uuid_keys') return `array[${row}.${key[0]?.quoted}]`;
+  const arrays = key.map(
+    (column) => `array[${row}.${column.quoted}${column.arrayable ? '' : '::text'}]::text`,
+  );
+  return `array[${arrays.join(', ')}]`;
+}
+
+/** The list that `alias` holds, as a derived table `k (k0, k1, …)`. */
+export function unnestKeys(key: readonly KeyColumn[], alias: string): string {
+  if (keyListColumn(key) === 'uuid_keys') return `unnest(${alias}.uuid_keys) as k (k0)`;
+  const arrays = key.map(
+    (column, i) => `(${alias}.keys[${i + 1}])::${column.arrayable ? column.type : 'text'}[]`,
+  );
+  return `unnest(${arrays.join(', ')}) as k (${key.map((_, i) => `k${i}`).join(', ')})`;
+}
+
+/** Equality of `k` with something of the key's types, by the key's own operators. */
+export function matchKeys(
+  key: readonly KeyColumn[],
+  other: (column: KeyColumn, index: number) => string,
+): string {
+  return key
+    .map(
+      (column, i) =>
+        `${other(column, i)} ${column.equals} k.k${i}${column.arrayable ? '' : `::${column.type}`}`,
+    )
+    .join(' and ');
+}
