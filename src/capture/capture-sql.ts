@@ -97,25 +97,30 @@ const closeGate = `
       for update skip locked
     );`;
 
+/**
+ * The table's own columns are in reach, whatever they are called: all that is ours is a variable, a number, or an
+ * alias of a subquery that shows nothing else.
+ */
 function statementBody(key: readonly KeyColumn[], tableId: number): string {
-  const keys = collectKeys(key, 'r');
   const list = keyListColumn(key);
-  const columns = key.map((column) => `r.${column.quoted}`).join(', ');
+  const columns = key.map((column, i) => `r.${column.quoted} as k${i}`).join(', ');
+  const renamed = key.map((column, i) => ({ ...column, quoted: `k${i}` }));
   return `
+#variable_conflict use_variable
 declare
   log_seq bigint;
 begin${skipEngineWrites}
   insert into snk.change_log (table_id, op, ${list}, key_count)
-  select ${tableId}, left(tg_op, 1)::"char", ${keys}, count(*)
+  select ${tableId}, left(tg_op, 1)::"char", ${collectKeys(key, 'r')}, count(*)
   from new_rows r
   having count(*) between 1 and ${keysPerLogRow} and ${gateIsOpen}
   returning seq into log_seq;
   if not found then
     insert into snk.change_log (table_id, op, ${list}, key_count)
-    select ${tableId}, left(tg_op, 1)::"char", ${keys}, count(*)
-    from (select ${columns}, (row_number() over () - 1) / ${keysPerLogRow} as part from new_rows r) r
+    select ${tableId}, left(tg_op, 1)::"char", ${collectKeys(renamed, 'p')}, count(*)
+    from (select ${columns}, (row_number() over () - 1) / ${keysPerLogRow} as part from new_rows r) p
     where ${gateIsOpen}
-    group by r.part;
+    group by p.part;
     if not found then
       return null;
     end if;

@@ -25,7 +25,7 @@ export function openLog(options: LogOptions): Logger {
 }
 
 /** An outage is told once when it begins and again as it lasts: the level grows with the pause between two tries. */
-export function logEvents(events: Events, log: Logger): void {
+export function logEvents(events: Events, log: Logger, options: { readonly firstCopies: boolean }): void {
   events.on('node:unreachable', ({ node, error, retryInMs }) =>
     log[retryInMs >= 2_000 ? 'warn' : 'info'](
       { node, code: error.code, hint: error.hint, retryInMs },
@@ -46,6 +46,7 @@ export function logEvents(events: Events, log: Logger): void {
     else log[retryInMs >= 1_000 ? 'warn' : 'info'](fields, `link failed: ${error.message}`);
   });
   events.on('link:recovered', ({ link, outageMs }) => log.info({ link, outageMs }, 'link recovered'));
+  if (!options.firstCopies) return;
   let saidAt = 0;
   events.on('backfill:progress', (progress) => {
     if (!progress.done && Date.now() - saidAt < 5_000) return;

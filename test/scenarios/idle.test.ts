@@ -54,8 +54,8 @@ async function state(database: TestDatabase): Promise<object[]> {
     tables.map(async ({ name }) => {
       const [found] = await database.query(
         `select
-           $1 as table,
-           pg_total_relation_size($1::regclass)::int as size,
+           $1::text as table,
+           pg_total_relation_size($1::text::regclass)::int as size,
            coalesce(md5(string_agg(concat_ws(' ', ctid, xmin), ',' order by ctid)), '') as rows
          from ${name}`,
         [name],

@@ -24,7 +24,8 @@ export function addRun(program: Command): void {
         const pretty =
           options.logFormat === undefined ? process.stderr.isTTY : options.logFormat === 'pretty';
         const log = openLog({ level: options.logLevel, pretty });
-        logEvents(snk.events, log);
+        // On a terminal a bar shows what lines would say elsewhere.
+        logEvents(snk.events, log, { firstCopies: !process.stderr.isTTY });
         if (process.stderr.isTTY) showBackfills(snk.events);
         const ending = new AbortController();
         endOnSignals(ending, () => log.info({}, 'ending'));
