@@ -30,12 +30,20 @@ try {
     check(`${program} --version`, said.code === 0 && said.stdout === `${version}\n`, said);
   }
   const unset = await use('npx', 'snk', 'plan');
-  check('snk plan says what is not set', unset.code === 78 && /SNK_A_URL.*[^]*SNK_B_URL/.test(unset.stderr), unset);
+  check(
+    'snk plan says what is not set',
+    unset.code === 78 && /SNK_A_URL.*[^]*SNK_B_URL/.test(unset.stderr),
+    unset,
+  );
   const wrong = await use('npx', 'snk', 'plna');
   check('snk says what the right command is', wrong.code === 2 && wrong.stderr.includes('plan'), wrong);
   await checkLibrary();
   const demo = await use('npx', 'snk', 'demo', '--for', '3s');
-  check('snk demo', demo.code === 0 && /: equal; lag/.test(demo.stdout.trim().split('\n').at(-1) ?? ''), demo);
+  check(
+    'snk demo',
+    demo.code === 0 && /: equal; lag/.test(demo.stdout.trim().split('\n').at(-1) ?? ''),
+    demo,
+  );
 } finally {
   await rm(project, { recursive: true, force: true });
 }
@@ -52,15 +60,29 @@ function checkFiles(files: readonly PackedFile[]): void {
   const allowed = /^(dist\/.*(?<!\.test)\.(js|d\.ts)|systemd\/snk\.service|[A-Z]+(\.md)?|package\.json)$/;
   const odd = files.filter(({ path }) => !allowed.test(path) || /\.test\.|\.env|\.map$/.test(path));
   check('the package holds only what runs', odd.length === 0, odd);
-  const missing = ['LICENSE', 'dist/src/index.js', 'dist/src/index.d.ts', 'dist/src/link/link-worker.js', 'systemd/snk.service']
-    .filter((wanted) => !files.some(({ path }) => path === wanted));
+  const missing = [
+    'LICENSE',
+    'dist/src/index.js',
+    'dist/src/index.d.ts',
+    'dist/src/link/link-worker.js',
+    'systemd/snk.service',
+  ].filter((wanted) => !files.some(({ path }) => path === wanted));
   check('the package holds all that runs', missing.length === 0, missing);
-  const programs = files.filter(({ path }) => /\/(snk|tst)\.js$/.test(path) && (path.includes('/cli/') || path.includes('/tst/')));
-  check('its programs are executable', programs.length === 2 && programs.every(({ mode }) => (mode & 0o111) === 0o111), programs);
+  const programs = files.filter(
+    ({ path }) => /\/(snk|tst)\.js$/.test(path) && (path.includes('/cli/') || path.includes('/tst/')),
+  );
+  check(
+    'its programs are executable',
+    programs.length === 2 && programs.every(({ mode }) => (mode & 0o111) === 0o111),
+    programs,
+  );
 }
 
 async function install(tarball: string): Promise<void> {
-  await writeFile(join(project, 'package.json'), JSON.stringify({ name: 'user', private: true, type: 'module' }));
+  await writeFile(
+    join(project, 'package.json'),
+    JSON.stringify({ name: 'user', private: true, type: 'module' }),
+  );
   // `npm ci` has filled the cache with every package that this needs.
   const installed = await use('npm', 'install', '--omit=dev', '--prefer-offline', `./${tarball}`);
   check('npm install', installed.code === 0, installed);
@@ -86,8 +108,18 @@ try {
   await writeFile(join(project, 'use.ts'), text);
   const used = await use('node', 'use.ts');
   check('the library', used.code === 0 && used.stdout === 'a false,b false', used);
-  const options = { module: 'nodenext', target: 'es2024', strict: true, noEmit: true, types: ['node'], typeRoots: [join(top, 'node_modules/@types')] };
-  await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: ['use.ts'] }));
+  const options = {
+    module: 'nodenext',
+    target: 'es2024',
+    strict: true,
+    noEmit: true,
+    types: ['node'],
+    typeRoots: [join(top, 'node_modules/@types')],
+  };
+  await writeFile(
+    join(project, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions: options, files: ['use.ts'] }),
+  );
   const typed = await use(join(top, 'node_modules/.bin/tsc'), '-p', 'tsconfig.json');
   // Libraries are checked too, or a broken type of SNK's own would pass; what is wrong in those of others is not ours.
   const faults = typed.stdout.split('\n').filter((line) => /^(use\.ts|node_modules\/snk\/)/.test(line));
@@ -100,12 +132,19 @@ async function use(program: string, ...args: string[]): Promise<Ran> {
 
 /** Without the settings of this project, and of the npm that runs this script. */
 async function run(cwd: string, program: string, ...args: string[]): Promise<Ran> {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|SNK_|MIKRO_ORM_|INIT_CWD$)/.test(name)));
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(npm_|SNK_|MIKRO_ORM_|INIT_CWD$)/.test(name)),
+  );
   return await new Promise((resolve) => {
-    execFile(program, args, { cwd, env, timeout: 300_000, maxBuffer: 64 * 2 ** 20 }, (error, stdout, stderr) => {
-      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
-      resolve({ code, stdout, stderr });
-    });
+    execFile(
+      program,
+      args,
+      { cwd, env, timeout: 300_000, maxBuffer: 64 * 2 ** 20 },
+      (error, stdout, stderr) => {
+        const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
+        resolve({ code, stdout, stderr });
+      },
+    );
   });
 }
 

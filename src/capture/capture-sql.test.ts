@@ -54,6 +54,14 @@ describe('the capture function', () => {
     expect(createFunction).toContain('array_agg(r.many::text)::text');
   });
 
+  test('keeps a single uuid as it is, and every other key as text', () => {
+    expect(texts(['uuid']).createFunction).toContain('(table_id, op, uuid_keys, key_count)');
+    expect(texts(['uuid'], { kind: 'partitioned' }).createFunction).toContain('array[new.k0],');
+    for (const types of [['text'], ['uuid', 'uuid']]) {
+      expect(texts(types).createFunction).toContain('(table_id, op, keys, key_count)');
+    }
+  });
+
   test('is the same text for the same table: it is compared by its hash', () => {
     expect(texts(['uuid'])).toEqual(texts(['uuid']));
     expect(texts(['uuid']).createFunction).not.toBe(texts(['date']).createFunction);
@@ -70,7 +78,7 @@ describe('the capture trigger', () => {
   });
 
   test('of a partitioned table fires per row: a row written into a partition fires no statement trigger of its parent', () => {
-    const { triggers, createFunction } = texts(['uuid'], { kind: 'partitioned' });
+    const { triggers, createFunction } = texts(['text'], { kind: 'partitioned' });
     expect(triggers[0]?.create).toMatch(/ after insert on public\.record for each row execute /);
     expect(createFunction).toContain('array[new.k0]::text');
     expect(createFunction).not.toContain('new_rows');

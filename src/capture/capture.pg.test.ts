@@ -1,4 +1,4 @@
-import { onTestFinished, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { copyIn } from '../../test/support/copy.ts';
 import { createDatabase, type TestDatabase, type TestSession } from '../../test/support/databases.ts';
 import { openTestOrm } from '../../test/support/link-rig.ts';
@@ -12,24 +12,30 @@ interface Logged {
   readonly keys: readonly (readonly string[])[];
 }
 
-/** A database with these tables and SNK's capture on the named ones. */
+let shared: TestDatabase;
+beforeAll(async () => {
+  shared = await createDatabase();
+});
+afterAll(async () => await shared.drop());
+
+/** The file's database with these tables alone, and SNK's capture on the named ones. */
 async function capturing(tables: string, ...names: string[]): Promise<TestDatabase> {
-  const database = await createDatabase();
-  onTestFinished(async () => await database.drop());
-  await database.query(tables);
-  const orm = openTestOrm(database);
+  const orm = openTestOrm(shared);
+  await shared.query('drop schema public cascade; create schema public');
+  await shared.query(tables);
   const report = await installNode(
     orm,
     names.map((table) => ({ table, operations: ['insert'] })),
     { changeLogBytes: 1e9 },
   );
   expect(report.captured).toEqual(names);
-  return database;
+  await shared.query('truncate snk.change_log');
+  return shared;
 }
 
 async function logOf(database: TestDatabase): Promise<Logged[]> {
   return await database.query<Logged>(
-    `select op::text as op, key_count as count, (select json_agg(k::text[] order by i) from unnest(keys) with ordinality as u (k, i)) as keys
+    `select op::text as op, key_count as count, (select json_agg(k::text[] order by i) from unnest(coalesce(keys, array[uuid_keys::text])) with ordinality as u (k, i)) as keys
      from snk.change_log
      order by seq`,
   );
@@ -58,7 +64,11 @@ describe('an insert is logged with exactly its keys', () => {
     ['inside a data-modifying CTE', `with i as (${insert(1, 2)} returning id) select * from i`, ['1', '2']],
     ['in a function', `do $$ begin ${insert(1, 2)}; end $$`, ['1', '2']],
     ['with on conflict do nothing: what is new', `${insert(1, 0, 2)} on conflict do nothing`, ['1', '2']],
-    ['with on conflict do update: what is new', `${insert(1, 0, 2)} on conflict (id) do update set text = 'y'`, ['1', '2']],
+    [
+      'with on conflict do update: what is new',
+      `${insert(1, 0, 2)} on conflict (id) do update set text = 'y'`,
+      ['1', '2'],
+    ],
   ])('%s', async (_, statement, keys) => {
     const database = await capturing(`${item}; insert into item values (0, 'old')`, 'public.item');
     await database.query(statement);
@@ -67,7 +77,9 @@ describe('an insert is logged with exactly its keys', () => {
 
   test('by MERGE: what is new', async ({ skip }) => {
     const database = await capturing(`${item}; insert into item values (0, 'old')`, 'public.item');
-    const [server] = await database.query<{ version: number }>(`select current_setting('server_version_num')::integer as version`);
+    const [server] = await database.query<{ version: number }>(
+      `select current_setting('server_version_num')::integer as version`,
+    );
     if ((server?.version ?? 0) < 150_000) skip('MERGE came with PostgreSQL 15');
     await database.query(
       `merge into item t using generate_series(0, 2) n on t.id = n
@@ -153,7 +165,10 @@ describe('nothing is logged', () => {
     ['of a delete', 'delete from item'],
     ['of what is rolled back', `begin; ${insert(1)}; rollback`],
     ['of what a savepoint takes back', `begin; savepoint s; ${insert(1)}; rollback to s; commit`],
-    ['of an error that a function catches', `do $$ begin begin ${insert(1)}; raise 'x'; exception when others then null; end; end $$`],
+    [
+      'of an error that a function catches',
+      `do $$ begin begin ${insert(1)}; raise 'x'; exception when others then null; end; end $$`,
+    ],
     ['of a write of the engine', `begin; select set_config('snk.origin', 'x', true); ${insert(1)}; commit`],
   ])('%s', async (_, statement) => {
     const database = await capturing(`${item}; insert into item values (0, 'old')`, 'public.item');
@@ -163,7 +178,9 @@ describe('nothing is logged', () => {
 
   test('of a write of the engine into a partitioned table', async () => {
     const database = await capturing(partitioned, 'public.event');
-    await database.query(`begin; select set_config('snk.origin', 'x', true); insert into event values (1, 'x'); commit`);
+    await database.query(
+      `begin; select set_config('snk.origin', 'x', true); insert into event values (1, 'x'); commit`,
+    );
     expect(await logOf(database)).toEqual([]);
   });
 });
@@ -239,7 +256,26 @@ describe('a partitioned table', () => {
 });
 
 describe('keys are logged as they are', () => {
-  const hostile = ['', ' ', 'NULL', 'null', '"', '\\', '{}', '{a,b}', ',', "'", "''", 'a b', '\t\n', 'ü', '😀', 'é', '$1', '"NULL"'];
+  const hostile = [
+    '',
+    ' ',
+    'NULL',
+    'null',
+    '"',
+    '\\',
+    '{}',
+    '{a,b}',
+    ',',
+    "'",
+    "''",
+    'a b',
+    '\t\n',
+    'ü',
+    '😀',
+    'é',
+    '$1',
+    '"NULL"',
+  ];
 
   test.each(['statement', 'row'])('text with anything in it (%s triggers)', async (level) => {
     const database = await capturing(
@@ -289,7 +325,12 @@ describe('keys are logged as they are', () => {
   });
 
   test.each([
-    ['an array', 'integer[]', [`array[1, null, 3]`, `'{}'`, `'{{1,2},{3,4}}'`, `'[0:1]={5,6}'`], ['{1,NULL,3}', '{}', '{{1,2},{3,4}}', '[0:1]={5,6}']],
+    [
+      'an array',
+      'integer[]',
+      [`array[1, null, 3]`, `'{}'`, `'{{1,2},{3,4}}'`, `'[0:1]={5,6}'`],
+      ['{1,NULL,3}', '{}', '{{1,2},{3,4}}', '[0:1]={5,6}'],
+    ],
     ['an enum', 'mood', [`'a "b", c'`, `'x'`], ['a "b", c', 'x']],
     ['a domain', 'code', [`'A,1'`, `'B'`], ['A,1', 'B']],
     ['a domain over an array', 'codes', [`'{A,B}'`], ['{A,B}']],
@@ -315,7 +356,10 @@ describe('keys are logged as they are', () => {
   });
 
   test('all columns of a composite key, each value at its place', async () => {
-    const database = await capturing('create table t (a text, b integer, c uuid, primary key (c, a))', 'public.t');
+    const database = await capturing(
+      'create table t (a text, b integer, c uuid, primary key (c, a))',
+      'public.t',
+    );
     await database.query(
       `insert into t values ('x,y', 1, '00000000-0000-0000-0000-000000000001'), ('{', 2, '00000000-0000-0000-0000-000000000002')`,
     );
@@ -325,13 +369,21 @@ describe('keys are logged as they are', () => {
     ]);
   });
 
+  test('uuids, which are kept in a column of their own', async () => {
+    const database = await capturing('create table t (k uuid primary key)', 'public.t');
+    await database.query(`insert into t select lpad(n::text, 32, '0')::uuid from generate_series(1, 1001) n`);
+    const [row] = await logOf(database);
+    expect(row?.keys[0]?.[0]).toBe('00000000-0000-0000-0000-000000000001');
+    expect(new Set(await loggedKeys(database)).size).toBe(1001);
+  });
+
   test('under names that need quotes, or that are the names of our own things', async () => {
     const schema = identifier('My "Schema"');
     const name = identifier('Order Line; drop');
     const columns = ['part', 'r', 'seq', 'k0', 'log_seq', 'new_rows', 'is_open', 'Upper "Case"', 'tg_op'];
     const quoted = columns.map(identifier);
     const database = await capturing(
-      `create schema ${schema};
+      `drop schema if exists ${schema} cascade; create schema ${schema};
        create table ${schema}.${name} (${quoted.map((column) => `${column} integer`).join(', ')}, primary key (${quoted.join(', ')}))`,
       'My "Schema".Order Line; drop',
     );

@@ -37,6 +37,9 @@ const sessionSettings = {
   lock_timeout: '10s',
   idle_in_transaction_session_timeout: '60s',
   idle_session_timeout: '0',
+  tcp_keepalives_idle: '10',
+  tcp_keepalives_interval: '5',
+  tcp_keepalives_count: '3',
 };
 
 let opened = 0;
@@ -51,6 +54,8 @@ export function openOrm(options: OrmOptions): MikroORM {
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
     statement_timeout: options.statementTimeout ?? 60_000,
+    // A connection that was cut without a word: the server's own limit would never be told.
+    query_timeout: (options.statementTimeout ?? 60_000) + 15_000,
     options: settings.join(' '),
     ...sslOf(url),
   };

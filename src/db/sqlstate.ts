@@ -24,7 +24,7 @@ const transientNodeCodes = new Set([
   'EAI_AGAIN',
 ]);
 const lostConnection =
-  /connection terminated|timeout exceeded when trying to connect|connection ended|not queryable|rolled back instead of committed/i;
+  /connection terminated|timeout exceeded when trying to connect|connection ended|not queryable|query read timeout|rolled back instead of committed/i;
 
 /** The SQLSTATE or the operating system's code of a driver error, through MikroORM's wrapping. */
 export function codeOf(error: unknown): string | undefined {

@@ -13,11 +13,15 @@ export interface NodeSessionListener {
   readonly onNotification: () => void;
 }
 
+/** Milliseconds: a connection that was cut without a word would keep its user waiting for ever. */
+const answerLimit = 5_000;
+
 export class NodeSession {
   readonly #orm: MikroORM;
   readonly #channel: string;
   readonly #listeners = new Set<NodeSessionListener>();
   #client: PoolClient | null = null;
+  #giveUp: (() => void) | null = null;
 
   constructor(orm: MikroORM, channel: string) {
     this.#orm = orm;
@@ -41,13 +45,26 @@ export class NodeSession {
     }
   }
 
-  /** False at once when no session stands, or when it breaks. The statement answers with one boolean column `ok`. */
+  /**
+   * False when no session stands, or when it breaks or does not answer: it is given up then, and another one made.
+   * The statement answers with one boolean column `ok`.
+   */
   async ask(text: string, binds: readonly (string | number)[]): Promise<boolean> {
+    const client = this.#client;
+    if (client === null) return false;
+    const late = new AbortController();
+    const deadline = wait(answerLimit, undefined, { signal: late.signal }).then(() => {
+      throw new Error('no answer');
+    });
     try {
-      const answer = await this.#client?.query<{ ok: boolean }>(text, [...binds]);
-      return answer?.rows[0]?.ok === true;
+      const answer = await Promise.race([client.query<{ ok: boolean }>(text, [...binds]), deadline]);
+      return answer.rows[0]?.ok === true;
     } catch {
-      return false; // the session's end is told by its own event
+      this.#giveUp?.();
+      return false;
+    } finally {
+      deadline.catch(() => undefined);
+      late.abort();
     }
   }
 
@@ -60,6 +77,7 @@ export class NodeSession {
       };
       client = await pool.connect();
       const ended = new Promise<void>((resolve) => {
+        this.#giveUp = resolve;
         client?.once('end', resolve);
         client?.once('error', () => resolve());
         signal.addEventListener('abort', () => resolve(), { once: true });
