@@ -12,12 +12,16 @@ export function checkChain(link: string, cursor: Position, subscriber: Subscribe
   const behind = BigInt(subscriber.generation) - BigInt(cursor.generation);
   if (behind === 0n && subscriber.nonce === cursor.nonce) return;
   if (behind === 1n && subscriber.prevNonce === cursor.nonce) return;
-  const side = behind > 0n ? 'target' : 'source';
-  throw new SnkError(
-    behind > 0n ? 'SNK_TARGET_REGRESSED' : 'SNK_SOURCE_REGRESSED',
+  throw regressed(link, behind > 0n ? 'target' : 'source');
+}
+
+/** The named side is not the database it was. */
+export function regressed(link: string, side: 'source' | 'target'): SnkError {
+  return new SnkError(
+    side === 'target' ? 'SNK_TARGET_REGRESSED' : 'SNK_SOURCE_REGRESSED',
     `link ${link}: the ${side} is older than the other side, or a copy: it was restored, failed over with loss, or cloned`,
     {
-      hint: `Decide which side is right, then run 'snk install --rebaseline ${link}': it compares all rows and copies what is missing.`,
+      hint: `Decide which side is right, then run 'snk install --rebaseline "${link}"': it compares all rows and copies what is missing.`,
       fate: 'stop-link',
     },
   );

@@ -11,7 +11,7 @@ import { loadSubscriber } from '../read/fence.ts';
 import { PageReader } from '../read/page.ts';
 import type { SourceFlow } from '../read/page-sql.ts';
 import type { Link } from '../topology/topology.ts';
-import { checkChain } from './chain.ts';
+import { checkChain, regressed } from './chain.ts';
 
 export interface LinkEngine {
   readonly link: Link;
@@ -148,6 +148,8 @@ export async function loadStanding(engine: LinkEngine): Promise<Standing> {
     loadCursor(session(engine.target), engine.link.name),
     loadSubscriber(session(engine.source), engine.link.name),
   ]);
+  if (cursor === null && subscriber !== null) throw regressed(engine.link.name, 'target');
+  if (cursor !== null && subscriber === null) throw regressed(engine.link.name, 'source');
   if (cursor === null || subscriber === null) {
     throw new SnkError('SNK_NOT_ATTACHED', `link ${engine.link.name} has not been attached`, {
       hint: "Run 'snk install'.",
@@ -158,7 +160,7 @@ export async function loadStanding(engine: LinkEngine): Promise<Standing> {
       'SNK_SOURCE_REPLACED',
       `link ${engine.link.name}: ${engine.link.source} is not the database it was`,
       {
-        hint: `Run 'snk install --rebaseline ${engine.link.name}'.`,
+        hint: `Run 'snk install --rebaseline "${engine.link.name}"'.`,
       },
     );
   }
