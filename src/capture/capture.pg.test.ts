@@ -110,7 +110,7 @@ describe('an insert is logged with exactly its keys', () => {
       await runSql(database.url, `drop owned by ${role}`);
       await runSql(database.url, `drop role ${role}`);
     });
-    await database.query(`grant insert on item to ${role}`);
+    await database.query(`grant usage on schema public to ${role}; grant insert on item to ${role}`);
     const writer = await session(database);
     await writer.query(`set role ${role}`);
     await writer.query(insert(1));

@@ -4,7 +4,7 @@
  * closure is counted, and every link of this source makes its first copy anew before it counts as complete.
  */
 import { withShortLocks } from '../db/ddl.ts';
-import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
+import type { EntityManager, MikroORM } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
 
 export interface Gate {
@@ -63,13 +63,4 @@ export async function reopenGate(orm: MikroORM, signal?: AbortSignal): Promise<b
     );
     return true;
   });
-}
-
-/** For status: whether capture stands still. */
-export async function isCaptureStopped(orm: MikroORM): Promise<boolean> {
-  const rows = await query<{ stopped: boolean }>(
-    session(orm),
-    'select not is_open as stopped from snk.capture_gate',
-  );
-  return rows[0]?.stopped === true;
 }

@@ -76,6 +76,9 @@ describe('cursor and subscriber', () => {
       { generation: '5', nonce: 'x' },
       { generation: '3', nonce: 'y', prevNonce: null },
     );
-    expect(refusal).toMatchObject({ fate: 'stop-link', hint: expect.stringContaining('--rebaseline "a->b"') });
+    expect(refusal).toMatchObject({
+      fate: 'stop-link',
+      hint: expect.stringContaining('--rebaseline "a->b"'),
+    });
   });
 });

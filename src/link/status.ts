@@ -100,11 +100,11 @@ interface TargetFacts {
 async function linkStatus(link: Link, source: EntityManager, target: EntityManager): Promise<LinkStatus> {
   const [facts] = await query<TargetFacts>(target, targetText, [link.name, linkLockSpace]);
   if (facts === undefined) return { ...unreachable(link), state: 'stopped', lastError: notAttached(link) };
-  const { pendingRows, lagMs } = await queryOne<{ pendingRows: number; lagMs: number }>(source, pendingText, [
-    facts.low,
-    facts.seq,
-    link.flows.map((flow) => flow.from),
-  ]);
+  const { pendingRows, lagMs, capturing } = await queryOne<{
+    pendingRows: number;
+    lagMs: number;
+    capturing: boolean;
+  }>(source, pendingText, [facts.low, facts.seq, link.flows.map((flow) => flow.from)]);
   return {
     name: link.name,
     state: stateOf(facts, lagMs),
@@ -114,7 +114,7 @@ async function linkStatus(link: Link, source: EntityManager, target: EntityManag
     conflicts: facts.conflicts,
     parked: facts.parked,
     lastAppliedAt: facts.lastAppliedAt,
-    lastError: facts.error,
+    lastError: facts.error ?? (capturing ? null : captureStopped(link)),
     running: facts.running,
   };
 }
@@ -124,6 +124,14 @@ function notAttached(link: Link): LinkStatus['lastError'] {
     code: 'SNK_NOT_ATTACHED',
     message: `link ${link.name} has not been attached`,
     hint: "Run 'snk install' or 'snk run'.",
+  };
+}
+
+function captureStopped(link: Link): LinkStatus['lastError'] {
+  return {
+    code: 'SNK_CAPTURE_STOPPED',
+    message: `the change log of ${link.source} reached its bound, and nothing is captured there`,
+    hint: "Let 'snk run' work: it empties the log, captures again and copies what was missed.",
   };
 }
 
@@ -165,7 +173,8 @@ where c.link = $1`;
 const pendingText = `
 select
   coalesce(sum(l.key_count), 0)::float8 as "pendingRows",
-  coalesce(greatest(extract(epoch from clock_timestamp() - min(l.at)) * 1000, 0), 0)::float8 as "lagMs"
+  coalesce(greatest(extract(epoch from clock_timestamp() - min(l.at)) * 1000, 0), 0)::float8 as "lagMs",
+  (select is_open from snk.capture_gate) as capturing
 from snk.change_log l
 join snk.captured_table t on t.id = l.table_id
 where not pg_visible_in_snapshot(l.xid, $1::pg_snapshot)
