@@ -78,7 +78,8 @@ export async function applyBatch(
 
 function moreCareful(care: Care, error: unknown): Care | null {
   if (care === 'plain' && codeOf(error) === '23505') return 'tolerant';
-  return care !== 'careful' && isRowError(error) ? 'careful' : null;
+  if (!isRowError(error) || care === 'strict') return null;
+  return care === 'careful' ? 'strict' : 'careful';
 }
 
 async function applyOnce(
@@ -153,6 +154,7 @@ async function writeWithCare(
   care: Exclude<Care, 'plain'>,
 ): Promise<Written> {
   await lockCursor(tx, context.link, from, context.origin);
+  if (care === 'strict') await tx.execute('set constraints all immediate');
   let total: Written = { written: 0, conflicts: 0, parked: 0 };
   const entries: LedgerEntry[] = [];
   for (const rows of batch.rows) {

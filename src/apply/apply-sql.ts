@@ -22,21 +22,20 @@ const ordinal = (flow: TargetFlow, offset: number) => `$${flow.columns.length + 
  */
 export function columnBinds(flow: TargetFlow, first: number): string {
   return flow.columns
-    .map((column, i) => `$${first + i}::${column.arrayable ? column.type : 'text'}[]`)
+    .map((column, i) => `$${first + i}::${column.arrayable ? column.baseType : 'text'}[]`)
     .join(', ');
 }
 
 /** The rows' columns in the target's types, from a derived table `d (c0, c1, …)`. */
 export const typed = (flow: TargetFlow) =>
-  flow.columns.map((column, i) => (column.arrayable ? `d.c${i}` : `d.c${i}::${column.type}`));
+  flow.columns.map((column, i) => (column.arrayable ? `d.c${i}` : `d.c${i}::${column.baseType}`));
 
+/** Bound as texts, and cast row by row: a value that the type refuses must not take the rows outside of the slice with it. */
 function slice(flow: TargetFlow): string {
   return `
 with d as materialized (
-  select ${typed(flow)
-    .map((value, i) => `${value} as c${i}`)
-    .join(', ')}
-  from unnest(${columnBinds(flow, 1)}) with ordinality as d (${columnNames(flow)}, ord)
+  select ${flow.columns.map((column, i) => `d.c${i}::${column.baseType} as c${i}`).join(', ')}
+  from unnest(${flow.columns.map((_, i) => `$${i + 1}::text[]`).join(', ')}) with ordinality as d (${columnNames(flow)}, ord)
   where d.ord between ${ordinal(flow, 1)}::bigint and ${ordinal(flow, 2)}::bigint
 )`;
 }
@@ -67,11 +66,10 @@ export function applyTexts(flow: TargetFlow, winner: 'source' | 'target'): Apply
   const differs =
     rest.map(({ column, i }) => `d.c${i}::text is distinct from t.${column.quoted}::text`).join(' or ') ||
     'false';
-  const keyFlow: TargetFlow = {
-    table: flow.table,
-    columns: flow.columns.filter((column) => keyNames.has(column.name)),
-  };
-  const keyIndex = keyFlow.columns.map((column) => flow.columns.indexOf(column));
+  const keyIndex = flow.table.key.map((each) =>
+    flow.columns.findIndex((column) => column.name === each.name),
+  );
+  const keyFlow: TargetFlow = { table: flow.table, columns: flow.table.key };
   const overwrite =
     winner === 'source' && rest.length > 0
       ? `,

@@ -7,9 +7,10 @@ import type { ApplyTexts, TargetFlow } from './apply-sql.ts';
 
 /**
  * How much a page is trusted. `plain` pays nothing for conflicts and fails on the first (see apply-plain.ts);
- * `tolerant` leaves rows alone that are there and settles conflicts; `careful` also parks rows that the table refuses.
+ * `tolerant` leaves rows alone that are there and settles conflicts; `careful` also parks rows that the table refuses;
+ * `strict` has deferred constraints checked row by row as well, for a page that was refused at its commit.
  */
-export type Care = 'plain' | 'tolerant' | 'careful';
+export type Care = 'plain' | 'tolerant' | 'careful' | 'strict';
 
 export interface Written {
   readonly written: number;
@@ -88,9 +89,8 @@ async function park(
   ordinal: number,
   error: unknown,
 ): Promise<Written> {
-  const keyNames = new Set(flow.table.key.map((column) => column.name));
-  const keyArrays = flow.columns.flatMap((column, i) =>
-    keyNames.has(column.name) ? [rows.columns[i] ?? null] : [],
+  const keyArrays = flow.table.key.map(
+    (each) => rows.columns[flow.columns.findIndex((column) => column.name === each.name)] ?? null,
   );
   const key = keyArrays.map((_, i) => `($${i + 6}::text[])[$5::integer]`).join(', ');
   // The server's message names the constraint; its detail would hold values.

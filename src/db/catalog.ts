@@ -8,6 +8,8 @@ export interface Column {
   readonly quoted: string;
   /** In full: `character varying(40)`, `public.citext`. */
   readonly type: string;
+  /** Without its length: a cast to `varchar(3)` cuts a longer value, where an assignment to such a column refuses it. */
+  readonly baseType: string;
   /** An array of it can be cast to text and back; of the others (arrays, domains, composites) each value is. */
   readonly arrayable: boolean;
   readonly generated: boolean;
@@ -130,6 +132,7 @@ const tablesQuery = (names: readonly string[]) => sql<TableRow>`
           a.attname as name,
           quote_ident(a.attname) as quoted,
           format_type(a.atttypid, a.atttypmod) as type,
+          format_type(a.atttypid, -1) as "baseType",
           t.typtype in ('b', 'e') and t.typcategory <> 'A' and t.typdelim = ',' and t.typarray <> 0 as arrayable,
           a.attgenerated <> '' as generated,
           a.attidentity <> '' as identity,

@@ -3,6 +3,8 @@ import { SnkError } from '../errors.ts';
 import type { Subscriber } from '../read/fence.ts';
 import { checkChain } from './chain.ts';
 
+const low = '7:9:7';
+
 /** How a cursor and a subscriber stand to each other: `together`, or the code of the refusal. */
 function verdict(cursor: { generation: string; nonce: string }, subscriber: Subscriber): string {
   const refusal = refusalOf(cursor, subscriber);
@@ -12,9 +14,10 @@ function verdict(cursor: { generation: string; nonce: string }, subscriber: Subs
 function refusalOf(
   cursor: { generation: string; nonce: string },
   subscriber: Subscriber,
+  safe = low,
 ): SnkError | undefined {
   try {
-    checkChain('a->b', { low: '1:1:', high: null, seq: '0', ...cursor }, subscriber);
+    checkChain('a->b', { low, high: null, seq: '0', ...cursor }, { ...subscriber, safe });
     return undefined;
   } catch (error) {
     if (error instanceof SnkError) return error;
@@ -80,5 +83,15 @@ describe('cursor and subscriber', () => {
       fate: 'stop-link',
       hint: expect.stringContaining('--rebaseline "a->b"'),
     });
+  });
+
+  test.each([
+    ['what the target holds', '7:9:7', undefined],
+    ['less than the target holds', '7:8:7', undefined],
+    ['more than the target holds: it lost its last transaction', '9:9:', 'SNK_TARGET_REGRESSED'],
+  ])('of a waiting fence belong together if the source was told of %s', (_, safe, code) => {
+    const cursor = { generation: '5', nonce: 'n5' };
+    expect(refusalOf(cursor, { generation: '6', nonce: 'n6', prevNonce: 'n5' }, safe)?.code).toBe(code);
+    expect(refusalOf(cursor, { generation: '5', nonce: 'n5', prevNonce: 'n4' }, safe)?.code).toBe(code);
   });
 });

@@ -1,18 +1,29 @@
 /** Whether the two sides of a link still belong together (pure). */
 import { SnkError } from '../errors.ts';
-import type { Subscriber } from '../read/fence.ts';
+import type { StoredSubscriber, Subscriber } from '../read/fence.ts';
 import type { Position } from '../read/position.ts';
+import { seesAllOf } from '../read/snapshot.ts';
 
 /**
  * Cursor (target) and subscriber (source) hold the same generation and nonce, or the subscriber is one ahead of
  * the cursor it names: a fence whose apply transaction did not commit. Anything else means that one side is not
- * the database it was. Throws then; nothing has been written.
+ * the database it was. So does a source that was told of more than the target holds: a target that lost just its
+ * last transaction looks like a fence that waits, but what it lacks may be purged. Throws then; nothing has been
+ * written.
  */
-export function checkChain(link: string, cursor: Position, subscriber: Subscriber): void {
+export function checkChain(link: string, cursor: Position, subscriber: StoredSubscriber): void {
+  if (!isChained(cursor, subscriber)) {
+    throw regressed(link, BigInt(subscriber.generation) > BigInt(cursor.generation) ? 'target' : 'source');
+  }
+  if (!seesAllOf(cursor.low, subscriber.safe)) throw regressed(link, 'target');
+}
+
+function isChained(cursor: Position, subscriber: Subscriber): boolean {
   const behind = BigInt(subscriber.generation) - BigInt(cursor.generation);
-  if (behind === 0n && subscriber.nonce === cursor.nonce) return;
-  if (behind === 1n && subscriber.prevNonce === cursor.nonce) return;
-  throw regressed(link, behind > 0n ? 'target' : 'source');
+  return (
+    (behind === 0n && subscriber.nonce === cursor.nonce) ||
+    (behind === 1n && subscriber.prevNonce === cursor.nonce)
+  );
 }
 
 /** The named side is not the database it was. */

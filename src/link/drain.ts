@@ -5,7 +5,7 @@ import { purgeLedger, type LedgerLimits } from '../apply/purge-ledger.ts';
 import type { Care } from '../apply/write-rows.ts';
 import { session } from '../db/orm.ts';
 import { acknowledge } from '../read/fence.ts';
-import type { PageLimits } from '../read/page.ts';
+import type { Page, PageLimits } from '../read/page.ts';
 import { purgeChangeLog } from '../read/purge.ts';
 import { backfillStep, pendingBackfills, type BackfillProgress } from './backfill.ts';
 import { loadStanding, type LinkEngine } from './engine.ts';
@@ -69,15 +69,20 @@ export async function drainLink(
   let drained = false;
 
   let { expectant } = before;
+  // Writers that never pause must not keep the first copy from its end: it takes turns with the pages.
+  let copyNext = false;
   do {
-    const waits: boolean = expectant || (await engine.reader.peek(session(engine.source), standing.position));
-    const page = waits
+    const copies: boolean = copyNext && pending.length > 0;
+    const waits: boolean =
+      !copies && (expectant || (await engine.reader.peek(session(engine.source), standing.position)));
+    const page: Page | null = waits
       ? await engine.reader.read(session(engine.source), standing.position, {
           ...limits.page,
           keys: pageKeys,
         })
       : null;
-    expectant = page?.moreInWindow === true;
+    copyNext = page !== null;
+    if (!copies) expectant = page?.moreInWindow === true;
     if (page !== null) {
       const applied = await applyBatch(engine.apply, standing, batchOfPage(standing.position, page), care);
       standing = applied.standing;

@@ -4,6 +4,7 @@ import { applyTexts } from '../apply/apply-sql.ts';
 import { loadCursor } from '../apply/cursor-store.ts';
 import type { ApplyContext, Standing } from '../apply/apply-page.ts';
 import type { WritableFlow } from '../apply/write-rows.ts';
+import { systemIdentifier } from '../capture/install.ts';
 import { describeTables, type Table } from '../db/catalog.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query } from '../db/query.ts';
@@ -114,12 +115,16 @@ async function capturedTables(em: EntityManager): Promise<Map<string, number>> {
   return new Map(rows.map((row) => [row.name, row.id]));
 }
 
-/** The node's own id, refused when it stands in another database than the one it was made in. */
+/**
+ * The node's own id, refused when it stands in another database than the one it was made in. The database's number
+ * alone does not tell: it is the same in the first database of any two servers.
+ */
 export async function nodeId(em: EntityManager, name: string): Promise<string> {
-  const [row] = await query<{ nodeId: string; same: boolean; standby: boolean }>(
+  const [row] = await query<{ nodeId: string; server: string | null; same: boolean; standby: boolean }>(
     em,
     `select
        node_id::text as "nodeId",
+       system_identifier as server,
        pg_is_in_recovery() as standby,
        database_oid = (select oid::text from pg_database where datname = current_database()) as same
      from snk.node`,
@@ -132,7 +137,8 @@ export async function nodeId(em: EntityManager, name: string): Promise<string> {
       fate: 'retry',
     });
   }
-  if (!row.same) throw copied(name);
+  const server = await systemIdentifier(em);
+  if (!row.same || (row.server !== null && server !== null && row.server !== server)) throw copied(name);
   return row.nodeId;
 }
 

@@ -16,6 +16,11 @@ export interface Subscriber {
   readonly prevNonce: string | null;
 }
 
+export interface StoredSubscriber extends Subscriber {
+  /** Snapshot that the target was said to hold: the log below it may be gone. */
+  readonly safe: string;
+}
+
 export interface Fence {
   readonly link: string;
   /** The subscriber as last seen by this process: a late fence of a process that was overtaken must not land. */
@@ -25,10 +30,10 @@ export interface Fence {
   readonly safe: string;
 }
 
-export async function loadSubscriber(em: EntityManager, link: string): Promise<Subscriber | null> {
-  const rows = await query<Subscriber>(
+export async function loadSubscriber(em: EntityManager, link: string): Promise<StoredSubscriber | null> {
+  const rows = await query<StoredSubscriber>(
     em,
-    `select generation::text as generation, nonce::text as nonce, prev_nonce::text as "prevNonce" from snk.subscriber where link = $1`,
+    `select generation::text as generation, nonce::text as nonce, prev_nonce::text as "prevNonce", safe::text as safe from snk.subscriber where link = $1`,
     [link],
   );
   return rows[0] ?? null;

@@ -35,7 +35,7 @@ with candidate as materialized (
     where xid = any (array(select pg_snapshot_xip($1::pg_snapshot)))
   ) w
   where pg_visible_in_snapshot(w.xid, coalesce($2::pg_snapshot, pg_current_snapshot()))
-    and w.seq >= $3::bigint
+    and w.seq > $3::bigint
   order by w.seq
   limit $4::bigint
 ),

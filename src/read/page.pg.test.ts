@@ -55,7 +55,10 @@ class Reader {
   }
 
   async page(): Promise<Page | null> {
+    const waits = await this.#pages.peek(session(this.#orm), this.#position);
     const page = await this.#pages.read(session(this.#orm), this.#position, this.limits);
+    // Nobody commits in between, so the quick look must have told the truth.
+    expect(waits).toBe(page !== null);
     if (page === null) return null;
     for (const rows of page.rows) this.ids.push(...idsOf(rows.columns[0]));
     this.#position = { ...this.#position, ...batchOfPage(this.#position, page).next };

@@ -9,7 +9,9 @@ import { waitUntil } from '../support/wait-until.ts';
 /** Milliseconds that a clean end may take. */
 const limit = 5000;
 
-it('ends within five seconds of SIGTERM under load, and the next run takes up what is left', async ({ annotate }) => {
+it('ends within five seconds of SIGTERM under load, and the next run takes up what is left', async ({
+  annotate,
+}) => {
   const pair = await createPair();
   let snk = runSnk(pair);
   await untilLive(snk);
@@ -65,8 +67,11 @@ async function heldUp(pair: Pair) {
   const load = new Load(pair.a);
   await waitUntil(
     async () =>
-      (await pair.b.query(`select from pg_stat_activity where application_name like 'snk:link:%' and wait_event_type = 'Lock'`))
-        .length > 0,
+      (
+        await pair.b.query(
+          `select from pg_stat_activity where application_name like 'snk:link:%' and wait_event_type = 'Lock'`,
+        )
+      ).length > 0,
     { message: 'SNK to wait for the lock' },
   );
   await load.stop();

@@ -11,7 +11,9 @@ const times = 100;
 /** Sessions that pools may open beside those they had at first; one that is lost each time would make a hundred. */
 const few = 8;
 
-it('goes on when a session is ended in the middle of an apply transaction, a hundred times', async ({ annotate }) => {
+it('goes on when a session is ended in the middle of an apply transaction, a hundred times', async ({
+  annotate,
+}) => {
   const pair = await createPair();
   await auditRecords(pair);
   // makes the middle of an apply transaction long enough to be hit

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { createPair, type Pair, type TestDatabase } from '../support/databases.ts';
 import { untilEqual } from '../support/equality.ts';
 import { Load } from '../support/load.ts';
-import { endSnk, runSnk, runTst, snkJson, summaryOf, tailOf, untilLive, type StatusJson } from '../support/snk-run.ts';
+import { endSnk, runSnk, snkJson, tailOf, untilLive, type StatusJson } from '../support/snk-run.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 // Keys by their first digit, so that ranges of keys are of one kind.
@@ -13,7 +13,9 @@ const clashes = 500;
 /** Rows beside those that differ which the copy may send: it works in ranges of keys. */
 const slack = 4 * 20_000;
 
-it('copies what either side lacks, and nothing else, while writers go on and SNK is killed', async ({ annotate }) => {
+it('copies what either side lacks, and nothing else, while writers go on and SNK is killed', async ({
+  annotate,
+}) => {
   const pair = await createPair();
   await Promise.all([
     fill(pair.a, '0', equal, 'equal'),
@@ -32,7 +34,8 @@ it('copies what either side lacks, and nothing else, while writers go on and SNK
   const atKill = await waitUntil(
     async () => {
       const copies = await firstCopies(pair).catch(() => []);
-      if (copies.length === 2 && copies.every((copy) => copy.done)) throw new Error('the first copy was too fast');
+      if (copies.length === 2 && copies.every((copy) => copy.done))
+        throw new Error('the first copy was too fast');
       return copies.some((copy) => !copy.done && copy.copied > 0) && copies;
     },
     { interval: 1, message: () => `the first copy to be under way:\n${tailOf(killed)}` },
@@ -47,9 +50,9 @@ it('copies what either side lacks, and nothing else, while writers go on and SNK
 
   // the node that is listed first wins, on both sides
   for (const side of [pair.a, pair.b]) {
-    expect(await side.query(`select text, count(*)::int as n from record where uuid::text like 'c%' group by 1`)).toEqual([
-      { text: 'as a has it', n: clashes },
-    ]);
+    expect(
+      await side.query(`select text, count(*)::int as n from record where uuid::text like 'c%' group by 1`),
+    ).toEqual([{ text: 'as a has it', n: clashes }]);
   }
   expect(await versionsKept(pair)).toEqual({ keys: clashes, wrong: 0 });
   const status = await snkJson<StatusJson>(pair, 'status');
@@ -67,7 +70,9 @@ it('copies what either side lacks, and nothing else, while writers go on and SNK
     expect(copy.sent).toBeLessThanOrEqual(own + clashes + (written[i] ?? 0) + slack);
     expect(copy.compared).toBeGreaterThanOrEqual(atKill[i]?.compared ?? 0);
   }
-  await annotate(`at the kill ${JSON.stringify(atKill)}, at the end ${JSON.stringify(copies)}, conflicts ${conflicts.join(' and ')}`);
+  await annotate(
+    `at the kill ${JSON.stringify(atKill)}, at the end ${JSON.stringify(copies)}, conflicts ${conflicts.join(' and ')}`,
+  );
   expect(await endSnk(snk)).toBe(0);
   await pair.drop();
 });
@@ -75,23 +80,21 @@ it('copies what either side lacks, and nothing else, while writers go on and SNK
 it('ends its first copy while writers never pause', async ({ annotate }) => {
   const pair = await createPair();
   await Promise.all([fill(pair.a, '4', own, 'only on a'), fill(pair.b, '8', own, 'only on b')]);
-  const tst = runTst(pair);
-  await tst.waitForLine(/rows/);
+  const loads = [pair.a, pair.b].map((database) => new Load(database, { writers: 2, rows: 2, pause: 2 }));
   const snk = runSnk(pair);
   const startedAt = performance.now();
-  await waitUntil(
+  const copies = await waitUntil(
     async () => {
-      const copies = await firstCopies(pair).catch(() => []);
-      return copies.length === 2 && copies.every((copy) => copy.done);
+      const found = await firstCopies(pair).catch(() => []);
+      return found.length === 2 && found.every((copy) => copy.done) && found;
     },
     { timeout: 20_000, interval: 50, message: () => `the first copy to end:\n${tailOf(snk)}` },
   );
   const seconds = (performance.now() - startedAt) / 1000;
-  expect(tst.exit).toBeUndefined();
-  tst.signal('SIGINT');
-  const { rows } = await summaryOf(tst);
-  await untilEqual(pair, { rows: rows + 2 * own, context: () => tailOf(snk) });
-  await annotate(`${seconds.toFixed(1)} s beside ${rows} rows of TST`);
+  const written = await Promise.all(loads.map((load) => load.stop()));
+  await annotate(`${seconds.toFixed(1)} s beside ${written.join(' and ')} rows; ${JSON.stringify(copies)}`);
+  const rows = 2 * own + (written[0] ?? 0) + (written[1] ?? 0);
+  await untilEqual(pair, { rows, context: () => tailOf(snk) });
   expect(await endSnk(snk)).toBe(0);
   await pair.drop();
 });

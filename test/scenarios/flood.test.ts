@@ -31,7 +31,10 @@ it('carries all that TST writes at full speed to the other side, within its memo
   );
 
   const verify = await snkJson<VerifyJson>(pair, 'verify');
-  expect(verify.report).toMatchObject({ equal: true, tables: [{ rows: { a: rows, b: rows }, differences: [] }] });
+  expect(verify.report).toMatchObject({
+    equal: true,
+    tables: [{ rows: { a: rows, b: rows }, differences: [] }],
+  });
   expect(verify.code).toBe(0);
   await untilLogsEmpty(pair);
   const status = await snkJson<StatusJson>(pair, 'status');

@@ -12,7 +12,9 @@ import { waitUntil } from '../support/wait-until.ts';
 const kills = 20;
 const outageMs = full ? 30_000 : 3000;
 
-it('applies every row exactly once through kills of SNK, crashes of the servers and outages', async ({ annotate }) => {
+it('applies every row exactly once through kills of SNK, crashes of the servers and outages', async ({
+  annotate,
+}) => {
   const [serverA, serverB] = await Promise.all([startServer(), startServer()]);
   const pair = await createPair({ a: serverA.url(), b: serverB.url() });
   await auditRecords(pair);

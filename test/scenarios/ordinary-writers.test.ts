@@ -44,7 +44,11 @@ it('loses nothing of ordinary writers, and keeps them flowing past one that hold
   await waitUntil(async () => (await countRows(pair.b)) > 100, { message: 'the writers to be at work' });
 
   holding = true;
-  const [held] = await Promise.all([holdOpen(pair.a), drawEarlyInsertLate(pair.a), drawEarlyInsertLate(pair.b)]);
+  const [held] = await Promise.all([
+    holdOpen(pair.a),
+    drawEarlyInsertLate(pair.a),
+    drawEarlyInsertLate(pair.b),
+  ]);
   holding = false;
   ending.abort();
   const written = await Promise.all(writers);
@@ -55,7 +59,12 @@ it('loses nothing of ordinary writers, and keeps them flowing past one that hold
   await untilEqual(pair, { rows: 3, table: 'public.ticket' });
   for (const side of sides) {
     expect(await present(side, committed)).toBe(committed.length);
-    expect(await present(side, written.flatMap((each) => each.undone))).toBe(0);
+    expect(
+      await present(
+        side,
+        written.flatMap((each) => each.undone),
+      ),
+    ).toBe(0);
   }
 
   await Promise.all(meters.map((meter) => meter.stop()));

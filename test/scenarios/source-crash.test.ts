@@ -28,7 +28,10 @@ it('never lets the target hold a row that its source loses in a crash', async ({
   for (let round = 0; round < rounds; round += 1) {
     const key = randomUUID();
     await pair.a.query('insert into public.record values ($1, $2)', [key, `round ${round}`]);
-    await waitUntil(() => has(pair.b, key), { interval: 1, message: () => `the row to arrive:\n${tailOf(snk)}` });
+    await waitUntil(() => has(pair.b, key), {
+      interval: 1,
+      message: () => `the row to arrive:\n${tailOf(snk)}`,
+    });
     await pair.a.query('insert into public.witness values ($1)', [round]);
     await source.crash();
     await source.start();
@@ -82,7 +85,9 @@ it('carries the row that is given the numbers of a lost one', async ({ annotate 
   const session = await pair.a.connect();
   const wanted = BigInt(numbers.xid);
   for (let burnt = 0; burnt < 100; burnt += 1) {
-    const [next] = await session.query<{ xid: string }>('select pg_snapshot_xmax(pg_current_snapshot())::text as xid');
+    const [next] = await session.query<{ xid: string }>(
+      'select pg_snapshot_xmax(pg_current_snapshot())::text as xid',
+    );
     if (BigInt(next?.xid ?? 0) >= wanted) break;
     await session.query('select pg_current_xact_id()');
   }
@@ -100,12 +105,14 @@ it('carries the row that is given the numbers of a lost one', async ({ annotate 
 
 /** Inserts a row, and returns the numbers that the transaction and its row in the change log were given. */
 async function insertAndTell(session: TestSession, key: string): Promise<{ xid: string; seq: string }> {
+  await session.query('begin');
   await session.query('insert into public.record values ($1, $2)', [key, 'numbered']);
-  const [numbers] = await session.query<{ xid: string; seq: string }>(
-    'select xid::text, seq::text from snk.change_log where keys[1] like $1',
-    [`%${key}%`],
+  const rows = await session.query<{ xid: string; seq: string }>(
+    'select xid::text, seq::text from snk.change_log where xid = pg_current_xact_id()',
   );
-  return numbers ?? { xid: '', seq: '' };
+  await session.query('commit');
+  expect(rows).toHaveLength(1);
+  return rows[0] ?? { xid: '', seq: '' };
 }
 
 async function has(database: Pair['a'], key: string): Promise<boolean> {

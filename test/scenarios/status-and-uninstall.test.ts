@@ -17,7 +17,11 @@ it('tells its status from another process, and takes itself out only when nothin
 
   const { code, report } = await snkJson<StatusJson>(pair, 'status');
   const iso = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
-  const node = { reachable: true, version: expect.stringMatching(/^\d+\.\d+/), changeLogRows: expect.any(Number) };
+  const node = {
+    reachable: true,
+    version: expect.stringMatching(/^\d+\.\d+/),
+    changeLogRows: expect.any(Number),
+  };
   const link = {
     state: 'live',
     lagMs: 0,

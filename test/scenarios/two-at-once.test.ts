@@ -43,9 +43,12 @@ it('writes nothing twice when one that was frozen wakes up after another has tak
   await waitUntil(async () => (await countRows(pair.b)) > before + 1000, { message: 'rows to flow again' });
   const since = frozen.lines.length;
   frozen.signal('SIGCONT');
-  await waitUntil(() => [...linkStates(frozen, since).values()].filter((state) => state === 'standby').length === 2, {
-    message: () => `the one that was frozen to stand aside:\n${tailOf(frozen)}`,
-  });
+  await waitUntil(
+    () => [...linkStates(frozen, since).values()].filter((state) => state === 'standby').length === 2,
+    {
+      message: () => `the one that was frozen to stand aside:\n${tailOf(frozen)}`,
+    },
+  );
 
   const written = await Promise.all(loads.map((load) => load.stop()));
   await untilEqual(pair, { rows: (written[0] ?? 0) + (written[1] ?? 0), context: () => tailOf(second) });

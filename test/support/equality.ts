@@ -44,7 +44,8 @@ export async function untilEqual(pair: Pair, options: EqualOptions = {}): Promis
     {
       timeout,
       interval: 20,
-      message: () => `a and b to have ${rows ?? 'as many'} rows; they have ${counts.join(' and ')}\n${context()}`,
+      message: () =>
+        `a and b to have ${rows ?? 'as many'} rows; they have ${counts.join(' and ')}\n${context()}`,
     },
   );
   let digests: Digest[] = [];

@@ -5,7 +5,7 @@ import { openOrm, type MikroORM } from '../../src/db/orm.ts';
 import { drainLink, freshState, type DrainLimits, type DrainReport } from '../../src/link/drain.ts';
 import { openEngine, type LinkEngine } from '../../src/link/engine.ts';
 import { Snk } from '../../src/snk.ts';
-import { createPair, type TestDatabase } from './databases.ts';
+import { createDatabase, createPair, type TestDatabase } from './databases.ts';
 import { opened } from './leftovers.ts';
 import { testLimits } from './limits.ts';
 
@@ -32,6 +32,8 @@ export interface RigOptions {
   readonly tables?: string;
   readonly links?: UserConfig['links'];
   readonly limits?: UserConfig['limits'];
+  /** Further databases, on server a. */
+  readonly nodes?: readonly string[];
 }
 
 /** Two databases with SNK installed and its links attached; nothing runs: a test makes each step itself. */
@@ -40,18 +42,26 @@ export class LinkRig {
   readonly b: TestDatabase;
   readonly config: Config;
   readonly snk: Snk;
-  readonly orms: Readonly<Record<string, MikroORM>>;
+  readonly #databases: Readonly<Record<string, TestDatabase>>;
+  readonly #orms: ReadonlyMap<string, MikroORM>;
 
-  constructor(a: TestDatabase, b: TestDatabase, options: RigOptions) {
-    this.a = a;
-    this.b = b;
+  constructor(databases: Readonly<Record<string, TestDatabase>>, options: RigOptions) {
+    this.#databases = databases;
+    this.a = this.other('a');
+    this.b = this.other('b');
     this.config = parseConfig({
-      nodes: { a: { url: a.url }, b: { url: b.url } },
+      nodes: Object.fromEntries(Object.entries(databases).map(([name, { url }]) => [name, { url }])),
       links: options.links ?? [{ between: ['a', 'b'], tables: ['public.record'] }],
       limits: options.limits,
     });
     this.snk = openSnk(this.config);
-    this.orms = { a: openTestOrm(a, 'a'), b: openTestOrm(b, 'b') };
+    this.#orms = new Map(Object.entries(databases).map(([name, database]) => [name, openTestOrm(database, name)]));
+  }
+
+  other(node: string): TestDatabase {
+    const database = this.#databases[node];
+    if (database === undefined) throw new Error(`there is no node ${node}`);
+    return database;
   }
 
   /** A link's engine, resolved against the tables as they are now. */
@@ -62,7 +72,7 @@ export class LinkRig {
   }
 
   orm(node: string): MikroORM {
-    const orm = this.orms[node];
+    const orm = this.#orms.get(node);
     if (orm === undefined) throw new Error(`there is no node ${node}`);
     return orm;
   }
@@ -70,14 +80,23 @@ export class LinkRig {
 
 /** A rig with the table `public.record (uuid, text)` and what the options add; dropped when the test is finished. */
 export async function linkRig(options: RigOptions = {}): Promise<LinkRig> {
-  const pair = await createPair();
-  onTestFinished(async () => await pair.drop());
-  if (options.tables !== undefined)
-    await Promise.all([pair.a, pair.b].map((each) => each.query(options.tables as string)));
-  const rig = new LinkRig(pair.a, pair.b, options);
+  const { a, b } = await createPair();
+  const databases: Record<string, TestDatabase> = { a, b };
+  for (const name of options.nodes ?? []) {
+    databases[name] = await createDatabase();
+    await databases[name].query(recordTable);
+  }
+  onTestFinished(async () => {
+    await Promise.all(Object.values(databases).map((each) => each.drop()));
+  });
+  const all = Object.values(databases);
+  if (options.tables !== undefined) await Promise.all(all.map((each) => each.query(options.tables as string)));
+  const rig = new LinkRig(databases, options);
   await rig.snk.install();
   return rig;
 }
+
+const recordTable = 'create table public.record (uuid uuid primary key, text text not null)';
 
 /** Drains a link in this process until nothing waits. */
 export async function drain(engine: LinkEngine, limits: Partial<DrainLimits> = {}): Promise<DrainReport> {

@@ -21,7 +21,7 @@ export class Load {
   slowest = 0;
   readonly #database: TestDatabase;
   readonly #options: Required<LoadOptions>;
-  readonly #ends: Promise<void>;
+  readonly #ends: Promise<unknown>;
   readonly #closed: () => void;
   #stopping = false;
 
@@ -30,7 +30,7 @@ export class Load {
     this.#options = { writers: 1, rows: 10, pause: 10, text: 'load', newKey: randomUUID, ...options };
     this.#closed = opened(`load on ${database.name}`, () => this.stop());
     const writers = Array.from({ length: this.#options.writers }, () => this.#write());
-    this.#ends = Promise.all(writers).then(() => {});
+    this.#ends = Promise.all(writers);
     this.#ends.catch(() => {}); // stop() tells
   }
 
@@ -75,6 +75,7 @@ export class Load {
 export function isOutage(error: unknown): boolean {
   const { code = '', message = '' } = error as { code?: string; message?: string };
   return (
-    /^(57P0|08|ECONN|EPIPE)/.test(code) || /connection terminated|not queryable|hung up|timeout/i.test(message)
+    /^(57P0|08|ECONN|EPIPE)/.test(code) ||
+    /connection terminated|not queryable|hung up|timeout/i.test(message)
   );
 }

@@ -6,6 +6,7 @@ export function column(name: string, type = 'text', more: Partial<Column> = {}):
     name,
     quoted: name,
     type,
+    baseType: type.replace(/\(.*\)/, ''),
     arrayable: true,
     generated: false,
     identity: false,

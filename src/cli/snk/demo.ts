@@ -1,9 +1,10 @@
 /** `snk demo`: two throw-away servers, SNK, TST as its own process, a live view; proves at the end that both are equal. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
@@ -11,6 +12,7 @@ import ms, { type StringValue } from 'ms';
 import { parseConfig } from '../../config/config.ts';
 import { openOrm, session } from '../../db/orm.ts';
 import { EmbeddedServer } from '../../dev/embedded-server.ts';
+import { Guard } from '../../dev/guard.ts';
 import { exitCodeOf, SnkError } from '../../errors.ts';
 import type { Status } from '../../link/status.ts';
 import { Snk } from '../../snk.ts';
@@ -20,6 +22,10 @@ import { printLine, tellError } from '../verb.ts';
 const table = 'public.record';
 /** Milliseconds. */
 const drainLimit = 60_000;
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** The exit code when a signal comes before there is a result to tell. */
+const interrupted = 130;
 
 export function addDemo(program: Command): void {
   program
@@ -41,21 +47,29 @@ export function addDemo(program: Command): void {
 
 async function demo(duration: number): Promise<number> {
   const ending = new AbortController();
-  const onSignal = (): void => ending.abort();
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  // The first signal ends TST, and the result is told; the second ends all at once, and the guards tidy up.
+  const onSignal = (): void => {
+    if (ending.signal.aborted) process.exit(interrupted);
+    ending.abort();
+  };
+  for (const signal of signals) process.on(signal, onSignal);
   const folder = await mkdtemp(join(tmpdir(), 'snk-demo-'));
+  const guard = new Guard(folder);
   await chmod(folder, 0o755); // the servers may run as another user than root
   const servers: EmbeddedServer[] = [];
   try {
     process.stderr.write('starting two PostgreSQL servers ...\n');
-    const made = await Promise.all(['a', 'b'].map(async () => await startServer(folder)));
-    servers.push(...made);
-    const [a, b] = made as [EmbeddedServer, EmbeddedServer];
-    return await play({ a: a.url(), b: b.url() }, duration, ending.signal);
+    const starts = await Promise.allSettled(['a', 'b'].map(async () => await startServer(folder)));
+    for (const start of starts) if (start.status === 'fulfilled') servers.push(start.value);
+    // Ctrl-C in a terminal reaches initdb as well, and then its failure is no news.
+    if (ending.signal.aborted) return interrupted;
+    for (const start of starts) if (start.status === 'rejected') throw start.reason;
+    const [a, b] = servers as [EmbeddedServer, EmbeddedServer];
+    return await play({ a: a.url(), b: b.url() }, duration, guard, ending.signal);
   } finally {
     await Promise.allSettled(servers.map(async (server) => await server.remove()));
-    await rm(folder, { recursive: true, force: true });
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    await guard.release();
+    for (const signal of signals) process.off(signal, onSignal);
   }
 }
 
@@ -76,7 +90,7 @@ interface Urls {
   readonly b: string;
 }
 
-async function play(urls: Urls, duration: number, signal: AbortSignal): Promise<number> {
+async function play(urls: Urls, duration: number, guard: Guard, signal: AbortSignal): Promise<number> {
   const snk = new Snk(
     parseConfig({
       nodes: { a: { url: urls.a }, b: { url: urls.b } },
@@ -87,14 +101,17 @@ async function play(urls: Urls, duration: number, signal: AbortSignal): Promise<
   const failed = new AbortController();
   const running = snk.run(stopSnk.signal).catch((error: unknown) => failed.abort(error));
   const view = new DemoView(process.stderr);
+  let tst: Tst | undefined;
   try {
     await until(snk, AbortSignal.any([signal, failed.signal]), 200, (status) =>
       status.links.every((link) => link.state === 'live'),
     );
-    const tst = startTst(urls, duration);
-    const stopTst = (): boolean => tst.kill('SIGTERM');
-    signal.addEventListener('abort', stopTst);
-    if (signal.aborted) stopTst();
+    if (signal.aborted) return interrupted;
+    tst = startTst(urls, duration);
+    guard.watch(tst.pid); // or it would outlive a demo that is killed
+    let said = '';
+    tst.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2_000)));
+    signal.addEventListener('abort', () => tst?.kill('SIGTERM'));
     const ended = once(tst, 'exit');
     while (tst.exitCode === null && tst.signalCode === null && !failed.signal.aborted) {
       await Promise.race([ended, wait(250)]);
@@ -106,6 +123,7 @@ async function play(urls: Urls, duration: number, signal: AbortSignal): Promise<
     );
     const drainedIn = Math.round(performance.now() - stoppedAt);
     failed.signal.throwIfAborted();
+    if (tst.exitCode !== 0 && !signal.aborted) throw new SnkError('SNK_INTERNAL', `TST failed: ${said}`);
     view.end();
     const report = await snk.verify();
     const rows = report.tables[0]?.rows ?? {};
@@ -117,21 +135,26 @@ async function play(urls: Urls, duration: number, signal: AbortSignal): Promise<
     return report.equal ? 0 : 1;
   } finally {
     view.end();
+    tst?.kill('SIGTERM');
+    guard.watch(undefined);
     stopSnk.abort();
     await running;
     await snk.close();
   }
 }
 
+type Tst = ChildProcessByStdio<null, null, Readable>;
+
 /** TST shares nothing with SNK but the databases: a process of its own. */
-function startTst(urls: Urls, duration: number): ChildProcess {
+function startTst(urls: Urls, duration: number): Tst {
   const program = new URL(
     import.meta.url.endsWith('.ts') ? '../../tst/tst.ts' : '../../tst/tst.js',
     import.meta.url,
   );
   return spawn(process.execPath, [fileURLToPath(program), 'run', '--for', `${duration}ms`, '--json'], {
     env: { ...process.env, SNK_A_URL: urls.a, SNK_B_URL: urls.b },
-    stdio: ['ignore', 'ignore', 'inherit'],
+    // Its own live line would break the one of the demo.
+    stdio: ['ignore', 'ignore', 'pipe'],
     // Ctrl-C in a terminal reaches the whole group; TST is told to end by us.
     detached: true,
   });
