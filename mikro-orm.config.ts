@@ -54,7 +54,9 @@ export default function configOf(contextName: string): Options {
   const node = contextName === 'default' ? 'a' : contextName;
   if (node !== 'a' && node !== 'b')
     throw new Error(`there is no context '${contextName}'; there are a and b`);
-  const redirecting = Object.keys(process.env).find((name) => /^MIKRO_ORM_(?!CLI_|CONTEXT_NAME$)/.test(name));
+  const redirecting = Object.keys(process.env).find((name) =>
+    /^MIKRO_ORM_(TYPE|DRIVER|CLIENT_URL|HOST|PORT|USER|PASSWORD|DB_NAME|SCHEMA)$/.test(name),
+  );
   if (redirecting !== undefined)
     throw new Error(`unset ${redirecting}: it would redirect this to another database`);
   const url = process.env[variables[node]];

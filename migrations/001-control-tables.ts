@@ -50,7 +50,8 @@ export class ControlTables extends Migration {
         is_open boolean not null default true,
         max_bytes bigint not null,
         closures bigint not null default 0,
-        reopened_xid xid8
+        reopened_xid xid8,
+        beside text[]
       )`);
     this.addSql(`
       create table snk.subscriber (

@@ -1,13 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TestDatabase } from '../../test/support/databases.ts';
-import { drain, linkRig, type LinkRig, type RigOptions } from '../../test/support/link-rig.ts';
+import {
+  drain,
+  linkRig,
+  type LinkRig,
+  type RigOptions,
+  shareDatabases,
+} from '../../test/support/link-rig.ts';
 import { testLimits } from '../../test/support/limits.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
 import { session } from '../db/orm.ts';
+import { loadSubscriber, raiseFence } from '../read/fence.ts';
 import { loadStanding, type LinkEngine } from '../link/engine.ts';
 import { applyBatch, batchOfPage, type Applied, type Standing } from './apply-page.ts';
 import type { Care } from './write-rows.ts';
+
+shareDatabases();
 
 const id = (n: number): string => `00000000-0000-0000-0000-${String(n).padStart(12, '0')}`;
 
@@ -408,7 +417,7 @@ describe('rows, ledger and cursor', () => {
     const blocker = await rig.a.connect();
     onTestFinished(async () => await blocker.end());
     await blocker.query('begin; select from snk.subscriber for update');
-    const applying = applyNext(engine);
+    const refused = expect(applyNext(engine)).rejects.toThrow();
     const waiting = `select pid from pg_stat_activity where datname = current_database() and application_name like 'snk:%' and `;
     await waitUntil(async () => (await rig.a.query(`${waiting} wait_event_type = 'Lock'`)).length === 1);
     // the target has written all, and waits
@@ -424,7 +433,7 @@ describe('rows, ledger and cursor', () => {
     // and its session is lost at that moment
     await rig.b.query('select pg_terminate_backend($1)', [pid]);
     await blocker.query('commit');
-    await expect(applying).rejects.toThrow();
+    await refused;
     expect(await traces(rig.b)).toEqual(before);
     await drain(await rig.engine());
     expect(await rows(rig.b)).toEqual(['1 x']);
@@ -446,6 +455,58 @@ describe('rows, ledger and cursor', () => {
     await insert(rig.a, [2, 'y']);
     await drain(two);
     expect(await rows(rig.b)).toEqual(['1 x', '2 y']);
+  });
+
+  test.each<Care>(['plain', 'tolerant'])(
+    'do not come apart from the fence when a second process begins while the first one commits (%s)',
+    async (care) => {
+      const rig = await settledRig();
+      // a commit that takes long, as one that waits for a disk or for a standby
+      await rig.b.query(`
+      create function slow_commit() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock_shared(42); return null; end $$;
+      create constraint trigger slow_commit after update on snk.cursor deferrable initially deferred for each row execute function slow_commit()`);
+      const blocker = await rig.b.connect();
+      onTestFinished(async () => await blocker.end());
+      await blocker.query('select pg_advisory_lock(42)');
+      await insert(rig.a, [1, 'x']);
+      const first = applyNext(await rig.engine(), care);
+      const sessions = `select from pg_stat_activity where datname = current_database() and application_name like 'snk:%' and wait_event_type = 'Lock'`;
+      await waitUntil(async () => (await rig.b.query(sessions)).length === 1);
+      // its COMMIT is under way; whether it will be done nobody knows
+      const second = expect(applyNext(await rig.engine(), care)).rejects.toMatchObject({
+        code: 'SNK_OVERTAKEN',
+      });
+      await waitUntil(async () => (await rig.b.query(sessions)).length === 2);
+      await blocker.query('select pg_advisory_unlock(42)');
+      await first;
+      await second;
+      expect(await rows(rig.b)).toEqual(['1 x']);
+      await insert(rig.a, [2, 'y']);
+      await drain(await rig.engine());
+      expect(await rows(rig.b)).toEqual(['1 x', '2 y']);
+    },
+  );
+
+  test('do not move for a process whose first try was refused, and whose fence another one has moved meanwhile', async () => {
+    const rig = await settledRig();
+    await insert(rig.a, [1, 'x']);
+    await insert(rig.b, [1, 'x']); // refuses the plain try
+    const engine = await rig.engine();
+    const standing = await loadStanding(engine);
+    const { generation, nonce } = standing.position;
+    const next = { generation: String(BigInt(generation) + 1n), nonce: randomUUID(), prevNonce: nonce };
+    // the other process is about to commit its apply under this fence
+    await raiseFence(session(rig.orm('a')), {
+      link: 'a->b',
+      expected: standing.subscriber,
+      next,
+      safe: standing.position.low,
+    });
+    await expect(applyNext(engine, 'plain', standing)).rejects.toMatchObject({
+      code: 'SNK_OVERTAKEN',
+      fate: 'retry',
+    });
+    expect(await loadSubscriber(session(rig.orm('a')), 'a->b')).toMatchObject(next);
   });
 
   test.each<Care>(['plain', 'tolerant'])(

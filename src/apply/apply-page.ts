@@ -1,4 +1,5 @@
 /** One page → one transaction in the target: rows, ledger and cursor together, behind the fence in the source. */
+import { SnkError } from '../errors.ts';
 import { keyListColumn } from '../db/key-lists.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { codeOf, isRowError } from '../db/sqlstate.ts';
@@ -65,15 +66,25 @@ export async function applyBatch(
   batch: Batch,
   care: Care,
 ): Promise<Applied> {
+  const raised = fenceAfter(standing, context.newNonce());
   try {
-    return await applyOnce(context, standing, batch, care);
+    return await applyOnce(context, standing, raised, batch, care);
   } catch (error) {
     const next = moreCareful(care, error);
     if (next === null) throw error;
-    // The refused try may have raised the fence: the next one must expect what stands there now.
-    const subscriber = (await loadSubscriber(session(context.source), context.link)) ?? standing.subscriber;
+    // The refused try may have raised the fence. One that another process has raised is not ours to move on: it
+    // may be about to commit under it.
+    const now = await loadSubscriber(session(context.source), context.link);
+    const subscriber = [standing.subscriber, raised].find((mine) => mine.nonce === now?.nonce);
+    if (subscriber === undefined) throw overtaken(context.link);
     return await applyBatch(context, { ...standing, subscriber }, batch, next);
   }
+}
+
+function overtaken(link: string): SnkError {
+  return new SnkError('SNK_OVERTAKEN', `link ${link}: another process has moved its fence`, {
+    fate: 'retry',
+  });
 }
 
 function moreCareful(care: Care, error: unknown): Care | null {
@@ -85,16 +96,19 @@ function moreCareful(care: Care, error: unknown): Care | null {
 async function applyOnce(
   context: ApplyContext,
   standing: Standing,
+  subscriber: Subscriber,
   batch: Batch,
   care: Care,
 ): Promise<Applied> {
   const { position } = standing;
-  const subscriber = fenceAfter(standing, context.newNonce());
   let total: Written = { written: 0, conflicts: 0, parked: 0 };
   const next: Position = { ...batch.next, generation: subscriber.generation, nonce: subscriber.nonce };
 
   await session(context.target).transactional(async (transaction) => {
     const tx = transaction as EntityManager;
+    // Before the fence: another try of the same step may be committing just now, its process gone or cut off. It
+    // holds this lock, and a fence moved on meanwhile would no longer match the cursor that it leaves.
+    await lockCursor(tx, context.link, position, context.origin);
     // Beside the writing: whoever holds the fence is the only one who can commit, since it moves by compare-and-set.
     const fence = raiseFence(session(context.source), {
       link: context.link,
@@ -153,7 +167,6 @@ async function writeWithCare(
   batch: Batch,
   care: Exclude<Care, 'plain'>,
 ): Promise<Written> {
-  await lockCursor(tx, context.link, from, context.origin);
   if (care === 'strict') await tx.execute('set constraints all immediate');
   let total: Written = { written: 0, conflicts: 0, parked: 0 };
   const entries: LedgerEntry[] = [];

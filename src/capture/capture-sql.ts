@@ -80,8 +80,11 @@ const ring = `
   end if;
   return null;`;
 
-/** Closed when the log has reached its bound: see gate.ts. One scan of one row, in the same statement. */
-const gateIsOpen = '(select is_open from snk.capture_gate)';
+/**
+ * Closed when the log has reached its bound: see gate.ts. One scan of one row, in the same statement. A transaction
+ * whose snapshot is older than the schema does not see that row.
+ */
+const gateIsOpen = 'coalesce((select is_open from snk.capture_gate), true)';
 
 /** Log rows between two looks at the log's size. */
 const sizeCheckEvery = 256;

@@ -21,8 +21,31 @@ export async function readGate(em: EntityManager): Promise<Gate> {
     `select
        is_open as "isOpen",
        closures::text as closures,
-       is_open and coalesce(reopened_xid < pg_snapshot_xmin(pg_current_snapshot()), true) as "isSettled"
+       is_open and (
+         reopened_xid is null
+         or reopened_xid < pg_snapshot_xmin(pg_current_snapshot())
+           and beside is not null
+           and not exists (select from pg_locks l where l.locktype = 'virtualxid' and l.virtualtransaction = any (beside))
+       ) as "isSettled"
      from snk.capture_gate`,
+  );
+}
+
+/**
+ * Notes which transactions are open once the gate is: one that reads by an old snapshot (repeatable read) still sees it
+ * closed, and has no xid to know it by before it writes.
+ */
+export async function noteTransactions(em: EntityManager): Promise<void> {
+  await query(
+    em,
+    `update snk.capture_gate
+     set beside = array(
+       select l.virtualtransaction
+       from pg_locks l
+       join pg_stat_activity a on a.pid = l.pid
+       where l.locktype = 'virtualxid' and a.datname = current_database() and l.pid <> pg_backend_pid()
+     )
+     where is_open and reopened_xid is not null and beside is null`,
   );
 }
 
@@ -59,7 +82,7 @@ export async function reopenGate(orm: MikroORM, signal?: AbortSignal): Promise<b
     if (unread) return false;
     await tx.execute('truncate snk.change_log');
     await tx.execute(
-      'update snk.capture_gate set is_open = true, reopened_xid = pg_current_xact_id() where not is_open',
+      'update snk.capture_gate set is_open = true, reopened_xid = pg_current_xact_id(), beside = null where not is_open',
     );
     return true;
   });

@@ -138,11 +138,15 @@ async function isCaptured(
   return texts.triggers.every((trigger) => present.get(trigger.name) === 'A');
 }
 
-/** Trigger name → how it is enabled (`A` is always). */
+/** Trigger name → how it is enabled (`A` is always), on the table and on all of its partitions. */
 async function presentTriggers(em: EntityManager, table: Table): Promise<Map<string, string>> {
   const rows = await query<{ name: string; enabled: string }>(
     em,
-    `select tgname as name, tgenabled::text as enabled from pg_trigger where tgrelid = $1::oid and tgname like 'snk\\_capture\\_%'`,
+    `select t.tgname as name, case when bool_and(t.tgenabled = 'A') then 'A' else 'D' end as enabled
+     from pg_trigger t
+     where t.tgrelid in (select $1::oid union all select relid from pg_partition_tree($1::oid::regclass))
+       and t.tgname like 'snk\\_capture\\_%'
+     group by t.tgname`,
     [table.oid],
   );
   return new Map(rows.map((row) => [row.name, row.enabled]));

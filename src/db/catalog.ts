@@ -48,10 +48,14 @@ export interface Table {
   readonly columns: readonly Column[];
   /** The primary key's columns, in the key's order; empty without one. */
   readonly key: readonly KeyColumn[];
+  /** Checked at the end of a transaction only: `on conflict` does not work with it. */
+  readonly keyDeferrable: boolean;
   /** Tables this one refers to, by `schema.table`. */
   readonly references: readonly string[];
   readonly rowSecurity: boolean;
   readonly isOwner: boolean;
+  /** Without the right to use its schema, rights on the table are worth nothing. */
+  readonly canUseSchema: boolean;
   readonly canSelect: boolean;
   readonly canInsert: boolean;
   readonly canUpdate: boolean;
@@ -110,9 +114,11 @@ const tablesQuery = (names: readonly string[]) => sql<TableRow>`
       when exists (select from pg_inherits i where i.inhrelid = c.oid or i.inhparent = c.oid) then 'inheritance'
       else 'table'
     end as kind,
+    exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary and not i.indimmediate) as "keyDeferrable",
     c.relrowsecurity and not (select rolsuper or rolbypassrls from pg_roles where rolname = current_user)
       and (c.relforcerowsecurity or not pg_has_role(c.relowner, 'usage')) as "rowSecurity",
     pg_has_role(c.relowner, 'usage') as "isOwner",
+    has_schema_privilege(n.oid, 'usage') as "canUseSchema",
     has_table_privilege(c.oid, 'select') as "canSelect",
     has_table_privilege(c.oid, 'insert') as "canInsert",
     has_table_privilege(c.oid, 'update') as "canUpdate",

@@ -1,4 +1,5 @@
 /** Brings SNK's own tables of a node up to date; safe when several processes do it at once. */
+import { Migrator } from '@mikro-orm/migrations';
 import { SnkError } from '../errors.ts';
 import { migrationsList } from '../../migrations/index.ts';
 import { session, type MikroORM } from './orm.ts';
@@ -26,7 +27,8 @@ export async function migrate(orm: MikroORM): Promise<string[]> {
       );
     }
     if (executed.length === migrationsList.length) return [];
-    return (await orm.migrator.up()).map((migration) => migration.name);
+    // A migrator of its own: the ORM's remembers a table that an uninstall has dropped since.
+    return (await new Migrator(session(orm)).up()).map((migration) => migration.name);
   });
 }
 

@@ -17,6 +17,8 @@ export interface NodeFacts {
   /** SNK's tables are there. */
   readonly installed: boolean;
   readonly canCreateSchema: boolean;
+  /** False where the schema is there and the role lacks a right on it or on one of its tables. */
+  readonly canUseSchema: boolean;
   readonly preparedTransactions: boolean;
 }
 
@@ -46,10 +48,18 @@ async function askFacts(em: EntityManager, name: string): Promise<NodeFacts> {
        pg_is_in_recovery() as standby,
        current_database() as database,
        current_user::text as user,
-       to_regnamespace('snk') is not null as "hasSchema",
-       to_regclass('snk.change_log') is not null as installed,
+       n.oid is not null as "hasSchema",
+       exists (select from pg_class c where c.relnamespace = n.oid and c.relname = 'change_log') as installed,
        has_database_privilege(current_database(), 'create') as "canCreateSchema",
-       current_setting('max_prepared_transactions') <> '0' as "preparedTransactions"`,
+       (n.oid is null or has_schema_privilege(n.oid, 'usage')) and not exists (
+         select
+         from pg_class c
+         cross join unnest(array['select', 'insert', 'update', 'delete', 'truncate']) as p (privilege)
+         where c.relnamespace = n.oid and c.relkind = 'r' and not has_table_privilege(c.oid, p.privilege)
+       ) as "canUseSchema",
+       current_setting('max_prepared_transactions') <> '0' as "preparedTransactions"
+     from (select) as here
+     left join pg_namespace n on n.nspname = 'snk'`,
   );
   return { name, ...row };
 }
@@ -79,6 +89,14 @@ function factFaults(facts: NodeFacts): Fault[] {
       at,
       message: `user ${facts.user} may not create schema snk`,
       hint: `grant create on database "${facts.database}" to "${facts.user}"`,
+    });
+  }
+  if (!facts.canUseSchema) {
+    faults.push({
+      code: 'SNK_PRIVILEGE',
+      at,
+      message: `user ${facts.user} may not use schema snk`,
+      hint: `grant usage on schema snk to "${facts.user}"; grant select, insert, update, delete, truncate on all tables in schema snk to "${facts.user}"`,
     });
   }
   return faults;

@@ -91,11 +91,11 @@ export class Postmaster {
     return this.#isGone;
   }
 
-  /** The condition pg_ctl waits for: our own process wrote `ready` into line 8 of the pid file. */
+  /** The condition pg_ctl waits for: our own process wrote `ready`, or `standby`, into line 8 of the pid file. */
   async #saysReady(): Promise<boolean> {
     const text = await readFile(path.join(this.#data, 'postmaster.pid'), 'utf8').catch(() => '');
     const lines = text.split('\n');
-    return lines[0] === String(this.pid) && lines[7]?.trim() === 'ready';
+    return lines[0] === String(this.pid) && ['ready', 'standby'].includes(lines[7]?.trim() ?? '');
   }
 }
 

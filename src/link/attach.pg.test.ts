@@ -1,14 +1,26 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { drain, linkRig, openTestOrm, type LinkRig } from '../../test/support/link-rig.ts';
+import {
+  bareRig,
+  drain,
+  linkRig,
+  openTestOrm,
+  type LinkRig,
+  shareDatabases,
+} from '../../test/support/link-rig.ts';
 import type { Link } from '../topology/topology.ts';
 import { attachLink } from './attach.ts';
 
+shareDatabases();
+
 const linkOf = (rig: LinkRig): Link => rig.config.links[0] as Link;
 
-const attach = async (rig: LinkRig): Promise<void> => await attachLink(linkOf(rig), rig.orm('a'), rig.orm('b'));
+const attach = async (rig: LinkRig): Promise<void> =>
+  await attachLink(linkOf(rig), rig.orm('a'), rig.orm('b'));
 
 const ends = async (rig: LinkRig): Promise<unknown> => ({
-  subscriber: await rig.a.query('select link, generation::text, nonce, safe::text from snk.subscriber order by link'),
+  subscriber: await rig.a.query(
+    'select link, generation::text, nonce, safe::text from snk.subscriber order by link',
+  ),
   cursor: await rig.b.query('select link, low::text, generation::text, nonce from snk.cursor order by link'),
   backfill: await rig.b.query('select link, target_table from snk.backfill order by link'),
 });
@@ -53,6 +65,20 @@ describe('attaching a link', () => {
     await drain(await rig.engine()); // the first copy sees nothing
     expect(await texts(rig)).toEqual([]);
     await writer.query('commit');
+    await drain(await rig.engine());
+    expect(await texts(rig)).toEqual(['x']);
+  });
+
+  test('loses nothing of a transaction that reads by a snapshot of before: it sees no row of the new schema', async () => {
+    const rig = await bareRig();
+    const old = await rig.a.connect();
+    onTestFinished(async () => await old.end());
+    await old.query('begin isolation level repeatable read');
+    await old.query('select from pg_class limit 1');
+    await rig.snk.install();
+    await drain(await rig.engine());
+    await old.query(`insert into record values (gen_random_uuid(), 'x')`);
+    await old.query('commit');
     await drain(await rig.engine());
     expect(await texts(rig)).toEqual(['x']);
   });

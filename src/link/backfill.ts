@@ -24,6 +24,8 @@ export interface BackfillStep {
 interface Summary {
   readonly count: number;
   readonly hash: string;
+  /** Bytes of row text, about. */
+  readonly size: number;
   readonly last: Key | null;
 }
 
@@ -38,7 +40,7 @@ interface State {
 /** Rows of a range that is compared as one; and of one that is copied although the target holds part of it. */
 const compareRows = 20_000;
 const narrowRows = 1_000;
-/** Characters of row data that one copied range may hold, about. */
+/** Bytes of row data that one copied range may hold, about: it is known before a row is read. */
 const copySize = 4_000_000;
 
 /** Flow indexes whose first copy is not done yet, in the link's order (parents first). */
@@ -105,16 +107,15 @@ interface Copying {
 async function copy(engine: LinkEngine, standing: Standing, copying: Copying): Promise<BackfillStep> {
   const { state, source, index, target } = copying;
   let { bounds, summary } = copying;
-  let rows = await readRows(engine, source, bounds);
-  while (rows.size > copySize && summary.count > 1) {
-    const limit = Math.max(1, Math.floor((summary.count * copySize) / rows.size / 2));
+  while (summary.size > copySize && summary.count > 1) {
+    const limit = Math.max(1, Math.floor((summary.count * copySize) / summary.size / 2));
     summary = await ask<Summary>(
       engine.source,
       hashRange(source, { after: state.position, upTo: null }, limit),
     );
     bounds = { after: state.position, upTo: summary.last ?? bounds.upTo };
-    rows = await readRows(engine, source, bounds);
   }
+  const rows = await readRows(engine, source, bounds);
   const applied = await applyBatch(
     engine.apply,
     standing,
@@ -142,12 +143,10 @@ async function readRows(engine: LinkEngine, range: RangeTable, bounds: { after: 
     engine.source,
     readRange(range, bounds),
   );
-  const columns = range.columns.map((_, i) => answer[`c${i}`] ?? null);
   return {
     snapshot: answer.snapshot,
     count: answer.count,
-    columns,
-    size: columns.reduce((sum, text) => sum + (text?.length ?? 0), 0),
+    columns: range.columns.map((_, i) => answer[`c${i}`] ?? null),
   };
 }
 
@@ -207,7 +206,23 @@ async function finish(
     'update snk.backfill set done_at = clock_timestamp() where link = $1 and target_table = $2 and done_at is null',
     [engine.link.name, target.table.fullName],
   );
+  await forgetParked(session(engine.target), engine, target);
   return { standing, applied: null, progress: progressOf(target, state, 0, 0, true) };
+}
+
+/** A row that came before the one it refers to was parked, and has been copied meanwhile. */
+async function forgetParked(em: EntityManager, engine: LinkEngine, { table }: WritableFlow): Promise<void> {
+  const same = table.key.map(
+    (column, i) => `t.${column.quoted} ${column.equals} p.key[${i + 1}]::${column.type}`,
+  );
+  await query(
+    em,
+    `delete from snk.parked p
+     where p.link = $1
+       and p.target_table = $2
+       and exists (select from ${table.quoted} t where ${same.join(' and ')})`,
+    [engine.link.name, table.fullName],
+  );
 }
 
 function progressOf(

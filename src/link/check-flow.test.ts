@@ -97,6 +97,13 @@ describe('a table', () => {
     ]);
   });
 
+  test('whose primary key is deferrable is refused as a target', () => {
+    expect(faults({ to: { keyDeferrable: true } })).toMatchObject([
+      { code: 'SNK_KEY_DEFERRABLE', at: 'b: public.record', hint: expect.stringContaining('public.record') },
+    ]);
+    expect(brief({ from: { keyDeferrable: true } })).toEqual([]);
+  });
+
   test('whose row security hides rows is refused', () => {
     expect(faults({ from: { rowSecurity: true } })).toMatchObject([
       {
@@ -110,6 +117,7 @@ describe('a table', () => {
 
 describe('a missing privilege', () => {
   test.each([
+    ['use of the schema', { from: { canUseSchema: false } }, 'grant usage on schema "public" to "a_user"'],
     ['select on the source', { from: { canSelect: false } }, 'grant select on public.record to "a_user"'],
     ['select on the target', { to: { canSelect: false } }, 'grant select on public.record to "b_user"'],
     ['insert on the target', { to: { canInsert: false } }, 'grant insert on public.record to "b_user"'],

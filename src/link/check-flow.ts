@@ -2,6 +2,7 @@
 import { closest } from 'fastest-levenshtein';
 import type { Fault } from '../errors.ts';
 import type { Table } from '../db/catalog.ts';
+import { quoteIdentifier } from '../db/sql.ts';
 import type { Flow, Link } from '../topology/topology.ts';
 
 export interface TablesOfNode {
@@ -60,6 +61,14 @@ function tableFaults(side: TablesOfNode, table: Table, role: 'source' | 'target'
       hint: `alter table ${table.quoted} add primary key (…)`,
     });
   }
+  if (role === 'target' && table.keyDeferrable) {
+    faults.push({
+      code: 'SNK_KEY_DEFERRABLE',
+      at,
+      message: 'its primary key is deferrable: a row that is there already could not be told from a new one',
+      hint: `make the primary key of ${table.quoted} anew, without 'deferrable'`,
+    });
+  }
   if (table.rowSecurity) {
     faults.push({
       code: 'SNK_ROW_SECURITY',
@@ -74,6 +83,14 @@ function tableFaults(side: TablesOfNode, table: Table, role: 'source' | 'target'
     message: `user ${side.user} may not ${privilege} it`,
     hint: `grant ${privilege} on ${table.quoted} to "${side.user}"`,
   });
+  if (!table.canUseSchema) {
+    faults.push({
+      code: 'SNK_PRIVILEGE',
+      at,
+      message: `user ${side.user} may not use its schema`,
+      hint: `grant usage on schema ${quoteIdentifier(table.schema)} to "${side.user}"`,
+    });
+  }
   if (!table.canSelect) faults.push(grant('select'));
   if (role === 'target' && !table.canInsert) faults.push(grant('insert'));
   // A conflict that the source wins is settled by an update.

@@ -45,7 +45,7 @@ export class Doorbell {
 
   async #tryArm(): Promise<boolean> {
     const granted = await this.session.ask(
-      `select pg_try_advisory_lock($1::integer, $2::integer) and current_setting('max_prepared_transactions') = '0' as ok`,
+      `select case when current_setting('max_prepared_transactions') = '0' then pg_try_advisory_lock($1::integer, $2::integer) end as ok`,
       [doorbellLock.space, doorbellLock.id],
     );
     if (!granted) return false;

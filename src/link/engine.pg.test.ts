@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { drain, linkRig, type LinkRig } from '../../test/support/link-rig.ts';
+import { drain, linkRig, type LinkRig, shareDatabases } from '../../test/support/link-rig.ts';
 import { testLimits } from '../../test/support/limits.ts';
 import { session } from '../db/orm.ts';
 import { loadSubscriber, raiseFence } from '../read/fence.ts';
 import { drainLink, freshState, tidyLink } from './drain.ts';
 import type { LinkEngine } from './engine.ts';
+
+shareDatabases();
 
 const insert = async (rig: LinkRig, text: string): Promise<void> => {
   await rig.a.query('insert into record values (gen_random_uuid(), $1)', [text]);
@@ -16,7 +18,8 @@ const texts = async (rig: LinkRig): Promise<string[]> =>
 /** Keeps a table's rows, and gives a function that puts them back: what a restore of this database does to it. */
 async function backup(rig: LinkRig, node: 'a' | 'b', ...tables: string[]): Promise<() => Promise<void>> {
   const database = rig[node];
-  for (const [i, table] of tables.entries()) await database.query(`create table backup_${i} as table ${table}`);
+  for (const [i, table] of tables.entries())
+    await database.query(`create table backup_${i} as table ${table}`);
   return async () => {
     for (const [i, table] of tables.entries()) {
       await database.query(`begin; set local session_replication_role = replica; select set_config('snk.origin', 'x', true);
@@ -25,12 +28,17 @@ async function backup(rig: LinkRig, node: 'a' | 'b', ...tables: string[]): Promi
   };
 }
 
-const restoreTarget = async (rig: LinkRig) => await backup(rig, 'b', 'record', 'snk.cursor', 'snk.ledger', 'snk.backfill');
+const restoreTarget = async (rig: LinkRig) =>
+  await backup(rig, 'b', 'record', 'snk.cursor', 'snk.ledger', 'snk.backfill');
 
 async function refusal(rig: LinkRig): Promise<unknown> {
   const before = await texts(rig);
   const error: unknown = await rig.engine().then(
-    async (engine) => await drainLink(engine, freshState, testLimits).then(() => 'drained', (reason: unknown) => reason),
+    async (engine) =>
+      await drainLink(engine, freshState, testLimits).then(
+        () => 'drained',
+        (reason: unknown) => reason,
+      ),
     (reason: unknown) => reason,
   );
   expect(await texts(rig)).toEqual(before); // nothing was written

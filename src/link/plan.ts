@@ -129,10 +129,24 @@ async function tablesOf(
        where c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema', 'snk') and n.nspname not like 'pg\\_%'
        limit 5000`,
     ),
-    facts.installed
+    facts.installed && facts.canUseSchema
       ? query<{ name: string }>(
           em,
-          `select table_schema || '.' || table_name as name from snk.captured_table where fingerprint <> ''`,
+          // What stands in the table is not enough: a trigger can be disabled or dropped by hand.
+          `select c.table_schema || '.' || c.table_name as name
+           from snk.captured_table c
+           join pg_namespace n on n.nspname = c.table_schema
+           join pg_class r on r.relnamespace = n.oid and r.relname = c.table_name
+           where c.fingerprint <> ''
+             and not exists (
+               select
+               from unnest(c.operations) as o (operation)
+               where not exists (
+                 select
+                 from pg_trigger t
+                 where t.tgrelid = r.oid and t.tgname = 'snk_capture_' || o.operation and t.tgenabled = 'A'
+               )
+             )`,
         )
       : Promise.resolve([]),
   ]);

@@ -1,5 +1,5 @@
 /** After capture has stood still: opens it again, and lets the link make its first copy anew. */
-import { readGate, reopenGate } from '../capture/gate.ts';
+import { noteTransactions, readGate, reopenGate } from '../capture/gate.ts';
 import { session, type EntityManager } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
 import { SnkError } from '../errors.ts';
@@ -27,7 +27,10 @@ export async function recapture(engine: LinkEngine): Promise<Recapture> {
     [engine.link.name],
   );
   if (closures === gate.closures) return 'complete';
-  if (!gate.isSettled) return 'waiting';
+  if (!gate.isSettled) {
+    await noteTransactions(source);
+    return 'waiting';
+  }
   await session(engine.target).transactional(async (transaction) => {
     const tx = transaction as EntityManager;
     await query(

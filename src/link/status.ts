@@ -104,7 +104,12 @@ async function linkStatus(link: Link, source: EntityManager, target: EntityManag
     pendingRows: number;
     lagMs: number;
     capturing: boolean;
-  }>(source, pendingText, [facts.low, facts.seq, link.flows.map((flow) => flow.from)]);
+  }>(source, pendingText, [
+    facts.low,
+    facts.seq,
+    facts.high ?? facts.low,
+    link.flows.map((flow) => flow.from),
+  ]);
   return {
     name: link.name,
     state: stateOf(facts, lagMs),
@@ -169,7 +174,7 @@ select
 from snk.cursor c
 where c.link = $1`;
 
-/** Binds: low, seq of a window under way, the tables of the link. */
+/** Binds: low; seq and high of a window under way, whose pages up to there are done; the tables of the link. */
 const pendingText = `
 select
   coalesce(sum(l.key_count), 0)::float8 as "pendingRows",
@@ -178,5 +183,5 @@ select
 from snk.change_log l
 join snk.captured_table t on t.id = l.table_id
 where not pg_visible_in_snapshot(l.xid, $1::pg_snapshot)
-  and l.seq > $2::bigint
-  and t.table_schema || '.' || t.table_name = any ($3::text[])`;
+  and not (l.seq <= $2::bigint and pg_visible_in_snapshot(l.xid, $3::pg_snapshot))
+  and t.table_schema || '.' || t.table_name = any ($4::text[])`;

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { drain, linkRig, openTestOrm, type LinkRig } from '../../test/support/link-rig.ts';
+import { drain, linkRig, openTestOrm, type LinkRig, shareDatabases } from '../../test/support/link-rig.ts';
 import type { TestDatabase } from '../../test/support/databases.ts';
 import { session } from '../db/orm.ts';
 import { acknowledge, loadSubscriber, raiseFence, type Fence } from './fence.ts';
+
+shareDatabases();
 
 const link = 'a->b';
 const nonce = (n: number): string => `00000000-0000-0000-0000-00000000000${n}`;
@@ -10,7 +12,11 @@ const nonce = (n: number): string => `00000000-0000-0000-0000-00000000000${n}`;
 async function fenceOf(rig: LinkRig, changes: Partial<Fence> = {}): Promise<Fence> {
   const expected = await loadSubscriber(session(rig.orm('a')), link);
   if (expected === null) throw new Error('there is no subscriber');
-  const next = { generation: String(BigInt(expected.generation) + 1n), nonce: nonce(1), prevNonce: expected.nonce };
+  const next = {
+    generation: String(BigInt(expected.generation) + 1n),
+    nonce: nonce(1),
+    prevNonce: expected.nonce,
+  };
   return { link, expected, next, safe: '1:1:', ...changes };
 }
 
@@ -22,7 +28,10 @@ async function watchCommits(database: TestDatabase, table: string): Promise<() =
       insert into public.commits (setting) values (current_setting('synchronous_commit')); return null; end $$;
     create constraint trigger note_commit after insert or update on ${table} deferrable initially deferred
       for each row execute function note_commit()`);
-  return async () => (await database.query<{ setting: string }>('select setting from commits order by n')).map((row) => row.setting);
+  return async () =>
+    (await database.query<{ setting: string }>('select setting from commits order by n')).map(
+      (row) => row.setting,
+    );
 }
 
 async function setDefault(database: TestDatabase, synchronousCommit: string): Promise<void> {
@@ -69,7 +78,9 @@ describe('the fence', () => {
     const fence = await fenceOf(rig);
     await raiseFence(session(rig.orm('a')), fence);
     expect(await loadSubscriber(session(rig.orm('a')), link)).toMatchObject(fence.next);
-    expect(await rig.a.query(`select safe::text from snk.subscriber where link = $1`, [link])).toEqual([{ safe: '1:1:' }]);
+    expect(await rig.a.query(`select safe::text from snk.subscriber where link = $1`, [link])).toEqual([
+      { safe: '1:1:' },
+    ]);
   });
 
   test('of a process that was overtaken does not land', async () => {
@@ -77,7 +88,10 @@ describe('the fence', () => {
     const mine = await fenceOf(rig);
     const others = { ...mine, next: { ...mine.next, nonce: nonce(2) } };
     await raiseFence(session(rig.orm('a')), others);
-    await expect(raiseFence(session(rig.orm('a')), mine)).rejects.toMatchObject({ code: 'SNK_OVERTAKEN', fate: 'retry' });
+    await expect(raiseFence(session(rig.orm('a')), mine)).rejects.toMatchObject({
+      code: 'SNK_OVERTAKEN',
+      fate: 'retry',
+    });
     expect(await loadSubscriber(session(rig.orm('a')), link)).toMatchObject(others.next);
   });
 
@@ -93,12 +107,17 @@ describe('the fence', () => {
     });
     const winners = (await Promise.all(tries)).filter((n) => n > 0);
     expect(winners).toHaveLength(1);
-    expect(await loadSubscriber(session(rig.orm('a')), link)).toMatchObject({ nonce: nonce(winners[0] ?? 0) });
+    expect(await loadSubscriber(session(rig.orm('a')), link)).toMatchObject({
+      nonce: nonce(winners[0] ?? 0),
+    });
   });
 
   test('is acknowledged only by its holder', async () => {
     const rig = await linkRig();
-    const safe = async () => (await rig.a.query<{ safe: string }>(`select safe::text from snk.subscriber where link = $1`, [link]))[0]?.safe;
+    const safe = async () =>
+      (
+        await rig.a.query<{ safe: string }>(`select safe::text from snk.subscriber where link = $1`, [link])
+      )[0]?.safe;
     const before = await safe();
     await acknowledge(session(rig.orm('a')), link, nonce(9), '5:5:');
     expect(await safe()).toBe(before);

@@ -1,10 +1,12 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { drain, linkRig, type LinkRig } from '../../test/support/link-rig.ts';
+import { drain, linkRig, type LinkRig, shareDatabases } from '../../test/support/link-rig.ts';
 import { testLimits } from '../../test/support/limits.ts';
 import { session } from '../db/orm.ts';
 import { tidyLink } from '../link/drain.ts';
 import type { LinkEngine } from '../link/engine.ts';
 import { purgeChangeLog } from './purge.ts';
+
+shareDatabases();
 
 async function insert(rig: LinkRig, ...texts: string[]): Promise<void> {
   await rig.a.query('insert into record select gen_random_uuid(), unnest($1::text[])', [texts]);
@@ -92,7 +94,9 @@ describe('the purge of the change log', () => {
     const rig = await linkRig();
     for (let i = 0; i < 5; i += 1) await insert(rig, 'x');
     const report = await drain(await rig.engine());
-    await rig.a.query('update snk.subscriber set safe = $1::pg_snapshot', [report.state.standing?.position.low]);
+    await rig.a.query('update snk.subscriber set safe = $1::pg_snapshot', [
+      report.state.standing?.position.low,
+    ]);
     expect(await purgeChangeLog(session(rig.orm('a')), 3)).toBe(3);
     expect(await purgeChangeLog(session(rig.orm('a')), 3)).toBe(2);
   });

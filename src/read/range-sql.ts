@@ -67,31 +67,48 @@ function where(range: RangeTable, bounds: Range): Statement {
 const orderBy = (range: RangeTable, way = '') =>
   range.table.key.map((column) => `${ordered(range, column)}${way}`).join(', ');
 
-/** 64 bits of the row's text, every column as stored; `row(…)` tells null from an empty text. */
-const rowHash = (range: RangeTable) =>
-  `hashtextextended(row(${range.columns.map((column) => `t.${column.quoted}::text`).join(', ')})::text, 0)`;
+/** The row's text, every column as stored; `row(…)` tells null from an empty text. */
+const rowText = (range: RangeTable) =>
+  `row(${range.columns.map((column) => `t.${column.quoted}::text`).join(', ')})::text`;
+
+/** 64 bits of it. */
+const rowHash = (range: RangeTable) => `hashtextextended(${rowText(range)}, 0)`;
 
 const keyText = (range: RangeTable) =>
   `array[${range.table.key.map((column) => `t.${column.quoted}::text`).join(', ')}]`;
 
-/** Answers `count`, `hash` (a sum, so equal differences do not cancel) and `last`, the greatest key. */
+/**
+ * Answers `count`, `hash` (a sum, so equal differences do not cancel), `size` in bytes of text, about, and `last`, the
+ * greatest key. `offset 0` keeps the row's text from being made once for its hash and once for its size.
+ */
 export function hashRange(range: RangeTable, bounds: Range, limit: number | null): Statement {
   const filter = where(range, bounds);
   const limited =
     limit === null ? '' : `order by ${orderBy(range)} limit $${filter.binds.length + 1}::bigint`;
-  const keys = range.table.key.map((column) => `t.${column.quoted}`).join(', ');
+  const { key } = range.table;
+  // Names of our own: a column of the table may have any.
+  const renamed = {
+    ...range,
+    table: { ...range.table, key: key.map((column, i) => ({ ...column, quoted: `k${i}` })) },
+  };
+  const names = key.map((_, i) => `k${i}`).join(', ');
   return {
     text: `
 with r as materialized (
-  select ${keys}, ${rowHash(range)} as row_hash
-  from ${range.table.quoted} t
-  ${filter.text}
-  ${limited}
+  select ${names}, hashtextextended(row_text, 0) as row_hash, octet_length(row_text) as row_size
+  from (
+    select ${key.map((column, i) => `t.${column.quoted} as k${i}`).join(', ')}, ${rowText(range)} as row_text
+    from ${range.table.quoted} t
+    ${filter.text}
+    ${limited}
+    offset 0
+  ) d
 )
 select
   (select count(*) from r)::integer as count,
   (select coalesce(sum(row_hash), 0) from r)::text as hash,
-  ${limit === null ? 'null::text[]' : `(select ${keyText(range)} from r t order by ${orderBy(range, ' desc')} limit 1)`} as last`,
+  (select coalesce(sum(row_size), 0) from r)::float8 as size,
+  ${limit === null ? 'null::text[]' : `(select ${keyText(renamed)} from r t order by ${orderBy(renamed, ' desc')} limit 1)`} as last`,
     binds: limit === null ? filter.binds : [...filter.binds, limit],
   };
 }

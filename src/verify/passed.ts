@@ -34,9 +34,9 @@ async function linkPassed(
   let least = Number.POSITIVE_INFINITY;
   let movedAt = performance.now();
   for (;;) {
-    const [cursor] = await query<{ low: string; seq: string }>(
+    const [cursor] = await query<{ low: string; high: string | null; seq: string }>(
       session(target),
-      'select low::text as low, seq::text as seq from snk.cursor where link = $1',
+      'select low::text as low, high::text as high, seq::text as seq from snk.cursor where link = $1',
       [link.name],
     );
     if (cursor === undefined) return false;
@@ -47,9 +47,10 @@ async function linkPassed(
        join snk.captured_table t on t.id = l.table_id
        where pg_visible_in_snapshot(l.xid, $1::pg_snapshot)
          and not pg_visible_in_snapshot(l.xid, $2::pg_snapshot)
-         and l.seq > $3::bigint
-         and t.table_schema || '.' || t.table_name = any ($4::text[])`,
-      [snapshot, cursor.low, cursor.seq, link.flows.map((flow) => flow.from)],
+         and not (l.seq <= $3::bigint and pg_visible_in_snapshot(l.xid, $4::pg_snapshot))
+         and t.table_schema || '.' || t.table_name = any ($5::text[])`,
+      // Within a window, what its pages have passed is done: numbers alone do not say so of a late commit.
+      [snapshot, cursor.low, cursor.seq, cursor.high ?? cursor.low, link.flows.map((flow) => flow.from)],
     );
     if (pending === 0) return true;
     if (pending < least) {

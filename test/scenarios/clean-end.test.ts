@@ -69,7 +69,7 @@ async function heldUp(pair: Pair) {
     async () =>
       (
         await pair.b.query(
-          `select from pg_stat_activity where application_name like 'snk:link:%' and wait_event_type = 'Lock'`,
+          `select from pg_stat_activity where datname = current_database() and application_name like 'snk:link:%' and wait_event_type = 'Lock'`,
         )
       ).length > 0,
     { message: 'SNK to wait for the lock' },

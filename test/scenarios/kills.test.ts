@@ -25,7 +25,7 @@ it('applies every row exactly once through kills of SNK, crashes of the servers 
   // kill -9 at random moments: at work every other time, and else at any time from its start on
   for (let i = 0; i < kills; i += 1) {
     if (i % 2 === 0) await untilLive(snk);
-    await pause(Math.random() * (i % 2 === 0 ? 200 : 1000));
+    await pause(Math.random() * (i % 2 === 0 ? 200 : 800));
     expect(await snk.kill('SIGKILL')).toEqual({ code: null, signal: 'SIGKILL' });
     snk = runSnk(pair);
   }

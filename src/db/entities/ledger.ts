@@ -5,6 +5,7 @@ export const Ledger = defineEntity({
   name: 'Ledger',
   tableName: 'ledger',
   schema: 'snk',
+  checks: [{ name: 'ledger_kind_check', expression: `kind in ('window', 'backfill')` }],
   properties: {
     batch: p.bigint('string').primary().generated('identity'),
     link: p.text(),

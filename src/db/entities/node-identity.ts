@@ -5,6 +5,7 @@ export const NodeIdentity = defineEntity({
   name: 'NodeIdentity',
   tableName: 'node',
   schema: 'snk',
+  checks: [{ name: 'node_singleton_check', expression: 'singleton' }],
   properties: {
     singleton: p.boolean().primary().default(true),
     nodeId: p.uuid(),

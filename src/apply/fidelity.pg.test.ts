@@ -1,0 +1,254 @@
+import { describe, expect, test } from 'vitest';
+import type { TestDatabase } from '../../test/support/databases.ts';
+import { drain, linkRig, shareDatabases } from '../../test/support/link-rig.ts';
+import { session } from '../db/orm.ts';
+import { identifier } from '../../test/support/sql.ts';
+import { testLimits } from '../../test/support/limits.ts';
+import { loadStanding } from '../link/engine.ts';
+import { applyBatch, batchOfPage } from './apply-page.ts';
+import type { Care } from './write-rows.ts';
+
+shareDatabases();
+
+/** A type, and literals of it that have gone wrong somewhere in some system. */
+const types: readonly [type: string, ...values: string[]][] = [
+  ['smallint', '-32768', '32767'],
+  ['integer', '-2147483648', '2147483647'],
+  ['bigint', '-9223372036854775808', '9223372036854775807', '9007199254740993'],
+  [
+    'numeric',
+    `'NaN'`,
+    `'Infinity'`,
+    `'-Infinity'`,
+    '1.10',
+    '0.000',
+    '1e400',
+    '-1e-400',
+    '123456789012345678901234567890.12345',
+  ],
+  ['numeric(12,4)', '1.1', '99999999.9999'],
+  ['real', `'-0'`, '0.1', `'NaN'`, '3.4028235e38', '1e-45'],
+  [
+    'double precision',
+    `'-0'`,
+    `'NaN'`,
+    `'Infinity'`,
+    `'-Infinity'`,
+    '0.30000000000000004',
+    '5e-324',
+    '1.7976931348623157e308',
+  ],
+  ['boolean', 'true', 'false'],
+  [
+    'text',
+    `''`,
+    `' '`,
+    `'NULL'`,
+    `'null'`,
+    `'"'`,
+    `''''`,
+    `'\\'`,
+    `'{a,"b"}'`,
+    `E'a\\nb\\r\\tc'`,
+    `'😀 é ü \u202e'`,
+    `E'\\uFFFD'`,
+    `repeat('x,"', 3000)`,
+  ],
+  ['character varying(5)', `'ab '`, `''`],
+  ['character(5)', `'ab'`, `''`, `'abcde'`],
+  ['"char"', `'a'`, `''`],
+  ['name', `'a b'`],
+  ['bytea', `''`, `'\\x00'`, `'\\x00ff5c27'`, `decode(repeat('5c27', 5000), 'hex')`],
+  [
+    'date',
+    `'infinity'`,
+    `'-infinity'`,
+    `'0044-03-15 BC'`,
+    `'4713-01-01 BC'`,
+    `'5874897-12-31'`,
+    `'2024-02-29'`,
+  ],
+  [
+    'timestamp',
+    `'infinity'`,
+    `'0044-03-15 12:00:00.123456 BC'`,
+    `'294276-12-31 23:59:59.999999'`,
+    `'2016-12-31 23:59:60'`,
+  ],
+  ['timestamp(3)', `'2024-02-29 12:00:00.123'`],
+  [
+    'timestamp with time zone',
+    `'-infinity'`,
+    `'2024-02-29 12:00:00.000001+05:45'`,
+    `'0044-03-15 BC'`,
+    `'1883-11-18 12:03:57-04:56:02'`,
+  ],
+  ['time', `'24:00:00'`, `'00:00:00.000001'`],
+  ['time with time zone', `'24:00:00+14'`, `'12:34:56.789-03:30'`],
+  [
+    'interval',
+    `'1 year -2 months 3 days -04:05:06.789'`,
+    `'-1 day +24:00:00'`,
+    `'24:00:00'`,
+    `'1 day'`,
+    `'178000000 years'`,
+    `'0'`,
+  ],
+  ['uuid', `'00000000-0000-0000-0000-000000000000'`, `'ffffffff-ffff-ffff-ffff-ffffffffffff'`],
+  [
+    'json',
+    `'{"b": 1,  "a" :2, "a": 3}'`,
+    `'{"a":"\\u0000"}'`,
+    `'1e400'`,
+    `'null'`,
+    `'[1.0, 1.00]'`,
+    `'"\\ud800"'`,
+  ],
+  ['jsonb', `'null'`, `'{"a": null}'`, `'[1.0, 1.00]'`, `'"\\"\\\\"'`, `'{}'`],
+  ['xml', `'<a b="c">&amp;</a>'`, `'text <b/> text'`],
+  ['bit(4)', `B'0101'`],
+  ['bit varying(9)', `B''`, `B'000010001'`],
+  ['inet', `'10.0.0.1/8'`, `'::1'`],
+  ['cidr', `'10.0.0.0/8'`],
+  ['macaddr8', `'08:00:2b:01:02:03:04:05'`],
+  ['point', `'(1.1,-0)'`],
+  ['box', `'((1,2),(3,4))'`],
+  ['path', `'[(0,0),(1,1)]'`],
+  ['tsvector', `'a:1A,3 "b c":2'`],
+  ['tsquery', `'a & !b'`],
+  ['pg_lsn', `'FFFFFFFF/FFFFFFFF'`],
+  ['xid8', `'18446744073709551615'`],
+  ['int4range', `'empty'`, `'[1,3)'`, `'(,)'`],
+  ['tstzrange', `'["2024-01-01 00:00:00+00",infinity)'`],
+  ['int4multirange', `'{[1,2),[5,7)}'`, `'{}'`],
+  ['integer[]', `'{}'`, `'{1,NULL,3}'`, `'{{1,2},{3,4}}'`, `'[0:2]={1,2,3}'`, `'[-1:0][2:3]={{1,2},{3,4}}'`],
+  ['text[]', `'{}'`, `array['NULL', null, '', '"', '\\', '{}', ',', ' ']`, `array[[null, 'a'], ['', 'b']]`],
+  ['bytea[]', `array['\\x00'::bytea, '']`],
+  ['timestamptz[]', `array['2024-01-01 00:00:00+00'::timestamptz, 'infinity', null]`],
+  ['numeric(6,2)[]', `'{1.10,NULL}'`],
+  ['mood', `'it''s "fine", really'`, `''`],
+  ['mood[]', `array['it''s "fine", really', '', null]::mood[]`],
+  ['percent', '0', '99.5'],
+  ['tags', `'{a,NULL,"b c"}'`],
+  ['address', `row('a "quoted", street', 1, null)`, `row(null, null, null)`, `row('', 0, '{}')`],
+  ['address[]', `array[row('a', 1, '{x}')::address, null]`],
+  ['"Odd Type"', `'x'`],
+];
+
+const columns = types.map(([type], i) => ({ name: `c${i}`, type }));
+
+const tables = `
+  create type mood as enum ('it''s "fine", really', '');
+  create type "Odd Type" as enum ('x');
+  create domain percent as numeric(5,2) check (value >= 0);
+  create domain tags as text[];
+  create type address as (street text, number integer, notes text[]);
+  create table sample (
+    id integer generated always as identity primary key,
+    ${columns.map(({ name, type }) => `${name} ${type}`).join(',\n    ')},
+    doubled integer generated always as (c1 / 2) stored,
+    "select" text default 'never',
+    "a""b" text,
+    "Up" text,
+    up text
+  )`;
+
+/** One row per value, all other columns null; and one of nulls only. */
+async function fill(database: TestDatabase): Promise<void> {
+  for (const [i, [, ...values]] of types.entries()) {
+    await database.query(
+      `insert into sample (c${i}, "select") values ${values.map((value) => `(${value}, null)`).join(', ')}`,
+    );
+  }
+  await database.query(
+    `insert into sample ("select", "a""b", "Up", up) values ('s', 'q', 'upper', 'lower'), (null, null, null, null)`,
+  );
+}
+
+/** Every value as its text, under settings that hide nothing. */
+async function contents(database: TestDatabase): Promise<object[]> {
+  const reader = await database.connect();
+  try {
+    await reader.query(
+      `set extra_float_digits = 3; set datestyle = 'ISO'; set intervalstyle = 'postgres'; set timezone = 'UTC'; set bytea_output = 'hex'`,
+    );
+    const texts = columns
+      .map(({ name, type }) => `to_json(${name}::text) as ${identifier(`${name} ${type}`)}`)
+      .join(', ');
+    return await reader.query(
+      `select id, doubled, "select", "a""b", "Up", up, ${texts} from sample order by id`,
+    );
+  } finally {
+    await reader.end();
+  }
+}
+
+describe('every value arrives as it is stored', () => {
+  const links = [{ from: 'a', to: 'b', tables: ['public.sample'] }];
+
+  test.each<Care>(['plain', 'tolerant', 'careful'])('by a window (%s)', async (care) => {
+    const rig = await linkRig({ tables, links });
+    const engine = await rig.engine();
+    await drain(engine);
+    await fill(rig.a);
+    for (;;) {
+      const standing = await loadStanding(engine);
+      const page = await engine.reader.read(session(engine.source), standing.position, testLimits.page);
+      if (page === null) break;
+      const applied = await applyBatch(engine.apply, standing, batchOfPage(standing.position, page), care);
+      expect(applied).toMatchObject({ care, conflicts: 0, parked: 0 });
+    }
+    expect(await contents(rig.b)).toEqual(await contents(rig.a));
+    expect(await contents(rig.b)).toHaveLength(2 + types.flatMap(([, ...values]) => values).length);
+    expect(await rig.snk.verify()).toMatchObject({ equal: true });
+  });
+
+  test('by the first copy', async () => {
+    const rig = await linkRig({ tables, links: [{ between: ['a', 'b'], tables: ['public.sample'] }] });
+    await fill(rig.a);
+    await drain(await rig.engine());
+    expect(await contents(rig.b)).toEqual(await contents(rig.a));
+  });
+
+  test('when it overwrites another version', async () => {
+    const rig = await linkRig({ tables, links });
+    await fill(rig.a);
+    await rig.b.query(
+      `insert into sample (id, "select") overriding system value select n, 'of b' from generate_series(1, 300) n`,
+    );
+    const report = await drain(await rig.engine());
+    const sent = await contents(rig.a);
+    expect(report.conflicts).toBe(sent.length);
+    expect((await contents(rig.b)).slice(0, sent.length)).toEqual(sent);
+  });
+
+  test('whatever the settings of the two databases', async () => {
+    const rig = await linkRig({ tables, links });
+    for (const [i, database] of [rig.a, rig.b].entries()) {
+      for (const [name, ...values] of [
+        ['datestyle', 'SQL, MDY', 'SQL, DMY'],
+        ['intervalstyle', 'iso_8601', 'sql_standard'],
+        ['timezone', 'Asia/Kathmandu', 'America/New_York'],
+        ['extra_float_digits', '-15', '0'],
+        ['bytea_output', 'escape', 'hex'],
+        ['xmloption', 'document', 'content'],
+        ['standard_conforming_strings', 'on', 'on'],
+      ]) {
+        await database.query(`alter database "${database.name}" set ${name} = '${values[i]}'`);
+      }
+    }
+    const other = await linkedAgain(rig);
+    await fill(rig.a);
+    await other();
+    expect(await contents(rig.b)).toEqual(await contents(rig.a));
+  });
+});
+
+/** Engines over sessions that begin now, hence under the settings of now. */
+async function linkedAgain(rig: Awaited<ReturnType<typeof linkRig>>): Promise<() => Promise<void>> {
+  const fresh = rig.reopened();
+  await drain(await fresh.engine());
+  return async () => {
+    await drain(await fresh.engine());
+  };
+}

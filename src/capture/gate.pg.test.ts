@@ -1,0 +1,136 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { TestDatabase } from '../../test/support/databases.ts';
+import { drain, linkRig, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
+import { testLimits } from '../../test/support/limits.ts';
+import { session } from '../db/orm.ts';
+import { drainLink, tidyLink, type DrainState } from '../link/drain.ts';
+import type { LinkEngine } from '../link/engine.ts';
+import { readGate } from './gate.ts';
+
+shareDatabases();
+
+async function insert(database: TestDatabase, rows: number, text: string): Promise<void> {
+  await database.query(
+    'insert into record select gen_random_uuid(), $2 from generate_series(1, $1::integer)',
+    [rows, text],
+  );
+}
+
+const count = async (database: TestDatabase, text: string): Promise<number> =>
+  (
+    await database.query<{ n: number }>('select count(*)::integer as n from record where text = $1', [text])
+  )[0]?.n ?? -1;
+
+const gate = async (rig: LinkRig) => await readGate(session(rig.orm('a')));
+
+/** Fills a log of next to no size; the writer that closes the gate does not notice. */
+async function fillLog(rig: LinkRig): Promise<void> {
+  await rig.a.query('update snk.capture_gate set max_bytes = 10000');
+  await insert(rig.a, 2000, 'before');
+  expect(await gate(rig)).toMatchObject({ isOpen: false, closures: '1' });
+  await rig.a.query('update snk.capture_gate set max_bytes = 10000000');
+}
+
+/** Drains and tidies until the link says that it is complete, or `rounds` have passed. */
+async function tidyUntilComplete(engine: LinkEngine, rounds = 10): Promise<DrainState> {
+  let { state } = await drain(engine);
+  for (let round = 0; round < rounds; round += 1) {
+    state = await tidyLink(engine, state, testLimits);
+    ({ state } = await drainLink(engine, state, testLimits));
+    if (!state.untidy && state.backfilling === false) return state;
+  }
+  return state;
+}
+
+describe('a change log that is full', () => {
+  test('takes no more, and no writer fails by it', async () => {
+    const rig = await linkRig();
+    await fillLog(rig);
+    const [before] = await rig.a.query<{ n: number }>('select count(*)::integer as n from snk.change_log');
+    await insert(rig.a, 300, 'missed');
+    expect(await count(rig.a, 'missed')).toBe(300);
+    expect(await rig.a.query('select count(*)::integer as n from snk.change_log')).toEqual([before]);
+    const [link] = (await rig.snk.status()).links;
+    expect(link?.lastError?.code).toMatch(/^SNK_/);
+  });
+
+  test('is noticed also where only single rows are written', async () => {
+    const rig = await linkRig();
+    await rig.a.query('update snk.capture_gate set max_bytes = 10000');
+    await rig.a.query(
+      `do $$ begin for n in 1..600 loop insert into record values (gen_random_uuid(), 'x'); end loop; end $$`,
+    );
+    expect(await gate(rig)).toMatchObject({ isOpen: false, closures: '1' });
+  });
+
+  test('is closed once, however many find it full', async () => {
+    const rig = await linkRig();
+    await rig.a.query('update snk.capture_gate set max_bytes = 1');
+    await Promise.all([1, 2, 3, 4].map(async () => await insert(rig.a, 1500, 'x')));
+    expect(await gate(rig)).toMatchObject({ isOpen: false, closures: '1' });
+  });
+
+  test('is emptied once it is read, and what was missed is copied', async () => {
+    const rig = await linkRig();
+    await fillLog(rig);
+    await insert(rig.a, 300, 'missed');
+    const engine = await rig.engine();
+    const state = await tidyUntilComplete(engine);
+    expect(state).toMatchObject({ untidy: false, backfilling: false });
+    expect(await gate(rig)).toMatchObject({ isOpen: true, closures: '1', isSettled: true });
+    expect(await count(rig.b, 'missed')).toBe(300);
+    expect(await count(rig.b, 'before')).toBe(2000);
+    const [size] = await rig.a.query<{ bytes: number }>(
+      `select pg_table_size('snk.change_log')::integer as bytes`,
+    );
+    expect(size?.bytes).toBeLessThan(10_000);
+    await insert(rig.a, 1, 'after');
+    await drain(engine);
+    expect(await count(rig.b, 'after')).toBe(1);
+    expect((await rig.snk.status()).links[0]?.lastError).toBeNull();
+  });
+
+  test('stays closed while a subscriber has not read all of it', async () => {
+    const links = [
+      { from: 'a', to: 'b', tables: ['public.record'] },
+      { from: 'a', to: 'c', tables: ['public.record'] },
+    ];
+    const rig = await linkRig({ links, nodes: ['c'] });
+    await fillLog(rig);
+    await tidyUntilComplete(await rig.engine('a->b'), 3);
+    expect(await gate(rig)).toMatchObject({ isOpen: false });
+    await tidyUntilComplete(await rig.engine('a->c'));
+    expect(await gate(rig)).toMatchObject({ isOpen: true });
+  });
+
+  test('is not taken for complete while a transaction is open that met it closed', async () => {
+    const rig = await linkRig();
+    await fillLog(rig);
+    const late = await rig.a.connect();
+    onTestFinished(async () => await late.end());
+    await late.query('begin');
+    await late.query(`insert into record values (gen_random_uuid(), 'late')`);
+    const engine = await rig.engine();
+    expect(await tidyUntilComplete(engine, 1)).toMatchObject({ untidy: true });
+    expect(await gate(rig)).toMatchObject({ isSettled: false });
+    await late.query('commit');
+    await tidyUntilComplete(engine);
+    expect(await count(rig.b, 'late')).toBe(1);
+  });
+
+  test('is not taken for complete while a transaction is open that reads by a snapshot of before', async () => {
+    const rig = await linkRig();
+    await fillLog(rig);
+    const late = await rig.a.connect();
+    onTestFinished(async () => await late.end());
+    await late.query('begin isolation level repeatable read');
+    await late.query('select from pg_class limit 1');
+    const engine = await rig.engine();
+    expect(await tidyUntilComplete(engine, 3)).toMatchObject({ untidy: true });
+    // the gate is open, and this one still sees it closed
+    await late.query(`insert into record values (gen_random_uuid(), 'late')`);
+    await late.query('commit');
+    await tidyUntilComplete(engine);
+    expect(await count(rig.b, 'late')).toBe(1);
+  });
+});

@@ -1,0 +1,338 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { TestDatabase } from '../../test/support/databases.ts';
+import {
+  drain,
+  linkRig,
+  shareDatabases,
+  type LinkRig,
+  type RigOptions,
+} from '../../test/support/link-rig.ts';
+import { testLimits } from '../../test/support/limits.ts';
+import { waitUntil } from '../../test/support/wait-until.ts';
+import { session } from '../db/orm.ts';
+import { applyBatch, batchOfPage } from '../apply/apply-page.ts';
+import { loadStanding } from '../link/engine.ts';
+import { compareTables, type Side } from './compare.ts';
+import { waitUntilPassed } from './passed.ts';
+import type { VerifyReport } from './verify.ts';
+
+shareDatabases();
+
+const id = (n: number): string => `00000000-0000-0000-0000-${String(n).padStart(12, '0')}`;
+
+/** Equal rows on both sides, unseen by SNK. */
+async function fillBoth(rig: LinkRig, insert: string, table = 'record'): Promise<void> {
+  await Promise.all([rig.a, rig.b].map(async (database) => await unseen(database, insert, table)));
+}
+
+async function unseen(database: TestDatabase, statement: string, table = 'record'): Promise<void> {
+  await database.query(
+    `alter table ${table} disable trigger all; ${statement}; alter table ${table} enable trigger all`,
+  );
+}
+
+/** A rig whose first copy is done. */
+async function settledRig(options?: RigOptions): Promise<LinkRig> {
+  const rig = await linkRig(options);
+  for (const { name } of rig.config.links) await drain(await rig.engine(name));
+  return rig;
+}
+
+/** Differences as `key kind node`. */
+function brief(report: VerifyReport): string[] {
+  return report.tables.flatMap((table) =>
+    table.differences.map(
+      ({ key, kind, at }) =>
+        `${Object.values(key)
+          .join(',')
+          .replace(/^[0-]+/, '')} ${kind} ${at}`,
+    ),
+  );
+}
+
+/** A seeded sequence of numbers below `below`. */
+function* numbers(seed: number, below: number): Generator<number> {
+  for (let state = seed; ;) {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7f_ff_ff_ff;
+    yield (state >>> 8) % below;
+  }
+}
+
+describe('verify', () => {
+  test('finds two empty tables equal', async () => {
+    const rig = await settledRig();
+    const before = Date.now();
+    const report = await rig.snk.verify();
+    expect(report).toMatchObject({
+      equal: true,
+      tables: [{ table: 'public.record', rows: { a: 0, b: 0 }, differences: [], truncated: false }],
+    });
+    expect(report.verifiedThrough).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    expect(Math.abs(Date.parse(report.verifiedThrough) - before)).toBeLessThan(60_000);
+  });
+
+  test('finds each difference among 50,000 rows, on either side, and nothing else', async () => {
+    const rig = await settledRig();
+    const total = 50_000;
+    await fillBoth(
+      rig,
+      `insert into record select lpad(n::text, 32, '0')::uuid, 'row ' || n from generate_series(1, ${total}) n`,
+    );
+    expect(await rig.snk.verify()).toMatchObject({ equal: true, tables: [{ rows: { a: total, b: total } }] });
+    const picked = new Set<number>();
+    for (const n of numbers(7, total)) if (picked.add(n + 1).size === 60) break;
+    const [missing, extra, changed] = [
+      [...picked].slice(0, 20),
+      [...picked].slice(20, 40),
+      [...picked].slice(40),
+    ];
+    const keys = (some: number[]) => some.map((n) => `'${id(n)}'`).join(', ');
+    await unseen(rig.b, `delete from record where uuid in (${keys(missing)})`);
+    await unseen(rig.a, `delete from record where uuid in (${keys(extra)})`);
+    await unseen(rig.b, `update record set text = text || ' ' where uuid in (${keys(changed)})`);
+    // beyond the last row of the other side
+    await unseen(rig.b, `insert into record values ('${id(total + 5)}', 'x')`);
+    const report = await rig.snk.verify({ patience: 10 });
+    expect(report.equal).toBe(false);
+    expect(report.tables[0]).toMatchObject({ rows: { a: total - 20, b: total - 20 + 1 }, truncated: false });
+    expect(brief(report).toSorted()).toEqual(
+      [
+        ...missing.map((n) => `${n} missing b`),
+        ...extra.map((n) => `${n} missing a`),
+        ...changed.map((n) => `${n} different b`),
+        `${total + 5} missing a`,
+      ].toSorted(),
+    );
+  });
+
+  test('finds a side that is empty to lack all of the other', async () => {
+    const rig = await settledRig();
+    await unseen(
+      rig.b,
+      `insert into record select lpad(n::text, 32, '0')::uuid, 'x' from generate_series(1, 45000) n`,
+    );
+    let ranges = 0;
+    const report = await rig.snk.verify({ patience: 10, most: 100, onProgress: () => (ranges += 1) });
+    expect(ranges).toBe(3); // in parts that fit into memory
+    expect(report).toMatchObject({ equal: false, tables: [{ rows: { a: 0, b: 45_000 }, truncated: true }] });
+    expect(new Set(report.tables[0]?.differences.map((each) => `${each.kind} ${each.at}`))).toEqual(
+      new Set(['missing a']),
+    );
+  });
+
+  test('of a one-way link does not mind what only the target has', async () => {
+    const rig = await settledRig({ links: [{ from: 'a', to: 'b', tables: ['record'] }] });
+    await rig.b.query(`insert into record values ('${id(1)}', 'own')`);
+    expect(await rig.snk.verify({ patience: 10 })).toMatchObject({ equal: true });
+    await unseen(rig.a, `insert into record values ('${id(2)}', 'x')`);
+    expect(brief(await rig.snk.verify({ patience: 10 }))).toEqual(['2 missing b']);
+  });
+
+  test('names composite keys by their columns', async () => {
+    const rig = await settledRig({
+      tables: 'create table t (x text, a integer, b text, primary key (b, a))',
+      links: [{ between: ['a', 'b'], tables: ['t'] }],
+    });
+    await fillBoth(rig, `insert into t select 'x', n, 'k,' || n % 7 from generate_series(1, 2000) n`, 't');
+    await unseen(rig.b, 'delete from t where a in (3, 1500)', 't');
+    await unseen(rig.a, `update t set x = null where a = 4`, 't');
+    const { tables } = await rig.snk.verify({ patience: 10 });
+    expect(tables[0]?.differences).toEqual([
+      { key: { b: 'k,2', a: '1500' }, kind: 'missing', at: 'b' },
+      { key: { b: 'k,3', a: '3' }, kind: 'missing', at: 'b' },
+      { key: { b: 'k,4', a: '4' }, kind: 'different', at: 'b' },
+    ]);
+  });
+
+  test('tells values apart that look alike', async () => {
+    const rig = await settledRig({
+      tables: 'create table t (id integer primary key, n numeric, x text, j json, f float8)',
+      links: [{ between: ['a', 'b'], tables: ['t'] }],
+    });
+    const rows = (...values: [string, string][]) =>
+      values
+        .map(([column, value], i) => `insert into t (id, ${column}) values (${i + 1}, ${value})`)
+        .join('; ');
+    await unseen(
+      rig.a,
+      rows(
+        ['n', '1.10'],
+        ['n', '1'],
+        ['x', `''`],
+        ['x', `'a'`],
+        ['j', `'{"a":1}'`],
+        ['f', `'-0'`],
+        ['f', '0.30000000000000004'],
+      ),
+      't',
+    );
+    await unseen(
+      rig.b,
+      rows(
+        ['n', '1.1'],
+        ['n', '1'],
+        ['x', 'null'],
+        ['x', `'a '`],
+        ['j', `'{"a": 1}'`],
+        ['f', '0'],
+        ['f', '0.3'],
+      ),
+      't',
+    );
+    expect(brief(await rig.snk.verify({ patience: 10 }))).toEqual(
+      [1, 3, 4, 5, 6, 7].map((n) => `${n} different b`),
+    );
+  });
+
+  test('looks at all tables of all links, and tells its progress', async () => {
+    const rig = await settledRig({
+      tables: 'create table t (id integer primary key)',
+      links: [{ between: ['a', 'b'], tables: ['public.record', 'public.t'] }],
+    });
+    await fillBoth(rig, 'insert into t select generate_series(1, 100)', 't');
+    const progress: string[] = [];
+    const report = await rig.snk.verify({
+      onProgress: ({ table, rows }) => progress.push(`${table} ${rows}`),
+    });
+    expect(report.tables.map((table) => table.table)).toEqual(['public.record', 'public.t']);
+    expect(progress).toEqual(['public.record 0', 'public.t 100']);
+  });
+
+  test('does not report rows that are on their way', async () => {
+    const rig = await settledRig();
+    await rig.a.query(
+      `insert into record select lpad(n::text, 32, '0')::uuid, 'x' from generate_series(1, 500) n`,
+    );
+    // nothing has brought them to b yet; that happens while verify looks
+    const engine = await rig.engine();
+    const looking = rig.snk.verify({ patience: 20_000 });
+    await waitUntil(
+      async () =>
+        (
+          await rig.b.query(
+            `select from pg_stat_activity where application_name like 'snk:main%' and query ~ 'snk.cursor where link'`,
+          )
+        ).length > 0,
+    );
+    await drain(engine);
+    expect(await looking).toMatchObject({ equal: true });
+  });
+
+  test('reports rows on their way where no SNK runs that would bring them', async () => {
+    const rig = await settledRig();
+    await rig.a.query(`insert into record values ('${id(1)}', 'x')`);
+    expect(brief(await rig.snk.verify({ patience: 100 }))).toEqual(['1 missing b']);
+  });
+
+  test('drops a row that is gone from both sides when it looks again', async () => {
+    const rig = await settledRig();
+    await unseen(rig.a, `insert into record values ('${id(1)}', 'x'), ('${id(2)}', 'x')`);
+    const blocker = await rig.b.connect();
+    onTestFinished(async () => await blocker.end());
+    await blocker.query('begin; lock table snk.cursor in access exclusive mode');
+    const looking = rig.snk.verify({ patience: 10 });
+    await waitUntil(
+      async () =>
+        (
+          await rig.b.query(
+            `select from pg_stat_activity where wait_event_type = 'Lock' and query ~ 'snk.cursor'`,
+          )
+        ).length > 0,
+    );
+    await unseen(rig.a, `delete from record where uuid = '${id(1)}'`);
+    await blocker.query('rollback');
+    expect(brief(await looking)).toEqual(['2 missing b']);
+  });
+
+  test('of a table that is gone says so', async () => {
+    const rig = await settledRig();
+    await rig.b.query('drop table record');
+    await expect(rig.snk.verify()).rejects.toMatchObject({
+      code: 'SNK_TABLE_MISSING',
+      message: 'b: there is no table public.record',
+    });
+  });
+});
+
+describe('the ranges of a comparison', () => {
+  test.each([1, 3, 10, 1000])(
+    'find the same differences whatever their length (%i rows)',
+    async (rangeRows) => {
+      const rig = await settledRig();
+      await unseen(
+        rig.a,
+        `insert into record select lpad(n::text, 32, '0')::uuid, 'x' from generate_series(1, 60) n where n % 10 <> 3 and n < 50`,
+      );
+      await unseen(
+        rig.b,
+        `insert into record select lpad(n::text, 32, '0')::uuid, case n when 20 then 'y' else 'x' end from generate_series(1, 60) n where n % 10 <> 5 and n > 2`,
+      );
+      const engine = await rig.engine();
+      const sides = ['a', 'b'].map((node): Side => {
+        const { table } = (
+          node === 'a' ? engine.sourceFlows : engine.apply.flows
+        )[0] as (typeof engine.sourceFlows)[number];
+        return {
+          node,
+          em: () => session(rig.orm(node)),
+          range: { table, columns: table.columns, byteOrder: false },
+        };
+      }) as [Side, Side];
+      const { counts, differences, truncated } = await compareTables(...sides, { rangeRows, most: 1000 });
+      expect([counts, truncated]).toEqual([[44, 52], false]);
+      const found = differences.map(({ key, kind, at }) => `${Number(key[0]?.slice(-12))} ${kind} ${at}`);
+      const expected = [1, 2, 5, 15, 25, 35, 45].map((n) => `${n} missing b`);
+      for (const n of [3, 13, 23, 33, 43, 50, 51, 52, 53, 54, 56, 57, 58, 59, 60])
+        expected.push(`${n} missing a`);
+      expect(found.toSorted()).toEqual([...expected, '20 different b'].toSorted());
+    },
+  );
+});
+
+describe('a link has passed what was committed', () => {
+  const options = { patience: 100 };
+
+  test('when nothing waits, and not while something does', async () => {
+    const rig = await settledRig();
+    const passed = async () => await waitUntilPassed(rig.config.links, (node) => rig.orm(node), options);
+    expect(await passed()).toBe(true);
+    await rig.a.query(`insert into record values ('${id(1)}', 'x')`);
+    expect(await passed()).toBe(false);
+    await drain(await rig.engine());
+    expect(await passed()).toBe(true);
+  });
+
+  test('not when a transaction with a low number committed while a window of many pages was under way', async () => {
+    const rig = await settledRig();
+    const late = await rig.a.connect();
+    onTestFinished(async () => await late.end());
+    await late.query(`begin; insert into record values ('${id(9)}', 'late')`);
+    for (const n of [1, 2, 3]) await rig.a.query(`insert into record values ('${id(n)}', 'x')`);
+    const engine = await rig.engine();
+    const standing = await loadStanding(engine);
+    const page = await engine.reader.read(session(rig.orm('a')), standing.position, {
+      ...testLimits.page,
+      logRows: 2,
+    });
+    if (page === null) throw new Error('nothing waits');
+    const { position } = (
+      await applyBatch(engine.apply, standing, batchOfPage(standing.position, page), 'plain')
+    ).standing;
+    expect(position.high).not.toBeNull();
+    const links = rig.config.links.slice(0, 1);
+    await late.query('commit');
+    // what is left of the window, and then the late one, are on their way
+    await rig.a.query(`delete from snk.change_log where seq > $1::bigint`, [position.seq]);
+    expect(await waitUntilPassed(links, (node) => rig.orm(node), options)).toBe(false);
+    expect((await rig.snk.status()).links[0]).toMatchObject({ pendingRows: 1 });
+    await drain(engine);
+    expect(await waitUntilPassed(links, (node) => rig.orm(node), options)).toBe(true);
+    expect(await rig.b.query(`select text from record where text = 'late'`)).toHaveLength(1);
+  });
+
+  test('not when it has never been attached', async () => {
+    const rig = await settledRig();
+    await rig.b.query('delete from snk.cursor');
+    expect(await waitUntilPassed(rig.config.links.slice(0, 1), (node) => rig.orm(node), options)).toBe(false);
+  });
+});
