@@ -105,7 +105,7 @@ async function applyOnce(
   const next: Position = { ...batch.next, generation: subscriber.generation, nonce: subscriber.nonce };
 
   await session(context.target).transactional(async (transaction) => {
-    const tx = transaction as EntityManager;
+    const tx = transaction;
     // Before the fence: another try of the same step may be committing just now, its process gone or cut off. It
     // holds this lock, and a fence moved on meanwhile would no longer match the cursor that it leaves.
     await lockCursor(tx, context.link, position, context.origin);

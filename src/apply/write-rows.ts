@@ -65,9 +65,7 @@ async function writeCarefully(
   last: number,
 ): Promise<Written> {
   try {
-    return await tx.transactional(
-      async (savepoint) => await writeSlice(savepoint as EntityManager, flow, rows, first, last),
-    );
+    return await tx.transactional(async (savepoint) => await writeSlice(savepoint, flow, rows, first, last));
   } catch (error) {
     if (!isRowError(error)) throw error;
     if (first === last) return await park(tx, flow, rows, first, error);

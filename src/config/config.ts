@@ -79,9 +79,9 @@ export function parseConfig(input: unknown): Config {
   const { nodes, links } = parsed.data;
   const topology = buildTopology(
     Object.entries(nodes).map(([name, node]) => ({ name, url: node.url })),
-    links as LinkDeclaration[],
+    links,
   );
-  const faults = [...linkFaults(links as LinkDeclaration[], Object.keys(nodes)), ...topologyFaults(topology)];
+  const faults = [...linkFaults(links, Object.keys(nodes)), ...topologyFaults(topology)];
   if (faults.length > 0) throw new FaultsError(faults);
   return Object.freeze({ ...topology, limits: Object.freeze(parsed.data.limits) });
 }

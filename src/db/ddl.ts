@@ -28,7 +28,7 @@ export async function withShortLocks<T>(
     await session(orm).transactional(async (tx) => {
       await tx.execute(`set local lock_timeout = '${lockWait}'`);
       await tx.execute(`set local statement_timeout = '600ms'`);
-      return await work(tx as EntityManager);
+      return await work(tx);
     });
   try {
     return await backOff(attempt, {

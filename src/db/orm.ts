@@ -90,5 +90,5 @@ function sslOf(url: URL): { ssl?: boolean | { rejectUnauthorized: boolean } } {
 
 /** A fresh EntityManager: long-lived ones collect an identity map. */
 export function session(orm: MikroORM): EntityManager {
-  return orm.em.fork() as EntityManager;
+  return orm.em.fork();
 }

@@ -119,7 +119,7 @@ async function isPooledByTransaction(orm: MikroORM): Promise<boolean> {
       };
       const before = await ask();
       return await session(orm).transactional(async (second) => {
-        const { pid: other } = await queryOne<{ pid: string }>(second as EntityManager, pidText);
+        const { pid: other } = await queryOne<{ pid: string }>(second, pidText);
         const after = await ask();
         return after !== before || other === before;
       });
@@ -172,7 +172,7 @@ function connectFault(error: unknown, name: string): Fault {
 /** True when two ORMs reach one and the same database, under whatever names: a lock taken in one is seen in the other. */
 export async function isSameDatabase(a: MikroORM, b: MikroORM, lock: number): Promise<boolean> {
   return await session(a).transactional(async (transaction) => {
-    await query(transaction as EntityManager, 'select pg_advisory_xact_lock($1::bigint)', [lock]);
+    await query(transaction, 'select pg_advisory_xact_lock($1::bigint)', [lock]);
     const { free } = await queryOne<{ free: boolean }>(
       session(b),
       'select pg_try_advisory_xact_lock($1::bigint) as free',

@@ -37,7 +37,7 @@ export async function attachLink(link: Link, source: MikroORM, target: MikroORM)
 
 async function subscribe(em: EntityManager, link: Link, targetId: string): Promise<Baseline> {
   return await em.transactional(async (transaction) => {
-    const tx = transaction as EntityManager;
+    const tx = transaction;
     await tx.execute('set local synchronous_commit = on');
     await query(
       tx,

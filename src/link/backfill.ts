@@ -2,7 +2,14 @@
 import { applyBatch, type Applied, type Standing } from '../apply/apply-page.ts';
 import { session, type EntityManager } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
-import { hashRange, readRange, type Key, type RangeTable, type Statement } from '../read/range-sql.ts';
+import {
+  hashRange,
+  listHashes,
+  readRange,
+  type Key,
+  type RangeTable,
+  type Statement,
+} from '../read/range-sql.ts';
 import type { SourceFlow } from '../read/page-sql.ts';
 import type { WritableFlow } from '../apply/write-rows.ts';
 import type { LinkEngine } from './engine.ts';
@@ -37,9 +44,8 @@ interface State {
   readonly done: boolean;
 }
 
-/** Rows of a range that is compared as one; and of one that is copied although the target holds part of it. */
+/** Rows of a range that is compared as one. */
 const compareRows = 20_000;
-const narrowRows = 1_000;
 /** Bytes of row data that one copied range may hold, about: it is known before a row is read. */
 const copySize = 4_000_000;
 
@@ -76,23 +82,23 @@ export async function backfillStep(
   const target = engine.apply.flows[index] as WritableFlow;
   const { from, to } = rangesOf(source, target);
   const state = await loadState(engine, source, target);
-  let limit = compareRows;
-  for (;;) {
-    const ours = await ask<Summary>(
-      engine.source,
-      hashRange(from, { after: state.position, upTo: null }, limit),
-    );
-    if (ours.last === null) return await finish(engine, standing, state, target);
-    const bounds = { after: state.position, upTo: ours.last };
-    const theirs = await ask<Summary>(engine.target, hashRange(to, bounds, null));
-    if (ours.count === theirs.count && ours.hash === theirs.hash) {
-      await advance(session(engine.target), engine, target, ours.last, ours.count, 0);
-      return { standing, applied: null, progress: progressOf(target, state, ours.count, 0, false) };
-    }
-    // Most of a range may be equal: look again at a smaller one before sending it all.
-    if (theirs.count > 0 && limit > narrowRows) limit = narrowRows;
-    else return await copy(engine, standing, { state, source: from, index, bounds, summary: ours, target });
+  const ours = await ask<Summary>(
+    engine.source,
+    hashRange(from, { after: state.position, upTo: null }, compareRows),
+  );
+  if (ours.last === null) return await finish(engine, standing, state, target);
+  const bounds = { after: state.position, upTo: ours.last };
+  const theirs = await ask<Summary>(engine.target, hashRange(to, bounds, null));
+  if (ours.count === theirs.count && ours.hash === theirs.hash) {
+    await advance(session(engine.target), engine, target, ours.last, ours.count, 0);
+    return { standing, applied: null, progress: progressOf(target, state, ours.count, 0, false) };
   }
+  // Beside busy writers hardly a range is equal as a whole: of one that is there in part only the rest is sent.
+  const { hashes } =
+    theirs.count === 0
+      ? { hashes: null }
+      : await ask<{ hashes: string }>(engine.target, listHashes(to, bounds));
+  return await copy(engine, standing, { state, source: from, index, bounds, summary: ours, target, hashes });
 }
 
 interface Copying {
@@ -102,10 +108,12 @@ interface Copying {
   readonly bounds: { after: Key | null; upTo: Key };
   readonly summary: Summary;
   readonly target: WritableFlow;
+  /** Of the rows that the target holds in this range; null: it holds none. */
+  readonly hashes: string | null;
 }
 
 async function copy(engine: LinkEngine, standing: Standing, copying: Copying): Promise<BackfillStep> {
-  const { state, source, index, target } = copying;
+  const { state, source, index, target, hashes } = copying;
   let { bounds, summary } = copying;
   while (summary.size > copySize && summary.count > 1) {
     const limit = Math.max(1, Math.floor((summary.count * copySize) / summary.size / 2));
@@ -115,39 +123,38 @@ async function copy(engine: LinkEngine, standing: Standing, copying: Copying): P
     );
     bounds = { after: state.position, upTo: summary.last ?? bounds.upTo };
   }
-  const rows = await readRows(engine, source, bounds);
+  const compared = summary.count;
+  const rows = await ask<RangeRows>(engine.source, readRange(source, bounds, hashes));
+  if (rows.count === 0) {
+    await advance(session(engine.target), engine, target, bounds.upTo, compared, 0);
+    return { standing, applied: null, progress: progressOf(target, state, compared, 0, false) };
+  }
+  const columns = source.columns.map((_, i) => rows[`c${i}`] ?? null);
   const applied = await applyBatch(
     engine.apply,
     standing,
     {
       kind: 'backfill',
-      rows: [{ flow: index, count: rows.count, columns: rows.columns }],
+      rows: [{ flow: index, count: rows.count, columns }],
       low: standing.position.low,
       high: rows.snapshot,
       capturedAt: null,
       next: standing.position,
-      also: async (tx, written) =>
-        await advance(tx, engine, target, bounds.upTo, rows.count, written.written),
+      also: async (tx, written) => await advance(tx, engine, target, bounds.upTo, compared, written.written),
     },
     'tolerant',
   );
   return {
     standing: applied.standing,
     applied,
-    progress: progressOf(target, state, rows.count, applied.written, false),
+    progress: progressOf(target, state, compared, applied.written, false),
   };
 }
 
-async function readRows(engine: LinkEngine, range: RangeTable, bounds: { after: Key | null; upTo: Key }) {
-  const answer = await ask<{ snapshot: string; count: number; [column: `c${number}`]: string | null }>(
-    engine.source,
-    readRange(range, bounds),
-  );
-  return {
-    snapshot: answer.snapshot,
-    count: answer.count,
-    columns: range.columns.map((_, i) => answer[`c${i}`] ?? null),
-  };
+interface RangeRows {
+  readonly snapshot: string;
+  readonly count: number;
+  readonly [column: `c${number}`]: string | null;
 }
 
 async function ask<Row>(orm: LinkEngine['source'], statement: Statement): Promise<Row> {

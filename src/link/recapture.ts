@@ -1,6 +1,6 @@
 /** After capture has stood still: opens it again, and lets the link make its first copy anew. */
 import { noteTransactions, readGate, reopenGate } from '../capture/gate.ts';
-import { session, type EntityManager } from '../db/orm.ts';
+import { session } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
 import { SnkError } from '../errors.ts';
 import type { LinkEngine } from './engine.ts';
@@ -32,7 +32,7 @@ export async function recapture(engine: LinkEngine): Promise<Recapture> {
     return 'waiting';
   }
   await session(engine.target).transactional(async (transaction) => {
-    const tx = transaction as EntityManager;
+    const tx = transaction;
     await query(
       tx,
       `update snk.backfill

@@ -68,12 +68,12 @@ export class PageReader {
     // Many tables: which ones the page touches is asked first, in the same snapshot, or each poll would plan a join per table.
     return await em.transactional(
       async (tx) => {
-        const summary = await this.#ask(tx as EntityManager, [], binds);
+        const summary = await this.#ask(tx, [], binds);
         const touched = this.#flows.flatMap((flow, i) =>
           summary.tableIds?.includes(flow.tableId) ? [i] : [],
         );
         if (touched.length === 0) return this.#toPage(position, [], summary);
-        return this.#toPage(position, touched, await this.#ask(tx as EntityManager, touched, binds));
+        return this.#toPage(position, touched, await this.#ask(tx, touched, binds));
       },
       { isolationLevel: IsolationLevel.REPEATABLE_READ, readOnly: true },
     );

@@ -113,16 +113,37 @@ select
   };
 }
 
-/** Answers `count` and the columns' arrays `c0`, `c1`, …, and the snapshot they were read in. */
-export function readRange(range: RangeTable, bounds: Range): Statement {
+/** Answers `hashes`, the row hashes of a range as one text: an array. */
+export function listHashes(range: RangeTable, bounds: Range): Statement {
+  const filter = where(range, bounds);
+  return {
+    text: `
+select coalesce(array_agg(${rowHash(range)}), '{}')::text as hashes
+from ${range.table.quoted} t
+${filter.text}`,
+    binds: filter.binds,
+  };
+}
+
+/**
+ * Answers `count` and the columns' arrays `c0`, `c1`, …, and the snapshot they were read in. Rows whose hashes are
+ * listed, as above, are left out.
+ */
+export function readRange(range: RangeTable, bounds: Range, without: string | null = null): Statement {
   const filter = where(range, bounds);
   const arrays = range.columns.map((column, i) => `${columnArray(column, 't')} as c${i}`);
+  const binds = without === null ? filter.binds : [...filter.binds, without];
+  const rest =
+    without === null
+      ? ''
+      : `${filter.text === '' ? 'where' : 'and'} ${rowHash(range)} not in (select unnest($${binds.length}::text::bigint[]))`;
   return {
     text: `
 select pg_current_snapshot()::text as snapshot, count(*)::integer as count, ${arrays.join(', ')}
 from ${range.table.quoted} t
-${filter.text}`,
-    binds: filter.binds,
+${filter.text}
+${rest}`,
+    binds,
   };
 }
 
