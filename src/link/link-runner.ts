@@ -45,6 +45,7 @@ export class LinkRunner {
   #poll = 0;
   #tidiedAt = 0;
   #failedAt: number | null = null;
+  #hasWorked = false;
   #retryIn: number = pace.retry[0];
 
   constructor(options: LinkRunnerOptions) {
@@ -153,14 +154,17 @@ export class LinkRunner {
     this.#options.events.tell('link:state', { link: this.#options.link.name, state });
   }
 
+  /** What stands for `status` is over: a failure of this run, or the error that stopped an earlier one. */
   async #recovered(): Promise<void> {
-    if (this.#failedAt === null) return;
-    this.#options.events.tell('link:recovered', {
-      link: this.#options.link.name,
-      outageMs: Date.now() - this.#failedAt,
-    });
-    this.#failedAt = null;
-    this.#retryIn = pace.retry[0];
+    if (this.#failedAt !== null) {
+      this.#options.events.tell('link:recovered', {
+        link: this.#options.link.name,
+        outageMs: Date.now() - this.#failedAt,
+      });
+      this.#failedAt = null;
+      this.#retryIn = pace.retry[0];
+    } else if (this.#hasWorked) return;
+    this.#hasWorked = true;
     await this.#record('running', null);
   }
 
@@ -195,7 +199,11 @@ export class LinkRunner {
         : JSON.stringify({ code: error.code, message: error.message, hint: error.hint ?? null });
     await query(
       session(this.#options.target),
-      `update snk.cursor set state = $2, error = $3::jsonb where link = $1 and state <> 'paused'`,
+      `update snk.cursor
+       set state = $2, error = $3::jsonb
+       where link = $1
+         and state <> 'paused'
+         and (state <> $2 or error is distinct from $3::jsonb)`,
       [this.#options.link.name, state, json],
     ).catch(() => undefined);
   }

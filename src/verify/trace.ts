@@ -4,6 +4,7 @@ import { describeTables, type Table } from '../db/catalog.ts';
 import { matchKeys, unnestKeys } from '../db/key-lists.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query } from '../db/query.ts';
+import { isRowError } from '../db/sqlstate.ts';
 import { qualifyTable, type Topology } from '../topology/topology.ts';
 
 export interface Hop {
@@ -91,7 +92,13 @@ async function isPresent(em: EntityManager, { table, key }: Row): Promise<boolea
   const same = table.key.map(
     (column, i) => `t.${column.quoted} ${column.equals} $${i + 1}::text::${column.type}`,
   );
-  return (await query(em, `select from ${table.quoted} t where ${same.join(' and ')}`, key)).length > 0;
+  try {
+    return (await query(em, `select from ${table.quoted} t where ${same.join(' and ')}`, key)).length > 0;
+  } catch (error) {
+    if (!isRowError(error)) throw error;
+    const wanted = table.key.map((column) => `${column.name} ${column.type}`).join(', ');
+    throw new SnkError('SNK_USAGE', `the key of ${table.fullName} is (${wanted}): a value does not fit`);
+  }
 }
 
 /** Whether the list of keys of `alias` holds the row's, whose values are bound from `firstBind` on. */
