@@ -53,13 +53,14 @@ export async function makePlan({ topology, ormOf, newLock }: PlanOptions): Promi
   const faults: Fault[] = [];
   const warnings: Fault[] = [];
   const facts = new Map<string, NodeFacts>();
-  await Promise.all(
-    topology.nodes.map(async ({ name }) => {
-      const probe = await probeNode(ormOf(name), name);
-      faults.push(...probe.faults);
-      if (probe.ok) facts.set(name, probe.facts);
-    }),
+  const probes = await Promise.all(
+    topology.nodes.map(async ({ name }) => ({ name, probe: await probeNode(ormOf(name), name) })),
   );
+  // In the order of the configuration, whichever node answered first.
+  for (const { name, probe } of probes) {
+    faults.push(...probe.faults);
+    if (probe.ok) facts.set(name, probe.facts);
+  }
   const reached = topology.nodes.map((node) => node.name).filter((name) => facts.has(name));
   faults.push(...(await sameDatabaseFaults(reached, ormOf, newLock)));
   const sides = new Map<string, TablesOfNode>();
