@@ -20,6 +20,8 @@ export interface NodeFacts {
   /** False where the schema is there and the role lacks a right on it or on one of its tables. */
   readonly canUseSchema: boolean;
   readonly preparedTransactions: boolean;
+  /** The session has the settings that it asked for: see orm.ts. */
+  readonly pinned: boolean;
 }
 
 export type Probe =
@@ -57,14 +59,15 @@ async function askFacts(em: EntityManager, name: string): Promise<NodeFacts> {
          cross join unnest(array['select', 'insert', 'update', 'delete', 'truncate']) as p (privilege)
          where c.relnamespace = n.oid and c.relkind = 'r' and not has_table_privilege(c.oid, p.privilege)
        ) as "canUseSchema",
-       current_setting('max_prepared_transactions') <> '0' as "preparedTransactions"
+       current_setting('max_prepared_transactions') <> '0' as "preparedTransactions",
+       current_setting('search_path') = 'pg_catalog' as pinned
      from (select) as here
      left join pg_namespace n on n.nspname = 'snk'`,
   );
   return { name, ...row };
 }
 
-function factFaults(facts: NodeFacts): Fault[] {
+export function factFaults(facts: NodeFacts): Fault[] {
   const faults: Fault[] = [];
   const at = facts.name;
   if (facts.serverVersionNum < oldestSupported) {
@@ -89,6 +92,15 @@ function factFaults(facts: NodeFacts): Fault[] {
       at,
       message: `user ${facts.user} may not create schema snk`,
       hint: `grant create on database "${facts.database}" to "${facts.user}"`,
+    });
+  }
+  if (!facts.pinned) {
+    faults.push({
+      code: 'SNK_POOLER',
+      at,
+      message:
+        'a connection pooler drops the settings of a session, without which values change on their way',
+      hint: 'Give SNK the direct address of the server.',
     });
   }
   if (!facts.canUseSchema) {

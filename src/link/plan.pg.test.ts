@@ -375,6 +375,13 @@ describe.skipIf(!hasPgBouncer)(
       expect(brief(await faultsThrough({ mode: 'transaction' }))).toEqual(['SNK_POOLER b']);
     });
 
+    test('in session mode is found when it drops the settings of a session: values would change on their way', async () => {
+      const faults = await faultsThrough({ mode: 'session', ignored });
+      expect(faults).toMatchObject([
+        { code: 'SNK_POOLER', at: 'b', message: expect.stringContaining('settings') },
+      ]);
+    });
+
     test('in transaction mode is found although it lets the settings pass', async () => {
       expect(brief(await faultsThrough({ mode: 'transaction', ignored }))).toEqual(['SNK_POOLER b']);
     });
