@@ -106,9 +106,12 @@ async function applyOnce(
 
   await session(context.target).transactional(async (transaction) => {
     const tx = transaction;
-    // Before the fence: another try of the same step may be committing just now, its process gone or cut off. It
-    // holds this lock, and a fence moved on meanwhile would no longer match the cursor that it leaves.
-    await lockCursor(tx, context.link, position, context.origin);
+    // Where a fence already stands ahead of the cursor, the lock comes first: the try that raised it may be committing
+    // just now, its process gone or cut off. It holds this lock, and a fence moved on meanwhile would no longer match
+    // the cursor that it leaves. While both are in step no such try exists, and a round trip is saved.
+    if (care !== 'plain' || standing.subscriber.nonce !== position.nonce) {
+      await lockCursor(tx, context.link, position, context.origin);
+    }
     // Beside the writing: whoever holds the fence is the only one who can commit, since it moves by compare-and-set.
     const fence = raiseFence(session(context.source), {
       link: context.link,

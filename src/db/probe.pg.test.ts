@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { TestDatabase } from '../../test/support/databases.ts';
 import { drain, LinkRig } from '../../test/support/link-rig.ts';
 import { serverSource } from '../../test/support/servers.ts';
+import { doorbellLock } from '../capture/capture-sql.ts';
 import { EmbeddedServer } from '../dev/embedded-server.ts';
 import { Doorbell } from '../link/doorbell.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
@@ -49,12 +50,16 @@ describe.skipIf(serverSource().kind !== 'embedded')(
       expect(await doorbell.arm()).toBe(false);
       const locks = `select from pg_locks where locktype = 'advisory' and mode = 'ExclusiveLock'`;
       expect(await a.query(locks)).toEqual([]);
+      // nor is one that somebody armed in spite of that
+      const holder = await a.connect();
+      await holder.query('select pg_advisory_lock($1, $2)', [doorbellLock.space, doorbellLock.id]);
       const writer = await a.connect();
       await writer.query('begin');
       await writer.query(`insert into record values (gen_random_uuid(), 'x')`);
       await writer.query(`prepare transaction 'tx'`);
       await writer.query(`commit prepared 'tx'`);
       await writer.end();
+      await holder.end();
       ending.abort();
       await running;
       await drain(await again.engine());

@@ -382,8 +382,15 @@ describe.skipIf(!hasPgBouncer)(
       ]);
     });
 
-    test('in transaction mode is found although it lets the settings pass', async () => {
-      expect(brief(await faultsThrough({ mode: 'transaction', ignored }))).toEqual(['SNK_POOLER b']);
+    test('in transaction mode is found although its sessions have the settings', async () => {
+      const faults = await faultsThrough({
+        mode: 'transaction',
+        ignored,
+        onConnect: 'set search_path = pg_catalog',
+      });
+      expect(faults).toMatchObject([
+        { code: 'SNK_POOLER', at: 'b', message: expect.stringContaining('in transaction mode') },
+      ]);
     });
   },
 );

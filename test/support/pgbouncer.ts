@@ -17,6 +17,8 @@ export interface PgBouncerOptions {
   readonly mode: 'transaction' | 'session';
   /** Startup parameters that it drops silently; others that it does not know it refuses. */
   readonly ignored?: string;
+  /** Run in each session with the server. */
+  readonly onConnect?: string;
 }
 
 /** Starts PgBouncer in front of a database's server; gives the database's URL through it. */
@@ -33,7 +35,7 @@ export async function startPgBouncer(
   writeFileSync(
     file,
     `[databases]
-* = host=${server.hostname} port=${server.port} user=${server.username} password=${decodeURIComponent(server.password)}
+* = host=${server.hostname} port=${server.port} user=${server.username} password=${decodeURIComponent(server.password)} connect_query='${options.onConnect ?? 'select 1'}'
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = ${port}
