@@ -354,7 +354,7 @@ describe('whatever order transactions begin, write and end in', () => {
         }
       };
       await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60 }), limits, play), {
-        numRuns: 60,
+        numRuns: 40,
         endOnFailure: true,
       });
     },
