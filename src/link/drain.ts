@@ -4,6 +4,8 @@ import { applyBatch, batchOfPage, type Standing } from '../apply/apply-page.ts';
 import { purgeLedger, type LedgerLimits } from '../apply/purge-ledger.ts';
 import type { Care } from '../apply/write-rows.ts';
 import { session } from '../db/orm.ts';
+import { toSnkError } from '../db/sqlstate.ts';
+import { serializeError, type SerializedError } from '../errors.ts';
 import { acknowledge } from '../read/fence.ts';
 import type { Page, PageLimits } from '../read/page.ts';
 import { purgeChangeLog } from '../read/purge.ts';
@@ -50,6 +52,8 @@ export interface DrainReport {
   /** Nothing waits any more. */
   readonly drained: boolean;
   readonly backfill: readonly BackfillProgress[];
+  /** What ended the task after something had gone in: the work is told, and then the failure. */
+  readonly failure: SerializedError | null;
 }
 
 const purgeRows = 10_000;
@@ -67,52 +71,59 @@ export async function drainLink(
   const backfill = new Map<string, BackfillProgress>();
   const total = { windows: 0, rows: 0, conflicts: 0, parked: 0 };
   let drained = false;
+  let failure: SerializedError | null = null;
 
   let { expectant } = before;
   // Writers that never pause must not keep the first copy from its end: it takes turns with the pages.
   let copyNext = false;
   do {
-    const copies: boolean = copyNext && pending.length > 0;
-    const waits: boolean =
-      !copies && (expectant || (await engine.reader.peek(session(engine.source), standing.position)));
-    const page: Page | null = waits
-      ? await engine.reader.read(session(engine.source), standing.position, {
-          ...limits.page,
-          keys: pageKeys,
-        })
-      : null;
-    copyNext = page !== null;
-    if (!copies) expectant = page?.moreInWindow === true;
-    if (page !== null) {
-      const applied = await applyBatch(engine.apply, standing, batchOfPage(standing.position, page), care);
-      standing = applied.standing;
-      // Back to trust after a page that went in without a clash.
-      care =
-        applied.written === page.rows.reduce((sum, rows) => sum + rows.count, 0) ? 'plain' : applied.care;
-      pageKeys = nextPageKeys(pageKeys, page.keyCount, page.size, limits);
-      untidy = true;
-      total.windows += 1;
-      total.rows += applied.written;
-      total.conflicts += applied.conflicts;
-      total.parked += applied.parked;
-    } else if (pending[0] !== undefined) {
-      const step = await backfillStep(engine, standing, pending[0]);
-      standing = step.standing;
-      backfill.set(step.progress.table, step.progress);
-      if (step.progress.done) pending = pending.slice(1);
-      untidy ||= step.applied !== null;
-      total.rows += step.applied?.written ?? 0;
-      total.conflicts += step.applied?.conflicts ?? 0;
-      total.parked += step.applied?.parked ?? 0;
-    } else {
-      drained = true;
+    try {
+      const copies: boolean = copyNext && pending.length > 0;
+      const waits: boolean =
+        !copies && (expectant || (await engine.reader.peek(session(engine.source), standing.position)));
+      const page: Page | null = waits
+        ? await engine.reader.read(session(engine.source), standing.position, {
+            ...limits.page,
+            keys: pageKeys,
+          })
+        : null;
+      copyNext = page !== null;
+      if (!copies) expectant = page?.moreInWindow === true;
+      if (page !== null) {
+        const applied = await applyBatch(engine.apply, standing, batchOfPage(standing.position, page), care);
+        standing = applied.standing;
+        // Back to trust after a page that went in without a clash.
+        care =
+          applied.written === page.rows.reduce((sum, rows) => sum + rows.count, 0) ? 'plain' : applied.care;
+        pageKeys = nextPageKeys(pageKeys, page.keyCount, page.size, limits);
+        untidy = true;
+        total.windows += 1;
+        total.rows += applied.written;
+        total.conflicts += applied.conflicts;
+        total.parked += applied.parked;
+      } else if (pending[0] !== undefined) {
+        const step = await backfillStep(engine, standing, pending[0]);
+        standing = step.standing;
+        backfill.set(step.progress.table, step.progress);
+        if (step.progress.done) pending = pending.slice(1);
+        untidy ||= step.applied !== null;
+        total.rows += step.applied?.written ?? 0;
+        total.conflicts += step.applied?.conflicts ?? 0;
+        total.parked += step.applied?.parked ?? 0;
+      } else {
+        drained = true;
+      }
+    } catch (error) {
+      if (total.windows + total.rows === 0) throw error;
+      failure = serializeError(toSnkError(error, `link ${engine.link.name}`));
     }
-  } while (!drained && performance.now() < until);
+  } while (!drained && failure === null && performance.now() < until);
 
   return {
     state: { standing, care, pageKeys, untidy, backfilling: pending.length > 0, expectant },
     ...total,
     drained,
+    failure,
     backfill: [...backfill.values()],
   };
 }

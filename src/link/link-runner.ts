@@ -1,6 +1,6 @@
 /** Keeps one link live: drains it in the pool, rests at the doorbell, retries, and stops when a person is needed. */
 import { setTimeout as wait } from 'node:timers/promises';
-import { serializeError, type SnkError } from '../errors.ts';
+import { deserializeError, serializeError, type SnkError } from '../errors.ts';
 import { session, type MikroORM } from '../db/orm.ts';
 import { query } from '../db/query.ts';
 import { toSnkError } from '../db/sqlstate.ts';
@@ -75,6 +75,10 @@ export class LinkRunner {
   async #turn(signal: AbortSignal): Promise<void> {
     const { doorbell } = this.#options;
     const report = await this.#run('drain');
+    if (report.failure !== null) {
+      this.#retryIn = pace.retry[0];
+      throw deserializeError(report.failure);
+    }
     await this.#recovered();
     this.#become(report.state.backfilling === true ? 'backfilling' : report.drained ? 'live' : 'catching-up');
     if (report.windows + report.rows > 0) this.#poll = 0;

@@ -42,7 +42,16 @@ export async function runTask(task: LinkTask): Promise<LinkAnswer> {
     const state = await tidyLink(engine, task.state, task.limits);
     return {
       ok: true,
-      report: { state, windows: 0, rows: 0, conflicts: 0, parked: 0, drained: true, backfill: [] },
+      report: {
+        state,
+        windows: 0,
+        rows: 0,
+        conflicts: 0,
+        parked: 0,
+        drained: true,
+        backfill: [],
+        failure: null,
+      },
     };
   } catch (error) {
     return { ok: false, error: serializeError(toSnkError(error, `link ${task.link.name}`)) };

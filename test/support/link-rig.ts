@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { parseConfig, type Config, type UserConfig } from '../../src/config/config.ts';
 import { openOrm, type MikroORM } from '../../src/db/orm.ts';
+import { deserializeError } from '../../src/errors.ts';
 import { drainLink, freshState, type DrainLimits, type DrainReport } from '../../src/link/drain.ts';
 import { openEngine, type LinkEngine } from '../../src/link/engine.ts';
 import { Snk } from '../../src/snk.ts';
@@ -143,6 +144,7 @@ create table public.record (uuid uuid primary key, text text not null)`;
 /** Drains a link in this process until nothing waits. */
 export async function drain(engine: LinkEngine, limits: Partial<DrainLimits> = {}): Promise<DrainReport> {
   const report = await drainLink(engine, freshState, { ...testLimits, ...limits });
+  if (report.failure !== null) throw deserializeError(report.failure);
   if (!report.drained) throw new Error('the link was not drained within its budget');
   return report;
 }

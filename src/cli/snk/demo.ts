@@ -34,8 +34,9 @@ export function addDemo(program: Command): void {
     .option('--for <duration>', 'how long TST writes', '30s')
     .action(async (options: { for: string }) => {
       try {
-        const duration = ms(options.for as StringValue);
-        if (duration === undefined || duration <= 0)
+        // A bare number would mean milliseconds.
+        const duration = /[a-z]$/i.test(options.for) ? ms(options.for as StringValue) : undefined;
+        if (duration === undefined || !(duration > 0))
           throw new SnkError('SNK_USAGE', `--for: wanted a duration such as 20s, found '${options.for}'`);
         process.exitCode = await demo(duration);
       } catch (error) {
