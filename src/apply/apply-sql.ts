@@ -17,18 +17,17 @@ export interface ApplyTexts {
 const ordinal = (flow: TargetFlow, offset: number) => `$${flow.columns.length + offset}`;
 
 /**
- * The rows' columns, bound from `first` on, as the arguments of unnest. A bind has its array type at once: were it a
- * text that is cast, the planner would parse the whole array as well, to guess its length.
+ * The rows as a select list, their columns bound from `first` on; a table function would keep them all once more
+ * before the first is inserted. A bind has its array type at once: were it a text that is cast, the planner would
+ * parse the whole array as well, to guess its length.
  */
-export function columnBinds(flow: TargetFlow, first: number): string {
-  return flow.columns
-    .map((column, i) => `$${first + i}::${column.arrayable ? column.baseType : 'text'}[]`)
+export const unnested = (flow: TargetFlow, first: number) =>
+  flow.columns
+    .map(
+      (column, i) =>
+        `unnest($${first + i}::${column.arrayable ? column.baseType : 'text'}[])${column.arrayable ? '' : `::${column.baseType}`}`,
+    )
     .join(', ');
-}
-
-/** The rows' columns in the target's types, from a derived table `d (c0, c1, …)`. */
-export const typed = (flow: TargetFlow) =>
-  flow.columns.map((column, i) => (column.arrayable ? `d.c${i}` : `d.c${i}::${column.baseType}`));
 
 /** Bound as texts, and cast row by row: a value that the type refuses must not take the rows outside of the slice with it. */
 function slice(flow: TargetFlow): string {

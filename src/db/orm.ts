@@ -33,6 +33,7 @@ const sessionSettings = {
   jit: 'off',
   enable_hashjoin: 'off',
   enable_mergejoin: 'off',
+  enable_memoize: 'off',
   max_parallel_workers_per_gather: '0',
   lock_timeout: '10s',
   idle_in_transaction_session_timeout: '60s',

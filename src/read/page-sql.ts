@@ -80,6 +80,29 @@ const summaryColumns = `
   (select count(*) from candidate) > s."logRows" as "moreInWindow",
   s.*`;
 
+/**
+ * The rows of a page's keys as they stand. A key of one column is looked up as one array: the index is walked in
+ * the order of its keys and each block of the table is read once, a third cheaper than a join, row by row.
+ */
+function present(flow: SourceFlow): string {
+  const { key, quoted } = flow.table;
+  const [first] = key;
+  const listed = `from page p
+  cross join lateral ${unnestKeys(key, 'p')}`;
+  const ofFlow = `where p.table_id = ${flow.tableId}`;
+  if (first === undefined || key.length > 1 || !first.arrayable) {
+    return `${listed}
+  join ${quoted} t on ${matchKeys(key, (column) => `t.${column.quoted}`)}
+  ${ofFlow}`;
+  }
+  return `from ${quoted} t
+  where t.${first.quoted} ${first.equals} any ((
+    select array_agg(k.k0)
+    ${listed}
+    ${ofFlow}
+  )::${first.type}[])`;
+}
+
 /** Column `c<i>_<j>` of the answer is column j of flow i; `n<i>` its number of rows. */
 export function pageText(flows: readonly SourceFlow[]): string {
   const ctes = flows.map((flow, i) => {
@@ -89,10 +112,7 @@ rows${i} as (
   select
     count(*)::integer as n${i},
     ${arrays.join(',\n    ')}
-  from page p
-  cross join lateral ${unnestKeys(flow.table.key, 'p')}
-  join ${flow.table.quoted} t on ${matchKeys(flow.table.key, (column) => `t.${column.quoted}`)}
-  where p.table_id = ${flow.tableId}
+  ${present(flow)}
 )`;
   });
   const selected = flows.map((_, i) => `, rows${i}.*`).join('');
