@@ -19,7 +19,7 @@ export interface Figure {
   /** This median ÷ the baseline's. */
   readonly ratio: number | null;
   /** Where figures make a curve (growth): the value on its x axis, and what that is. */
-  readonly x?: { readonly value: number; readonly label: string };
+  readonly x?: { readonly value: number; readonly label: string } | undefined;
 }
 
 /** A figure that SNK sets itself, and whether this run has reached it. */
@@ -74,7 +74,7 @@ export interface Measured {
   readonly unit: string;
   readonly peer: string;
   readonly values: readonly number[];
-  readonly x?: Figure['x'];
+  readonly x?: Figure['x'] | undefined;
 }
 
 /** Medians, and ratios to the figure of the same id whose peer is `baseline`. */
