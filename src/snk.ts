@@ -73,7 +73,9 @@ export class Snk {
     const ending = new AbortController();
     const both = AbortSignal.any([signal, ending.signal]);
     const pool = new LinkPool(this.config.links.length);
-    const doorbells = new Map(this.config.nodes.map(({ name }) => [name, new Doorbell(this.#orm(name))]));
+    const doorbells = new Map(
+      this.config.nodes.map(({ name }) => [name, new Doorbell(this.#orm(name, 'doorbell'))]),
+    );
     const sessions = [...doorbells.values()].map(async (doorbell) => await doorbell.session.run(both));
     try {
       const runners = this.config.links.map(
@@ -125,13 +127,14 @@ export class Snk {
     this.#orms.clear();
   }
 
-  #orm(node: string): MikroORM {
-    let orm = this.#orms.get(node);
+  #orm(node: string, purpose: 'main' | 'doorbell' = 'main'): MikroORM {
+    const key = `${purpose} ${node}`;
+    let orm = this.#orms.get(key);
     if (orm === undefined) {
       const url = this.config.nodes.find((each) => each.name === node)?.url;
       if (url === undefined) throw new SnkError('SNK_INTERNAL', `there is no node ${node}`);
-      orm = openOrm({ purpose: 'main', node, url, poolMax: 6 });
-      this.#orms.set(node, orm);
+      orm = openOrm({ purpose, node, url, poolMax: 6, prepares: purpose === 'doorbell' });
+      this.#orms.set(key, orm);
     }
     return orm;
   }

@@ -104,33 +104,40 @@ async function applyOnce(
   let total: Written = { written: 0, conflicts: 0, parked: 0 };
   const next: Position = { ...batch.next, generation: subscriber.generation, nonce: subscriber.nonce };
 
-  await session(context.target).transactional(async (transaction) => {
-    const tx = transaction;
-    // Where a fence already stands ahead of the cursor, the lock comes first: the try that raised it may be committing
-    // just now, its process gone or cut off. It holds this lock, and a fence moved on meanwhile would no longer match
-    // the cursor that it leaves. While both are in step no such try exists, and a round trip is saved.
-    if (care !== 'plain' || standing.subscriber.nonce !== position.nonce) {
-      await lockCursor(tx, context.link, position, context.origin);
-    }
-    // Beside the writing: whoever holds the fence is the only one who can commit, since it moves by compare-and-set.
-    const fence = raiseFence(session(context.source), {
+  const raise = async (): Promise<void> => {
+    await raiseFence(session(context.source), {
       link: context.link,
       expected: standing.subscriber,
       next: subscriber,
       safe: position.low,
     });
-    fence.catch(() => undefined); // awaited below; until then a rejection must not count as unhandled
-    try {
+  };
+  // Where a fence already stands ahead of the cursor, the lock comes first: the try that raised it may be committing
+  // just now, its process gone or cut off. It holds this lock, and a fence moved on meanwhile would no longer match
+  // the cursor that it leaves. While both are in step no such try exists, and the fence is raised beside the writing:
+  // whoever holds it is the only one who can commit, since it moves by compare-and-set.
+  const inStep = care === 'plain' && standing.subscriber.nonce === position.nonce;
+  let fence = inStep ? raise() : null;
+  fence?.catch(() => undefined); // awaited below; until then a rejection must not count as unhandled
+  try {
+    await session(context.target).transactional(async (transaction) => {
+      const tx = transaction;
+      if (fence === null) {
+        await lockCursor(tx, context.link, position, context.origin);
+        fence = raise();
+        fence.catch(() => undefined);
+      }
       total =
         care === 'plain'
           ? await writePlain(context, tx, position, next, batch)
           : await writeWithCare(context, tx, position, next, batch, care);
-    } catch (error) {
-      await fence.catch(() => undefined);
-      throw error;
-    }
-    await fence;
-  });
+      await fence;
+    });
+  } catch (error) {
+    // Its end is awaited in any case: the next try asks where the subscriber stands.
+    await fence?.catch(() => undefined);
+    throw error;
+  }
   return { ...total, standing: { position: next, subscriber }, care };
 }
 

@@ -2,6 +2,7 @@
 import { SnkError } from '../errors.ts';
 import type { EntityManager } from '../db/orm.ts';
 import { keyListColumn } from '../db/key-lists.ts';
+import { prepared } from '../db/prepared.ts';
 import { query, type Bind } from '../db/query.ts';
 import type { Rows } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
@@ -104,7 +105,7 @@ entry${i} as (
   from held
 )`;
   });
-  return `
+  return prepared(`
 with mark as materialized (
   select set_config('snk.origin', $1, true), ${durableCommit}
 ),
@@ -123,5 +124,5 @@ set low = $7::pg_snapshot, high = $8::pg_snapshot, seq = $9::bigint, generation 
   applied_rows = c.applied_rows + $10::bigint, last_applied_at = clock_timestamp(), error = null
 from held
 where c.link = held.link
-returning 1 as moved${flows.length === 0 ? ', $11::text, $12::text, $13::text, $14::text' : ''}`;
+returning 1 as moved${flows.length === 0 ? ', $11::text, $12::text, $13::text, $14::text' : ''}`);
 }

@@ -3,6 +3,7 @@ import { MikroORM, type EntityManager, type Options } from '@mikro-orm/postgresq
 import { Migrator } from '@mikro-orm/migrations';
 import { migrationsList } from '../../migrations/index.ts';
 import { entities } from './entities/index.ts';
+import { namePrepared } from './prepared.ts';
 
 export type { EntityManager, MikroORM };
 
@@ -13,6 +14,8 @@ export interface OrmOptions {
   readonly url: string;
   /** Most connections this ORM may open. */
   readonly poolMax?: number;
+  /** Statements marked as prepared are sent under a name; see prepared.ts. */
+  readonly prepares?: boolean;
   /** Server-side limit of one statement, in milliseconds; 0 is none. */
   readonly statementTimeout?: number;
 }
@@ -48,7 +51,11 @@ let opened = 0;
 /** Opens no connection. Throws on a malformed URL only, which the configuration has checked before. */
 export function openOrm(options: OrmOptions): MikroORM {
   const url = new URL(options.url);
-  const settings = Object.entries(sessionSettings).map(([name, value]) => `-c ${name}=${value}`);
+  // A prepared plan outlives the size that a table had when it was made: it must never read the whole of one.
+  const plans = options.prepares === true ? { enable_seqscan: 'off' } : {};
+  const settings = Object.entries({ ...sessionSettings, ...plans }).map(
+    ([name, value]) => `-c ${name}=${value}`,
+  );
   const driverOptions = {
     application_name: `snk:${options.purpose}:${options.node}`,
     connectionTimeoutMillis: 5_000,
@@ -59,6 +66,7 @@ export function openOrm(options: OrmOptions): MikroORM {
     query_timeout: (options.statementTimeout ?? 60_000) + 15_000,
     options: settings.join(' '),
     ...sslOf(url),
+    ...(options.prepares === true ? { onPoolCreated: namePrepared } : {}),
   };
   const config: Options = {
     // Two ORMs of one context name share transactions: inside one, the other's EntityManager writes to the wrong database.

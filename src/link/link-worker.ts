@@ -14,7 +14,7 @@ function ormOf(node: string, url: string): MikroORM {
   const key = `${node} ${url}`;
   let orm = orms.get(key);
   if (orm === undefined) {
-    orm = openOrm({ purpose: 'link', node, url, poolMax: 8 });
+    orm = openOrm({ purpose: 'link', node, url, poolMax: 8, prepares: true });
     orms.set(key, orm);
   }
   return orm;

@@ -8,6 +8,7 @@
  */
 import { SnkError } from '../errors.ts';
 import type { EntityManager } from '../db/orm.ts';
+import { prepared } from '../db/prepared.ts';
 import { query } from '../db/query.ts';
 
 export interface Subscriber {
@@ -43,7 +44,7 @@ export async function loadSubscriber(em: EntityManager, link: string): Promise<S
  * One statement, a transaction of its own: `set_config(…, true)` still holds when it commits, where a function's own
  * SET would be undone before. Stronger levels (remote_apply, …) stay.
  */
-const fenceText = `
+const fenceText = prepared(`
 with durable as materialized (
   select set_config(
     'synchronous_commit',
@@ -57,7 +58,7 @@ from durable
 where s.link = $1
   and s.generation = $2::bigint
   and s.nonce = $3::uuid
-returning 1 as raised`;
+returning 1 as raised`);
 
 /** Resolves when the fence is on disk. Throws SNK_OVERTAKEN when another process has moved the fence meanwhile. */
 export async function raiseFence(em: EntityManager, fence: Fence): Promise<void> {

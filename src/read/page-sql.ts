@@ -1,6 +1,7 @@
 /** The statement that reads a page of a window: log rows joined to the rows as they stand, in one snapshot (pure). */
 import type { Column, Table } from '../db/catalog.ts';
 import { matchKeys, unnestKeys } from '../db/key-lists.ts';
+import { prepared } from '../db/prepared.ts';
 
 export interface SourceFlow {
   /** The table's number in the source's change log. */
@@ -62,7 +63,7 @@ summary as (
 )`;
 
 /** Whether anything waits beyond `low` ($1): a poll costs a fraction of reading a page that turns out empty. */
-export const peekText = `
+export const peekText = prepared(`
 select
   exists (
     select
@@ -73,7 +74,7 @@ select
     select
     from snk.change_log
     where xid = any (array(select pg_snapshot_xip($1::pg_snapshot)))
-  ) as ok`;
+  ) as ok`);
 
 const summaryColumns = `
   pg_current_snapshot()::text as snapshot,
@@ -117,7 +118,7 @@ rows${i} as (
   });
   const selected = flows.map((_, i) => `, rows${i}.*`).join('');
   const joined = flows.map((_, i) => ` cross join rows${i}`).join('');
-  return `${windowCte}${ctes.join('')}
+  return prepared(`${windowCte}${ctes.join('')}
 select ${summaryColumns}${selected}
-from summary s${joined}`;
+from summary s${joined}`);
 }

@@ -10,9 +10,9 @@ import { createDatabase, createPair, type Pair, type TestDatabase } from './data
 import { opened } from './leftovers.ts';
 import { testLimits } from './limits.ts';
 
-/** An ORM as SNK opens it; closed when the test is finished. */
+/** An ORM as a link opens it; closed when the test is finished. */
 export function openTestOrm(database: { url: string }, node = 'a', purpose = 'test'): MikroORM {
-  const orm = openOrm({ purpose, node, url: database.url });
+  const orm = openOrm({ purpose, node, url: database.url, poolMax: 4, prepares: true });
   const closed = opened(`ORM of ${node}`, () => orm.close(true));
   onTestFinished(async () => {
     closed();
