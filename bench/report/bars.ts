@@ -66,14 +66,13 @@ const whisker: CustomSeriesRenderItem = (_, api) => {
   const stroke = (color: string, lineWidth: number) => ({
     type: 'path' as const,
     shape: { d: path },
-    // A path's own size and place, or the library would fit it into a box.
     style: { stroke: color, lineWidth, fill: 'none' },
   });
   // The whisker lies on the bar, whatever its colour: a rim in the ground's colour sets it off.
   return { type: 'group', children: [stroke(ground, 4), stroke(text, 1.5)] };
 };
 
-function names(data: string[], axisLabel: object) {
+export function names(data: string[], axisLabel: object) {
   return {
     type: 'category' as const,
     inverse: true,
@@ -87,7 +86,7 @@ function names(data: string[], axisLabel: object) {
 
 function toWords({ median, unit, ratio, peer, baseline }: Figure): string {
   const value = formatNumber(median, unit);
-  return ratio === null || peer === baseline ? value : `${value}  ${formatRatio(ratio)}`;
+  return ratio === null || peer === baseline ? value : `${value} · ${formatRatio(ratio)}`;
 }
 
 function describe(figure: Figure): string {

@@ -26,7 +26,11 @@ export function widthOf(words: string): number {
 export function drawChart({ id, title, description, width, height, option }: Chart): Markup {
   const chart = init(null, null, { renderer: 'svg', ssr: true, width, height });
   try {
-    chart.setOption({ animation: false, textStyle: { fontFamily: 'system-ui, sans-serif', fontSize }, ...option });
+    chart.setOption({
+      animation: false,
+      textStyle: { fontFamily: 'system-ui, sans-serif', fontSize },
+      ...option,
+    });
     const body = clean(chart.renderToSVGString(), id);
     return markup`<svg id="${id}" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-labelledby="${id}-title ${id}-description">
 <title id="${id}-title">${title}</title><desc id="${id}-description">${description}</desc>

@@ -19,7 +19,9 @@ export function chartsOf(suite: SuiteResult): Chart[] {
   );
   return [
     // A bar alone says no more than its number in the table does.
-    ...[...bars.values()].filter((group) => group.length > 1).map((group) => ({ kind: 'bars' as const, group })),
+    ...[...bars.values()]
+      .filter((group) => group.length > 1)
+      .map((group) => ({ kind: 'bars' as const, group })),
     ...lines.map((group) => ({ kind: 'lines' as const, group })),
     ...[...groupBy(distributions.filter(hasPoints), ({ id }) => id).values()].map((group) => ({
       kind: 'percentiles' as const,
@@ -62,7 +64,13 @@ function commonStart(labels: readonly string[]): string {
   const [first = ''] = labels;
   const words = first.split(' ');
   const shared = words.filter((_, index) =>
-    labels.every((label) => label.split(' ').slice(0, index + 1).join(' ') === words.slice(0, index + 1).join(' ')),
+    labels.every(
+      (label) =>
+        label
+          .split(' ')
+          .slice(0, index + 1)
+          .join(' ') === words.slice(0, index + 1).join(' '),
+    ),
   );
-  return shared.join(' ').replace(/[\s,:·]+$/, '') || first;
+  return shared.join(' ').replace(/(?:[\s,:·]|\b(?:with|of|at|for|in|and))+$/, '') || first;
 }

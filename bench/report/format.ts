@@ -5,6 +5,7 @@ const none = '–';
 const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 const hundredths = new Intl.NumberFormat('en-US', { maximumFractionDigits: 2 });
 const threeDigits = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 3 });
+const ratios = new Intl.NumberFormat('en-US', { minimumSignificantDigits: 3, maximumSignificantDigits: 3 });
 const short = new Intl.NumberFormat('en-US', { notation: 'compact', maximumSignificantDigits: 3 });
 
 /** JSON has no NaN: what could not be measured comes back from `latest.json` as null, whatever the type says. */
@@ -28,7 +29,7 @@ export function formatShort(value: number): string {
 }
 
 export function formatRatio(ratio: number | null): string {
-  return isMeasured(ratio) ? `${threeDigits.format(ratio)}×` : none;
+  return isMeasured(ratio) ? `${ratios.format(ratio)}×` : none;
 }
 
 export function formatWanted({ wanted, unit }: Goal): string {
@@ -54,6 +55,11 @@ export function formatDate(iso: string): string {
 
 export function formatSpread({ min, max, unit }: Figure): string {
   return `${formatNumber(min, unit)} – ${formatNumber(max, unit)}`;
+}
+
+/** Without the suite's name, where the label begins with it: it stands beside or above it. */
+export function formatGoal({ label }: Goal, suite: string): string {
+  return label.startsWith(`${suite}: `) ? label.slice(suite.length + 2) : label;
 }
 
 /** `growth` figures of several x may share a label; the value on the axis tells them apart. */

@@ -9,9 +9,10 @@ import { lookOf } from './peers.ts';
 const largeSpread = 20;
 
 /** Percentiles that people ask for. */
-export const marks: readonly (readonly [number, string])[] = [
+const marks: readonly (readonly [number, string])[] = [
   [0.5, 'p50'],
   [0.9, 'p90'],
+  [0.95, 'p95'],
   [0.99, 'p99'],
   [0.999, 'p99.9'],
   [1, 'max'],
@@ -35,7 +36,9 @@ export function linesChart(id: string, title: string, figures: readonly Figure[]
       )
       .toSorted(([one], [other]) => one - other),
   }));
-  const places = [...new Set(curves.flatMap(({ points }) => points.map(([x]) => x)))].toSorted((a, b) => a - b);
+  const places = [...new Set(curves.flatMap(({ points }) => points.map(([x]) => x)))].toSorted(
+    (a, b) => a - b,
+  );
   const [least = 0] = places;
   return {
     id,
@@ -56,11 +59,14 @@ export function linesChart(id: string, title: string, figures: readonly Figure[]
 
 /** Lags of one id; the axis gives each further nine the same room, as it is the tail that matters. */
 export function percentilesChart(id: string, distributions: readonly Distribution[], width: number): Chart {
-  const curves = distributions.map(({ peer, points }) => ({ peer, points: points.map(([x, y]) => [x, y] as const) }));
+  const curves = distributions.map(({ peer, points }) => ({
+    peer,
+    points: points.map(([x, y]) => [x, y] as const),
+  }));
   const shares = curves.flatMap(({ points }) => points.map(([share]) => share)).filter((share) => share < 1);
-  const end = nines(Math.max(0.9, ...shares)) + 0.4;
+  const end = nines(Math.max(0.9, ...shares)) + 0.6;
   const place = (share: number) => (share >= 1 ? end : nines(share));
-  const shown = marks.filter(([share]) => share >= 1 || nines(share) <= end - 0.35);
+  const shown = marksOf(distributions);
   return {
     id,
     title: `${distributions[0]?.label ?? ''}, ms`,
@@ -75,17 +81,21 @@ export function percentilesChart(id: string, distributions: readonly Distributio
         max: end,
         name: 'share of the rows',
         places: shown.map(([share]) => place(share)),
-        format: (value) =>
-          shown.find(([share]) => Math.abs(place(share) - value) < 1e-6)?.[1] ?? '',
+        format: (value) => shown.find(([share]) => Math.abs(place(share) - value) < 1e-6)?.[1] ?? '',
       },
       false,
     ),
   };
 }
 
-/** The lag that `share` of the rows stay within, as far as the sample tells. */
+/** Those of the marks that a sample has. */
+export function marksOf(distributions: readonly Distribution[]): typeof marks {
+  return marks.filter(([share]) => distributions.some((each) => lagAt(each, share) !== null));
+}
+
+/** The lag that `share` of the rows stay within; null where the sample does not say, rather than a greater share's. */
 export function lagAt({ points }: Distribution, share: number): number | null {
-  return points.find(([each]) => each >= share - 1e-9)?.[1] ?? null;
+  return points.find(([each]) => Math.abs(each - share) < 1e-9)?.[1] ?? null;
 }
 
 function nines(share: number): number {
@@ -104,7 +114,10 @@ interface Across {
 function curvesOption(curves: readonly Curve[], across: Across, dots = true): EChartsOption {
   const heights = curves.flatMap(({ points }) => points.map(([, y]) => y));
   const logarithmic = Math.min(...heights) > 0 && Math.max(...heights) / Math.min(...heights) > largeSpread;
-  const axis = { axisLabel: { color: faint, formatter: formatShort }, splitLine: { lineStyle: { color: line } } };
+  const axis = {
+    axisLabel: { color: faint, formatter: formatShort },
+    splitLine: { lineStyle: { color: line } },
+  };
   const places = [...across.places];
   return {
     grid: { left: 46, right: 10 + Math.max(...curves.map(({ peer }) => widthOf(peer))), top: 12, bottom: 44 },
@@ -121,9 +134,7 @@ function curvesOption(curves: readonly Curve[], across: Across, dots = true): EC
       axisLabel: { color: faint, customValues: places, formatter: across.format, hideOverlap: true },
       splitLine: { show: false },
     },
-    yAxis: logarithmic
-      ? { type: 'log', ...axis }
-      : { type: 'value', min: 0, splitNumber: 4, ...axis },
+    yAxis: logarithmic ? { type: 'log', ...axis } : { type: 'value', min: 0, splitNumber: 4, ...axis },
     series: curves.map(({ peer, points }): SeriesOption => {
       const { color, dash, symbol } = lookOf(peer);
       return {

@@ -35,7 +35,12 @@ function machine({ measuredAt, machine }: BenchResult): Markup {
     ['measured', formatDate(measuredAt)],
     ['machine', `${machine.cores} cores, ${machine.memoryGigabytes} GB, ${machine.platform}`],
     ['versions', `SNK ${machine.snk}, PostgreSQL ${machine.postgres}, Node ${machine.node}`],
-    ['settings of all servers', Object.entries(machine.settings).map(([name, value]) => `${name} = ${value}`).join(', ')],
+    [
+      'settings of all servers',
+      Object.entries(machine.settings)
+        .map(([name, value]) => `${name} = ${value}`)
+        .join(', '),
+    ],
   ] as const;
   return markup`<dl>${rows.map(([name, value]) => markup`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`;
 }
@@ -45,11 +50,18 @@ function suiteSection(suite: SuiteResult): Markup {
   const id = `suite-${slug(name)}`;
   const charts = chartsOf(suite);
   return markup`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${name}</h2><p>${title}</p>
+${figures.length + distributions.length === 0 ? markup`<p class="quiet">Nothing was measured.</p>` : ''}
 ${charts.length === 0 ? '' : markup`<div class="charts">${charts.map((chart) => figure(chart))}</div>`}
 ${figures.length === 0 ? '' : figuresTable(name, figures)}
 ${distributions.length === 0 ? '' : percentilesTable(name, distributions)}
-${list('Skipped', skipped.map(({ peer, why }) => markup`<strong>${peer}</strong>: ${why}`))}
-${list('Notes', notes.map((note) => markup`${note}`))}</section>`;
+${list(
+  'Skipped',
+  skipped.map(({ peer, why }) => markup`<strong>${peer}</strong>: ${why}`),
+)}
+${list(
+  'Notes',
+  notes.map((note) => markup`${note}`),
+)}</section>`;
 }
 
 function figure(chart: Chart): Markup {

@@ -32,20 +32,22 @@ figure { margin: 0; min-width: 0; max-width: 460px; }
 figcaption { font-weight: 600; font-size: 0.9rem; line-height: 1.3; margin-bottom: 6px; }
 figcaption .quiet { font-weight: 400; }
 svg { display: block; width: 100%; height: auto; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; max-width: 780px; }
 table { border-collapse: collapse; width: 100%; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--faint); padding: 4px 0; }
 th, td { padding: 4px 12px 4px 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); overflow-wrap: normal; }
-th:last-child, td:last-child { padding-right: 0; }
+th.number, td.number { text-align: right; }
 th { font-weight: 600; }
 .number { text-align: right; white-space: nowrap; }
 tbody th[scope='rowgroup'] { padding-top: 14px; overflow-wrap: anywhere; }
-tbody th[scope='row'] { font-weight: 400; overflow-wrap: anywhere; }
+tbody th[scope='row'] { font-weight: 400; }
+.goals th[scope='row'] { width: 55%; }
 .met, .unmet, .unknown { font-weight: 600; white-space: nowrap; }
 .met { color: var(--met); } .unmet { color: var(--unmet); } .unknown { color: var(--faint); }
 summary { cursor: pointer; margin-top: 12px; }
 @media (max-width: 480px) {
   header, main { padding: 10px; } section { padding: 12px; }
   dl { grid-template-columns: 1fr; } dd { margin-bottom: 6px; }
-  th, td { padding-right: 8px; }
+  th, td { padding-right: 8px; } td.number { font-size: 0.85rem; }
+  .goals td:last-child { white-space: normal; }
 }`;

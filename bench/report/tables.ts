@@ -2,6 +2,7 @@
 import type { BenchResult, Distribution, Figure, Goal } from '../result.ts';
 import { groupBy } from './charts.ts';
 import {
+  formatGoal,
   formatLabel,
   formatMeasured,
   formatNumber,
@@ -10,7 +11,7 @@ import {
   formatWanted,
   isMeasured,
 } from './format.ts';
-import { lagAt, marks } from './lines.ts';
+import { lagAt, marksOf } from './lines.ts';
 import { markup, type Markup } from './markup.ts';
 
 export function goalsSection({ suites, quick }: BenchResult): Markup {
@@ -36,11 +37,14 @@ ${groups.map((group) => figureRows(group))}`,
 
 export function percentilesTable(title: string, distributions: readonly Distribution[]): Markup {
   const groups = [...groupBy(distributions, ({ id }) => id).values()];
+  const marks = marksOf(distributions);
   return markup`<details><summary>Percentiles as a table</summary>${scrolling(
     `Percentiles of ${title}`,
     markup`<caption>Milliseconds, on this machine.</caption><thead><tr><th scope="col">peer</th>${marks.map(([, name]) => markup`<th scope="col" class="number">${name}</th>`)}</tr></thead>
 ${groups.map(
-  (group) => markup`<tbody><tr><th scope="rowgroup" colspan="${marks.length + 1}">${group[0]?.label ?? ''}</th></tr>
+  (
+    group,
+  ) => markup`<tbody><tr><th scope="rowgroup" colspan="${marks.length + 1}">${group[0]?.label ?? ''}</th></tr>
 ${group.map((each) => markup`<tr><th scope="row">${each.peer}</th>${marks.map(([share]) => markup`<td class="number">${formatNumber(lagAt(each, share))}</td>`)}</tr>`)}</tbody>`,
 )}`,
   )}</details>`;
@@ -54,8 +58,9 @@ ${suites
   .filter(({ goals }) => goals.length > 0)
   .map(
     ({ name, goals }) => markup`<tbody><tr><th scope="rowgroup" colspan="4">${name}</th></tr>
-${goals.map((goal) => markup`<tr><th scope="row">${goal.label}</th><td class="number">${formatWanted(goal)}</td><td class="number">${formatMeasured(goal)}</td>${verdict(goal)}</tr>`)}</tbody>`,
+${goals.map((goal) => markup`<tr><th scope="row">${formatGoal(goal, name)}</th><td class="number">${formatWanted(goal)}</td><td class="number">${formatMeasured(goal)}</td>${verdict(goal)}</tr>`)}</tbody>`,
   )}`,
+    'goals',
   );
 }
 
@@ -80,6 +85,6 @@ ${group.map((figure) => markup`<tr><th scope="row">${figure.peer}</th><td class=
 }
 
 /** Where a table is too wide it scrolls, not the page; the keyboard must be able to as well. */
-function scrolling(name: string, rows: Markup): Markup {
-  return markup`<div class="scroll" role="region" tabindex="0" aria-label="${name}"><table>${rows}</table></div>`;
+function scrolling(name: string, rows: Markup, kind = 'figures'): Markup {
+  return markup`<div class="scroll" role="region" tabindex="0" aria-label="${name}"><table class="${kind}">${rows}</table></div>`;
 }

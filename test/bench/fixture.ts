@@ -46,11 +46,25 @@ function flood(): SuiteResult {
       ...each('flood.memory', 'memory of the sync process', 'MB', null, { snk: [123.4, 121.2, 125.6] }),
     ],
     distributions: [
-      distribution('logical', [[0, 1], [0.5, 12], [0.9, 44], [0.99, 112], [0.999, 444], [1, 999]]),
-      distribution('snk', [[0, 2], [0.5, 21], [0.9, 33], [0.99, 88], [0.999, 222], [1, 333]]),
+      distribution('logical', [
+        [0, 1],
+        [0.5, 12],
+        [0.9, 44],
+        [0.99, 112],
+        [0.999, 444],
+        [1, 999],
+      ]),
+      distribution('snk', [
+        [0, 2],
+        [0.5, 21],
+        [0.9, 33],
+        [0.99, 88],
+        [0.999, 222],
+        [1, 333],
+      ]),
     ],
     goals: [
-      goal('flood.rate', 'writers beside SNK ÷ beside logical', '>=', 1, '', 0.9999),
+      goal('flood.rate', 'flood: writers beside SNK ÷ beside logical', '>=', 1, '', 0.9999),
       goal('flood.synced', 'synced at the last commit', '>=', 99.5, '%', 99.97),
       goal('flood.drain', 'drain after it', '<=', 100, 'ms', 123),
       goal('flood.cpu', 'CPU per million rows ÷ logical', '<=', 1, '', null),
@@ -65,8 +79,14 @@ function lag(): SuiteResult {
     name: 'lag',
     title: 'Single rows, made up',
     figures: [20, 200, 2000].flatMap((rate, index) => [
-      ...each(`lag.p50.${rate}`, `lag p50 at ${rate}/s`, 'ms', 'logical', { logical: [3 + index, 3.3, 3.6], snk: [4 + index, 4.4, 4.8] }),
-      ...each(`lag.p99.${rate}`, `lag p99 at ${rate}/s`, 'ms', 'logical', { logical: [33, 33.3, 36], snk: [5, 5.5 + index, 6.6] }),
+      ...each(`lag.${rate}.p50`, `lag p50 at ${rate}/s`, 'ms', 'logical', {
+        logical: [3 + index, 3.3, 3.6],
+        snk: [4 + index, 4.4, 4.8],
+      }),
+      ...each(`lag.${rate}.p99`, `lag p99 at ${rate}/s`, 'ms', 'logical', {
+        logical: [33, 33.3, 36],
+        snk: [5, 5.5 + index, 6.6],
+      }),
     ]),
     distributions: [],
     goals: [goal('lag.p99', 'p99 at 20/s ÷ logical', '<=', 1, '', 0.165)],
@@ -79,7 +99,7 @@ function writers(): SuiteResult {
   return {
     name: 'writers',
     title: 'Eight clients, made up',
-    figures: each('writers.insert', 'single-row inserts', 'tps', 'bare', {
+    figures: each('writers.inserts', 'single-row inserts', 'tps', 'bare', {
       bare: [8888, 9999, 7777],
       logical: [7777, 8888, 6666],
       snk: [8080, 7070, 9090],
@@ -122,7 +142,15 @@ function growth(): SuiteResult {
 }
 
 function empty(): SuiteResult {
-  return { name: 'first copy', title: 'Nothing came of it', figures: [], distributions: [], goals: [], skipped: [], notes: [] };
+  return {
+    name: 'first copy',
+    title: 'Nothing came of it',
+    figures: [],
+    distributions: [],
+    goals: [],
+    skipped: [],
+    notes: [],
+  };
 }
 
 function each(
@@ -132,7 +160,13 @@ function each(
   baseline: string | null,
   peers: Readonly<Record<string, readonly number[]>>,
 ): SuiteResult['figures'] {
-  const measured = Object.entries(peers).map(([peer, values]): Measured => ({ id, label, unit, peer, values }));
+  const measured = Object.entries(peers).map(([peer, values]): Measured => ({
+    id,
+    label,
+    unit,
+    peer,
+    values,
+  }));
   return toFigures(measured, baseline);
 }
 
