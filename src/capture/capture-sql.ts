@@ -7,8 +7,11 @@ import { quoteLiteral } from '../db/sql.ts';
 /** Keys of one log row at the most: a reader's page is cut between log rows. */
 export const keysPerLogRow = 1000;
 
-/** The advisory lock that a sleeping reader holds; ('snk' as a number, 1). See link/doorbell.ts. */
-export const doorbellLock = { space: 0x736e6b, id: 1 } as const;
+/**
+ * The advisory locks of a sleeping reader; the space is 'snk' as a number. `quiet` is held while no writer is in flight,
+ * `beside` while one stays in flight and others are to ring nevertheless. See link/doorbell.ts.
+ */
+export const doorbellLock = { space: 0x736e6b, quiet: 1, beside: 2 } as const;
 export const doorbellChannel = 'snk_doorbell';
 
 /** Types whose text does not depend on a setting of the writer's session. */
@@ -70,12 +73,19 @@ const skipEngineWrites = `
   end if;`;
 
 /**
- * A lock that is not to be had means that the reader sleeps and must be rung. Where transactions can be prepared
- * nothing is sent, since PREPARE TRANSACTION refuses after NOTIFY: the reader polls there.
+ * A lock that is not to be had means that a reader sleeps and must be rung. The first is kept until the transaction's
+ * end, which tells the reader of a writer in flight; the second is given back at once, or whoever keeps a transaction
+ * open would hold it too, and no reader could sleep beside that one. Where transactions can be prepared nothing is
+ * sent, since PREPARE TRANSACTION refuses after NOTIFY: the reader polls there.
  */
 const ring = `
-  if not pg_try_advisory_xact_lock_shared(${doorbellLock.space}, ${doorbellLock.id})
-     and current_setting('max_prepared_transactions') = '0' then
+  if pg_try_advisory_xact_lock_shared(${doorbellLock.space}, ${doorbellLock.quiet}) then
+    if pg_try_advisory_lock_shared(${doorbellLock.space}, ${doorbellLock.beside}) then
+      perform pg_advisory_unlock_shared(${doorbellLock.space}, ${doorbellLock.beside});
+      return null;
+    end if;
+  end if;
+  if current_setting('max_prepared_transactions') = '0' then
     perform pg_notify(${quoteLiteral(doorbellChannel)}, '');
   end if;
   return null;`;

@@ -52,7 +52,7 @@ describe.skipIf(serverSource().kind !== 'embedded')(
       expect(await a.query(locks)).toEqual([]);
       // nor is one that somebody armed in spite of that
       const holder = await a.connect();
-      await holder.query('select pg_advisory_lock($1, $2)', [doorbellLock.space, doorbellLock.id]);
+      await holder.query('select pg_advisory_lock($1, $2)', [doorbellLock.space, doorbellLock.quiet]);
       const writer = await a.connect();
       await writer.query('begin');
       await writer.query(`insert into record values (gen_random_uuid(), 'x')`);

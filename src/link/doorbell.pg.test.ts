@@ -89,6 +89,27 @@ describe('the doorbell', () => {
     }
   });
 
+  test('set beside a writer that stays in flight rings when another commits, and is then silent', async () => {
+    const rig = await linkRig();
+    const doorbell = await doorbellOf(rig);
+    const rung = await listener(rig);
+    const held = await writer(rig);
+    await held.query(`begin; ${insert}`);
+    expect(await doorbell.arm()).toBe(false);
+    expect(await Promise.all([doorbell.armBeside(), doorbell.armBeside()])).toEqual([true, true]);
+    const sleeping = doorbell.sleep(never, noSignal);
+    await rig.a.query(insert);
+    expect(await sleeping).toBe(true);
+    await rig.a.query(insert); // the sleeper is awake now
+    expect(await rung()).toBe(1);
+    // again, as often as it sleeps, and still beside the same writer
+    expect(await doorbell.armBeside()).toBe(true);
+    const again = doorbell.sleep(never, noSignal);
+    await held.query(insert);
+    await held.query('commit');
+    expect(await again).toBe(true);
+  });
+
   test('sends nothing while readers are awake', async () => {
     const rig = await linkRig();
     await doorbellOf(rig);

@@ -5,16 +5,27 @@
  * transaction: granted means that somebody reads anyway; refused means that the reader sleeps, and only then a
  * NOTIFY is sent, which would otherwise serialise all commits. A reader that is refused knows of a writer in flight
  * and polls; one that is granted looks once more, since a commit may have come between, and only then sleeps.
+ *
+ * Where one writer stays in flight the reader takes a second lock, which triggers try and give back at once: all who
+ * write from then on ring. Those who wrote before do not, so the reader still looks now and then.
  */
 import { doorbellChannel, doorbellLock } from '../capture/capture-sql.ts';
 import type { MikroORM } from '../db/orm.ts';
+import { prepared } from '../db/prepared.ts';
 import { NodeSession } from './node-session.ts';
+
+const lockText = prepared(
+  `select case when current_setting('max_prepared_transactions') = '0' then pg_try_advisory_lock($1::integer, $2::integer) end as ok`,
+);
+const unlockText = prepared('select pg_advisory_unlock($1::integer, $2::integer) as ok');
 
 export class Doorbell {
   readonly session: NodeSession;
   #epoch = 0;
   #armed = false;
+  #armedBeside = false;
   #arming: Promise<boolean> | null = null;
+  #armingBeside: Promise<boolean> | null = null;
   readonly #sleepers = new Set<() => void>();
 
   constructor(orm: MikroORM) {
@@ -23,6 +34,7 @@ export class Doorbell {
       onUp: () => this.#wake(),
       onDown: () => {
         this.#armed = false;
+        this.#armedBeside = false;
         this.#wake();
       },
       onNotification: () => this.#rung(),
@@ -44,19 +56,34 @@ export class Doorbell {
   }
 
   async #tryArm(): Promise<boolean> {
-    const granted = await this.session.ask(
-      `select case when current_setting('max_prepared_transactions') = '0' then pg_try_advisory_lock($1::integer, $2::integer) end as ok`,
-      [doorbellLock.space, doorbellLock.id],
-    );
-    if (!granted) return false;
+    if (!(await this.#lock('quiet'))) return false;
     this.#epoch += 1;
     this.#armed = true;
     return true;
   }
 
+  /** True when all who write from now on ring, although somebody is in flight who will not. */
+  async armBeside(): Promise<boolean> {
+    if (this.#armedBeside) return true;
+    this.#armingBeside ??= this.#tryArmBeside().finally(() => {
+      this.#armingBeside = null;
+    });
+    return await this.#armingBeside;
+  }
+
+  async #tryArmBeside(): Promise<boolean> {
+    const granted = await this.#lock('beside');
+    this.#armedBeside = granted;
+    return granted;
+  }
+
+  async #lock(which: 'quiet' | 'beside'): Promise<boolean> {
+    return await this.session.ask(lockText, [doorbellLock.space, doorbellLock[which]]);
+  }
+
   /** Resolves when woken (true), after `timeout` milliseconds, or on the signal (false). */
   async sleep(timeout: number, signal: AbortSignal): Promise<boolean> {
-    if (!this.#armed || signal.aborted) return true;
+    if (!(this.#armed || this.#armedBeside) || signal.aborted) return true;
     return await new Promise<boolean>((resolve) => {
       const end = (woken: boolean): void => {
         clearTimeout(timer);
@@ -73,14 +100,15 @@ export class Doorbell {
   }
 
   #rung(): void {
-    if (this.#armed) {
-      this.#armed = false;
-      void this.session.ask('select pg_advisory_unlock($1::integer, $2::integer) as ok', [
-        doorbellLock.space,
-        doorbellLock.id,
-      ]);
-    }
+    if (this.#armed) this.#unlock('quiet');
+    if (this.#armedBeside) this.#unlock('beside');
+    this.#armed = false;
+    this.#armedBeside = false;
     this.#wake();
+  }
+
+  #unlock(which: 'quiet' | 'beside'): void {
+    void this.session.ask(unlockText, [doorbellLock.space, doorbellLock[which]]);
   }
 
   #wake(): void {

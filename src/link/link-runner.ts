@@ -18,6 +18,11 @@ export const pace = {
   slowPoll: 2_000,
   /** Polls while a writer is in flight grow from the first to the second. */
   busyPoll: [2, 25],
+  /** A writer that is in flight for so long is slept beside; those who wrote before it was are looked for this often. */
+  besideAfter: 100,
+  besidePoll: 25,
+  /** How long one sleep lasts, without a word, before the link is drained as a whole. */
+  sleep: 30_000,
   /** Polls where no doorbell can ring grow to this. */
   blindPoll: 600,
   /** The source is told how far the target is, and the logs are purged, no more often than this. */
@@ -43,6 +48,8 @@ export class LinkRunner {
   #drain: DrainState = freshState;
   #state: LinkState = 'waiting';
   #poll = 0;
+  /** Since when a writer has been in flight whenever the doorbell was to be armed. */
+  #refusedSince: number | null = null;
   #tidiedAt = 0;
   #failedAt: number | null = null;
   #hasWorked = false;
@@ -84,9 +91,10 @@ export class LinkRunner {
     if (report.windows + report.rows > 0) this.#poll = 0;
     if (this.#drain.untidy && this.#untilTidy() <= 0) await this.#tidy();
     if (!report.drained || signal.aborted) return;
-    if (!(await doorbell.arm())) await this.#pollAgain(signal);
+    if (!(await doorbell.arm())) return await this.#pollAgain(signal);
+    this.#refusedSince = null;
     // A commit may have come between the last look and the arming.
-    else if (await this.#somethingWaits()) this.#expect();
+    if (await this.#somethingWaits()) this.#expect();
     else await this.#sleep(signal);
   }
 
@@ -96,18 +104,38 @@ export class LinkRunner {
     if (this.#drain.untidy) {
       if (await doorbell.sleep(Math.max(1, this.#untilTidy()), signal)) return this.#expect();
       if (!signal.aborted) await this.#tidy();
-    } else if (await doorbell.sleep(pace.slowPoll, signal)) this.#expect();
+      return;
+    }
+    const until = Date.now() + pace.sleep;
+    while (Date.now() < until && !signal.aborted) {
+      if ((await doorbell.sleep(pace.slowPoll, signal)) || (await this.#somethingWaits()))
+        return this.#expect();
+    }
   }
 
   /** A writer is in flight: ask again soon, and more seldom the longer it takes. */
   async #pollAgain(signal: AbortSignal): Promise<void> {
     const [first, last] = pace.busyPoll;
-    const most = this.#options.doorbell.session.isUp ? last : pace.blindPoll;
+    const { doorbell } = this.#options;
+    const most = doorbell.session.isUp ? last : pace.blindPoll;
+    this.#refusedSince ??= Date.now();
     do {
       this.#poll = Math.min(most, Math.max(first, this.#poll * 1.5));
       await pause(this.#poll, signal);
       if (await this.#somethingWaits()) return this.#expect();
+      const lasts = Date.now() - this.#refusedSince > pace.besideAfter;
+      if (lasts && (await doorbell.armBeside())) return await this.#sleepBeside(signal);
     } while (!signal.aborted && this.#poll < most);
+  }
+
+  /** One writer stays in flight; the others ring, but for those who wrote before the bell was set. */
+  async #sleepBeside(signal: AbortSignal): Promise<void> {
+    const { doorbell } = this.#options;
+    const until = Date.now() + pace.tidy;
+    do {
+      if (await this.#somethingWaits()) return this.#expect();
+      if (await doorbell.sleep(pace.besidePoll, signal)) return this.#expect();
+    } while (Date.now() < until && !signal.aborted && !(await doorbell.arm()));
   }
 
   /** Asked on the doorbell's own session: a task of the pool would cost more than the answer. */
