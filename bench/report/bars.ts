@@ -10,6 +10,7 @@ const row = 27;
 /** Figures of one id (and one x). */
 export function barsChart(id: string, figures: readonly Figure[], width: number): Chart {
   const [first] = figures;
+  const unit = first?.unit ?? '';
   const values = figures.map((figure) => toWords(figure));
   const left = 12 + Math.min(120, Math.max(...figures.map(({ peer }) => widthOf(peer))));
   const right = 14 + Math.max(...values.map((words) => widthOf(words)));
@@ -24,6 +25,7 @@ export function barsChart(id: string, figures: readonly Figure[], width: number)
       xAxis: {
         type: 'value',
         min: 0,
+        max: ({ max }) => (unit === '%' && max > 50 && max <= 100 ? 100 : null),
         splitNumber: 3,
         axisLabel: { color: faint, formatter: formatShort, hideOverlap: true, margin: 6 },
         splitLine: { lineStyle: { color: line } },
@@ -51,7 +53,7 @@ export function barsChart(id: string, figures: readonly Figure[], width: number)
           z: 3,
           // Nothing but the axis reads these: it must reach the greatest round, not the greatest median.
           encode: { x: [0, 1], y: 2 },
-          data: figures.map(({ min, max }, index) => [min, max, index]),
+          data: figures.flatMap(({ min, max }, index) => (max > min ? [[min, max, index]] : [])),
           renderItem: whisker,
         },
       ],

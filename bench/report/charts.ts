@@ -12,9 +12,11 @@ export function chartsOf(suite: SuiteResult): Chart[] {
   const { name, figures, distributions } = suite;
   const measured = figures.filter(({ median }) => isMeasured(median));
   const lines = [...groupBy(measured.filter(isOnCurve), quantityOf).values()].filter(hasSeveralPlaces);
+  // The curve shows these two; p50 and p99 are bars as well, for their rounds.
+  const curved = new Set(distributions.filter(hasPoints).flatMap(({ id }) => [`${id}.p95`, `${id}.max`]));
   const drawn = new Set(lines.flat());
   const bars = groupBy(
-    measured.filter((figure) => !drawn.has(figure)),
+    measured.filter((figure) => !drawn.has(figure) && !curved.has(figure.id)),
     ({ id, x }) => `${id} ${x?.value ?? ''}`,
   );
   return [

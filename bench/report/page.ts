@@ -25,7 +25,7 @@ ${introduction(result)}${machine(result)}
 
 function introduction({ quick, rounds, seconds }: BenchResult): Markup {
   const length = seconds >= 90 ? `${Math.round(seconds / 60)} minutes` : `${Math.round(seconds)} s`;
-  return markup`<p>${quick ? 'A quick run' : 'A full run'} of ${rounds} rounds in ${length}. The peers took turns in each round, on servers with the
+  return markup`<p>${quick ? 'A quick run' : 'A full run'} of ${rounds === 1 ? 'one round' : `${rounds} rounds`} in ${length}. The peers took turns in each round, on servers with the
 same settings. Bars are medians, whiskers go from the least round to the greatest. The load and the servers ran on this one machine:
 <strong>compare the ratios; times and rates are this machine's.</strong></p>`;
 }
@@ -34,7 +34,10 @@ function machine({ measuredAt, machine }: BenchResult): Markup {
   const rows = [
     ['measured', formatDate(measuredAt)],
     ['machine', `${machine.cores} cores, ${machine.memoryGigabytes} GB, ${machine.platform}`],
-    ['versions', `SNK ${machine.snk}, PostgreSQL ${machine.postgres}, Node ${machine.node}`],
+    [
+      'versions',
+      `SNK ${machine.snk}, PostgreSQL ${machine.postgres}, Node ${machine.node.replace(/^v/, '')}`,
+    ],
     [
       'settings of all servers',
       Object.entries(machine.settings)

@@ -37,8 +37,8 @@ export function toSection(result: BenchResult): string {
 function introduction({ measuredAt, machine, rounds, quick }: BenchResult): string {
   const { cores, memoryGigabytes, platform, node, postgres, snk } = machine;
   const words = [
-    `Measured by \`npm run bench${quick ? ' -- --quick' : ''}\` on ${formatDate(measuredAt)}: SNK ${snk}, PostgreSQL ${postgres}, Node ${node}, on`,
-    `${cores} cores and ${memoryGigabytes} GB (${platform}) that also ran the servers and the load; medians of ${rounds} rounds in which the peers`,
+    `Measured by \`npm run bench${quick ? ' -- --quick' : ''}\` on ${formatDate(measuredAt)}: SNK ${snk}, PostgreSQL ${postgres}, Node ${node.replace(/^v/, '')}, on`,
+    `${cores} cores and ${memoryGigabytes} GB (${platform}) that also ran the servers and the load; medians of ${rounds === 1 ? 'one round' : `${rounds} rounds`} in which the peers`,
     'took turns. Read the ratios: the times are this machine’s.',
   ];
   return words.map((each) => escape(each)).join('\n');

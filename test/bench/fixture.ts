@@ -43,6 +43,7 @@ function flood(): SuiteResult {
       }),
       ...each('flood.lag.p50', 'lag p50', 'ms', 'logical', { logical: [11, 12, 13], snk: [22, 21, 20] }),
       ...each('flood.lag.p99', 'lag p99', 'ms', 'logical', { logical: [111, 112, 113], snk: [88, 99, 66] }),
+      ...each('flood.lag.max', 'lag max', 'ms', 'logical', { logical: [999], snk: [333] }),
       ...each('flood.memory', 'memory of the sync process', 'MB', null, { snk: [123.4, 121.2, 125.6] }),
     ],
     distributions: [
