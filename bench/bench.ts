@@ -1,33 +1,97 @@
-/** `npm run bench [-- NAME…] [--quick]`: sync lag and throughput of SNK, as ratios within one run. */
+/** `npm run bench [-- NAME…] [--quick] [--full] [--rounds N]`: sync lag and throughput, beside what users would pick instead. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism, platform, release, totalmem } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { openPair } from './pair.ts';
-import { flood } from './flood.ts';
-import { idle } from './idle.ts';
-import { lag } from './lag.ts';
+import { openPair, settings } from './pair.ts';
+import type { BenchResult, SuiteResult } from './result.ts';
+import type { Context, Suite } from './suite.ts';
+import { backlog } from './suites/backlog.ts';
+import { flood } from './suites/flood.ts';
+import { hold } from './suites/hold.ts';
+import { idle } from './suites/idle.ts';
+import { lag } from './suites/lag.ts';
+import { writers } from './suites/writers.ts';
+import { worstMemory } from './worst-memory.ts';
 
-const suites = { flood, lag, idle };
-type SuiteName = keyof typeof suites;
+const suites: readonly Suite[] = [flood, lag, writers, idle, hold, backlog];
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: 'boolean' } },
+  options: { quick: { type: 'boolean' }, full: { type: 'boolean' }, rounds: { type: 'string' } },
 });
-const unknown = positionals.filter((name) => !(name in suites));
-if (unknown.length > 0) {
+const rounds = Number(values.rounds ?? (values.quick === true ? 1 : 3));
+const unknown = positionals.filter((name) => !suites.some((suite) => suite.name === name));
+if (unknown.length > 0 || !Number.isInteger(rounds) || rounds < 1) {
   process.stderr.write(
-    `there is no suite ${unknown.join(', ')}; there are ${Object.keys(suites).join(', ')}\n`,
+    unknown.length > 0
+      ? `there is no suite ${unknown.join(', ')}; there are ${suites.map((suite) => suite.name).join(', ')}\n`
+      : '--rounds wants a whole number from 1\n',
   );
   process.exit(2);
 }
-const chosen = (positionals.length > 0 ? positionals : Object.keys(suites)) as SuiteName[];
+const chosen = suites.filter((suite) => positionals.length === 0 || positionals.includes(suite.name));
 
+const started = Date.now();
 const pair = await openPair();
 try {
-  for (const name of chosen) {
-    process.stdout.write(`${name}\n`);
-    for (const line of await suites[name](pair, { quick: values.quick === true }))
-      process.stdout.write(`  ${line}\n`);
+  const context: Context = {
+    pair,
+    rounds,
+    quick: values.quick === true,
+    full: values.full === true,
+    say: (line) => process.stdout.write(`  ${line}\n`),
+  };
+  const results: SuiteResult[] = [];
+  for (const suite of chosen) {
+    const since = Date.now();
+    process.stdout.write(`${suite.name}\n`);
+    const result = await suite.run(context);
+    results.push(result);
+    tellSuite(result);
+    process.stdout.write(`  (${((Date.now() - since) / 1_000).toFixed(0)} s)\n`);
   }
+  const memory = worstMemory(results);
+  if (memory !== null) {
+    process.stdout.write(`${memory.name}\n`);
+    results.push(memory);
+    tellSuite(memory);
+  }
+  const result: BenchResult = {
+    measuredAt: new Date(started).toISOString(),
+    quick: context.quick,
+    rounds,
+    seconds: Math.round((Date.now() - started) / 1_000),
+    machine: machine(pair.version),
+    suites: results,
+  };
+  const folder = fileURLToPath(new URL('results/', import.meta.url));
+  mkdirSync(folder, { recursive: true });
+  const name = positionals.length === 0 ? 'latest' : chosen.map((suite) => suite.name).join('-');
+  writeFileSync(`${folder}${name}.json`, `${JSON.stringify(result, null, 2)}\n`);
+  process.stdout.write(`bench/results/${name}.json, ${result.seconds} s\n`);
 } finally {
   await pair.close();
+}
+
+function tellSuite({ goals, skipped }: SuiteResult): void {
+  for (const { peer, why } of skipped) process.stdout.write(`  skipped ${peer}: ${why}\n`);
+  for (const { label, wanted, unit, measured, met } of goals) {
+    const found = measured === null ? 'not measured' : `${Number(measured.toPrecision(3))} ${unit}`;
+    const mark = met === null ? '?' : met ? '✓' : '✗';
+    process.stdout.write(`  ${mark} ${label}: ${found} (wanted ${wanted.sign} ${wanted.value})\n`);
+  }
+}
+
+function machine(postgres: string): BenchResult['machine'] {
+  const file = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return {
+    cores: availableParallelism(),
+    memoryGigabytes: Math.round(totalmem() / 2 ** 30),
+    platform: `${platform()} ${release()}`,
+    node: process.version,
+    postgres,
+    snk: (JSON.parse(file) as { version: string }).version,
+    settings,
+  };
 }

@@ -1,140 +1,102 @@
-/** Two embedded servers with `public.record`, and SNK and TST beside them as processes, as users run them. */
-import { spawn, type ChildProcess } from 'node:child_process';
+/** Two throw-away servers with the same settings for every peer, `public.record` in both, and TST beside them. */
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { Pool } from 'pg';
-import { parseConfig } from '../src/config/config.ts';
+import { createInterface } from 'node:readline';
+import { Client, Pool } from 'pg';
 import { EmbeddedServer } from '../src/dev/embedded-server.ts';
-import { Snk } from '../src/snk.ts';
+import { cpuSeconds, runNode } from './processes.ts';
+
+/** As somebody would have them who can choose between all peers; logical replication wants its WAL level. */
+export const settings = {
+  wal_level: 'logical',
+  fsync: 'on',
+  synchronous_commit: 'on',
+  shared_buffers: '1GB',
+  max_wal_size: '16GB',
+  checkpoint_timeout: '30min',
+  max_wal_senders: '10',
+  max_replication_slots: '10',
+  max_connections: '100',
+} as const;
 
 export interface TstReport {
   readonly rows: number;
-  readonly seconds: number;
   readonly rowsPerSecond: number;
   readonly lastCommitAt: string;
 }
 
+export type Side = 'a' | 'b';
+export const sides: readonly Side[] = ['a', 'b'];
+
 export interface Pair {
-  readonly a: Pool;
-  readonly b: Pool;
-  readonly snk: Snk;
-  /** Starts `snk run` and resolves when both links are live; ends it with the function it gives. */
-  readonly start: () => Promise<{ readonly pid: number; readonly stop: () => Promise<void> }>;
-  /** Takes SNK out and empties the tables: as if it had never been there. */
-  readonly reset: () => Promise<void>;
+  readonly folder: string;
+  readonly urls: Readonly<Record<Side, string>>;
+  readonly pools: Readonly<Record<Side, Pool>>;
+  /** For the programs that read SNK_A_URL and SNK_B_URL. */
+  readonly env: NodeJS.ProcessEnv;
+  /** A connection of its own, which the caller ends. */
+  readonly connect: (side: Side, database?: string) => Promise<Client>;
+  /** Runs on both sides at once. */
+  readonly both: (text: string) => Promise<void>;
+  /** Resolves as soon as TST says that it is done, which is at its last commit. */
   readonly tst: (args: readonly string[]) => Promise<TstReport>;
-  /** CPU seconds so far of the servers and of the given process. */
-  readonly cpuSeconds: (pid?: number) => number;
+  /** CPU seconds so far of both servers and of the given processes. */
+  readonly cpu: (pids: readonly number[]) => number;
+  readonly version: string;
   readonly close: () => Promise<void>;
 }
 
-const create = 'create table if not exists public.record (uuid uuid primary key, text text not null)';
-
 export async function openPair(): Promise<Pair> {
   const folder = mkdtempSync(join(tmpdir(), 'snk-bench-'));
-  chmodSync(folder, 0o755);
-  const servers = await Promise.all([0, 1].map(async () => await EmbeddedServer.create({ dir: folder })));
-  await Promise.all(servers.map(async (server) => await server.start()));
-  const [urlA = '', urlB = ''] = servers.map((server) => server.url());
-  const env = { ...process.env, SNK_A_URL: urlA, SNK_B_URL: urlB };
-  const a = new Pool({ connectionString: urlA, max: 2 });
-  const b = new Pool({ connectionString: urlB, max: 2 });
-  await Promise.all([a.query(create), b.query(create)]);
-  const snk = new Snk(
-    parseConfig({
-      nodes: { a: { url: urlA }, b: { url: urlB } },
-      links: [{ between: ['a', 'b'], tables: ['public.record'] }],
-    }),
+  chmodSync(folder, 0o755); // the servers may run as another user
+  const servers = await Promise.all(
+    sides.map(async () => await EmbeddedServer.create({ dir: folder, settings })),
   );
+  const [serverA, serverB] = servers as [EmbeddedServer, EmbeddedServer];
+  await Promise.all(servers.map(async (server) => await server.start()));
+  const urls = { a: serverA.url(), b: serverB.url() };
+  const pools = {
+    a: new Pool({ connectionString: urls.a, max: 2 }),
+    b: new Pool({ connectionString: urls.b, max: 2 }),
+  };
+  const both = async (text: string): Promise<void> => {
+    await Promise.all(sides.map(async (side) => await pools[side].query(text)));
+  };
+  await both('create table public.record (uuid uuid primary key, text text not null)');
+  const env = { ...process.env, SNK_A_URL: urls.a, SNK_B_URL: urls.b };
+  const { rows } = await pools.a.query<{ server_version: string }>('show server_version');
   return {
-    a,
-    b,
-    snk,
-    start: async () => {
-      const child = run('../src/cli/snk.ts', ['run', '--log-level', 'warn'], env, 'ignore');
-      const deadline = Date.now() + 30_000;
-      while (!(await snk.status()).links.every((link) => link.state === 'live')) {
-        if (Date.now() > deadline || child.exitCode !== null) throw new Error('snk run did not become live');
-        await wait(50);
-      }
-      return {
-        pid: child.pid ?? 0,
-        stop: async () => {
-          const ended = once(child, 'exit');
-          child.kill('SIGTERM');
-          await ended;
-        },
-      };
+    folder,
+    urls,
+    pools,
+    env,
+    both,
+    version: rows[0]?.server_version ?? '',
+    connect: async (side, database) => {
+      const server = side === 'a' ? serverA : serverB;
+      const client = new Client({ connectionString: server.url(database) });
+      await client.connect();
+      return client;
     },
-    reset: async () => {
-      await snk.uninstall();
-      for (const pool of [a, b]) {
-        await pool.query('truncate public.record');
-        await pool.query('checkpoint');
-      }
-    },
-    tst: async (args) => {
-      const child = run('../src/tst/tst.ts', ['run', '--json', ...args], env, 'pipe');
-      let output = '';
-      child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
-      await once(child, 'close');
-      if (child.exitCode !== 0) throw new Error(`tst ended with ${child.exitCode}`);
-      return JSON.parse(output.trim().split('\n').at(-1) ?? '') as TstReport;
-    },
-    cpuSeconds: (pid) =>
-      cpuSeconds([...servers.map((server) => server.pid ?? 0), ...(pid === undefined ? [] : [pid])]),
+    tst: async (args) => await runTst(args, env),
+    cpu: (pids) => cpuSeconds([...servers.map((server) => server.pid ?? 0), ...pids]),
     close: async () => {
-      await Promise.allSettled([a.end(), b.end(), snk.close()]);
+      await Promise.allSettled(sides.map(async (side) => await pools[side].end()));
       await Promise.allSettled(servers.map(async (server) => await server.remove()));
       rmSync(folder, { recursive: true, force: true });
     },
   };
 }
 
-function run(
-  program: string,
-  args: readonly string[],
-  env: NodeJS.ProcessEnv,
-  stdout: 'ignore' | 'pipe',
-): ChildProcess {
-  const file = fileURLToPath(new URL(program, import.meta.url));
-  return spawn(process.execPath, [file, ...args], { env, stdio: ['ignore', stdout, 'inherit'] });
-}
-
-/** User and system time of the processes, their children, and the children these have reaped (Linux's /proc). */
-function cpuSeconds(roots: readonly number[]): number {
-  const stats = new Map<number, { parent: number; ticks: number }>();
-  for (const name of readdirSync('/proc').filter((each) => /^\d+$/.test(each))) {
-    try {
-      const fields = readFileSync(`/proc/${name}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-      const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
-      stats.set(Number(name), { parent: Number(fields[1]), ticks });
-    } catch {
-      // it ended meanwhile
-    }
+async function runTst(args: readonly string[], env: NodeJS.ProcessEnv): Promise<TstReport> {
+  const child = runNode('../src/tst/tst.ts', ['run', '--json', ...args], env, 'pipe');
+  const ended = once(child, 'exit');
+  if (child.stdout === null) throw new Error('tst has no output');
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (line.startsWith('{')) return JSON.parse(line) as TstReport;
   }
-  const total = (pid: number): number => {
-    let ticks = stats.get(pid)?.ticks ?? 0;
-    for (const [child, { parent }] of stats) if (parent === pid) ticks += total(child);
-    return ticks;
-  };
-  return roots.reduce((sum, pid) => sum + total(pid), 0) / 100;
-}
-
-/** Resident memory of a process, in MB. */
-export function residentMegabytes(pid: number): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1000;
-}
-
-export function median(values: readonly number[]): number {
-  return percentile(values, 0.5);
-}
-
-export function percentile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((x, y) => x - y);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+  await ended;
+  throw new Error(`tst ended with ${child.exitCode}`);
 }
