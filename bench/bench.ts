@@ -4,17 +4,20 @@ import { availableParallelism, platform, release, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { openPair, settings } from './pair.ts';
+import { writeReport } from './report/report.ts';
 import type { BenchResult, SuiteResult } from './result.ts';
 import type { Context, Suite } from './suite.ts';
 import { backlog } from './suites/backlog.ts';
+import { firstCopy } from './suites/first-copy.ts';
 import { flood } from './suites/flood.ts';
+import { growth } from './suites/growth.ts';
 import { hold } from './suites/hold.ts';
 import { idle } from './suites/idle.ts';
 import { lag } from './suites/lag.ts';
 import { writers } from './suites/writers.ts';
 import { worstMemory } from './worst-memory.ts';
 
-const suites: readonly Suite[] = [flood, lag, writers, idle, hold, backlog];
+const suites: readonly Suite[] = [flood, lag, writers, idle, hold, backlog, growth, firstCopy];
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -69,6 +72,8 @@ try {
   mkdirSync(folder, { recursive: true });
   const name = positionals.length === 0 ? 'latest' : chosen.map((suite) => suite.name).join('-');
   writeFileSync(`${folder}${name}.json`, `${JSON.stringify(result, null, 2)}\n`);
+  // A partial run leaves the page of a whole one alone.
+  if (name === 'latest') await writeReport(result, folder);
   process.stdout.write(`bench/results/${name}.json, ${result.seconds} s\n`);
 } finally {
   await pair.close();

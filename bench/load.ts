@@ -6,8 +6,8 @@ import { sides, type Pair, type Side } from './pair.ts';
 
 const insert = 'insert into public.record (uuid, text) values ($1, $2)';
 
-export async function insertOne(client: Client, text: string): Promise<void> {
-  await client.query({ name: 'insert', text: insert, values: [randomUUID(), text] });
+export async function insertOne(client: Client, text: string, uuid: string = randomUUID()): Promise<void> {
+  await client.query({ name: 'insert', text: insert, values: [uuid, text] });
 }
 
 export interface Drizzle {

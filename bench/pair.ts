@@ -18,7 +18,7 @@ export const settings = {
   checkpoint_timeout: '30min',
   max_wal_senders: '10',
   max_replication_slots: '10',
-  max_connections: '100',
+  max_connections: '200',
 } as const;
 
 export interface TstReport {

@@ -19,20 +19,59 @@ export async function fill(pair: Pair, side: Side, rows: number, length = 36): P
   }
 }
 
+export interface Shape {
+  /** Characters of the second column; they do not compress. */
+  readonly length?: number;
+  readonly columns?: number;
+}
+
+/** Into `public.record` of side a, with a statement per 10,000 rows. */
+export async function fillAtOnce(
+  pair: Pair,
+  rows: number,
+  { length = 36, columns = 2 }: Shape = {},
+  database?: string,
+): Promise<void> {
+  const more = Array.from({ length: columns - 2 }, () => ', md5(n::text)').join('');
+  const client = await pair.connect('a', database);
+  // The inner select names n so that it runs for each row.
+  const text = `insert into public.record
+    select
+      gen_random_uuid(),
+      (
+        select left(string_agg(md5(random()::text || m), ''), $2::int)
+        from generate_series(0, $2::int / 32) as m
+        where n is not null
+      )
+      ${more}
+    from generate_series(1, $1::int) as n`;
+  try {
+    for (let done = 0; done < rows; done += 10_000)
+      await client.query(text, [Math.min(10_000, rows - done), length]);
+  } finally {
+    await client.end();
+  }
+}
+
 interface Content {
   readonly count: number;
   readonly hash: string;
 }
 
 /** Order does not matter to a sum; each term covers every byte of a row. */
-async function content(pair: Pair, side: Side, table: string): Promise<Content> {
-  const { rows } = await pair.pools[side].query<{ count: string; hash: string | null }>(
-    `select
-      count(*) as count,
-      sum(hashtextextended(uuid::text || ' ' || text, 0)) as hash
-    from ${table}`,
-  );
-  return { count: Number(rows[0]?.count ?? 0), hash: rows[0]?.hash ?? '' };
+async function content(pair: Pair, side: Side, database?: string): Promise<Content> {
+  const client = await pair.connect(side, database);
+  try {
+    const { rows } = await client.query<{ count: string; hash: string | null }>(
+      `select
+        count(*) as count,
+        sum(hashtextextended(one::text, 0)) as hash
+      from public.record as one`,
+    );
+    return { count: Number(rows[0]?.count ?? 0), hash: rows[0]?.hash ?? '' };
+  } finally {
+    await client.end();
+  }
 }
 
 export async function counts(pair: Pair): Promise<readonly [number, number]> {
@@ -46,8 +85,8 @@ export async function counts(pair: Pair): Promise<readonly [number, number]> {
 }
 
 /** Throws when a side lacks a row or holds another one: the run is void. */
-export async function check(pair: Pair, expected: number, table = 'public.record'): Promise<void> {
-  const [a, b] = await Promise.all([content(pair, 'a', table), content(pair, 'b', table)]);
+export async function check(pair: Pair, expected: number, database?: string): Promise<void> {
+  const [a, b] = await Promise.all([content(pair, 'a', database), content(pair, 'b', database)]);
   if (a.count === expected && b.count === expected && a.hash === b.hash) return;
   throw new Error(
     `void: a has ${a.count} and b has ${b.count} of ${expected} rows, contents are ${a.hash === b.hash ? 'equal' : 'different'}`,

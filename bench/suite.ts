@@ -50,8 +50,10 @@ export async function beside<T>(
   context: Context,
   peer: Peer,
   work: (running: Running) => Promise<T>,
+  prepare: () => Promise<void> = async () => {},
 ): Promise<T> {
   await reset(context.pair);
+  await prepare();
   const running = await peer.start(context.pair);
   try {
     return await work(running);
@@ -60,16 +62,16 @@ export async function beside<T>(
   }
 }
 
-/** Rounds one after the other, and all peers in each: A B C A B C. */
+/** Rounds one after the other, all peers in each (A B C A B C); those that only show an order of magnitude, once. */
 export async function interleaved(
   context: Context,
   all: readonly Peer[],
   work: (peer: Peer, round: number) => Promise<void>,
+  once: readonly Peer[] = [idCursor],
 ): Promise<void> {
   for (let round = 0; round < context.rounds; round += 1) {
     for (const peer of all) {
-      // The home-made way is slow and does not vary: one round says it all.
-      if (peer === idCursor && round > 0) continue;
+      if (round > 0 && once.includes(peer)) continue;
       await work(peer, round);
     }
   }

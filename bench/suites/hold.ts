@@ -2,6 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { drizzle } from '../load.ts';
 import type { Pair } from '../pair.ts';
+import { logical } from '../peers/logical.ts';
 import { untilSynced, type Peer, type Running } from '../peers/peer.ts';
 import { peakMegabytes } from '../processes.ts';
 import { sample } from '../probe.ts';
@@ -52,14 +53,19 @@ export const hold: Suite = {
     await away.query('create table public.record (uuid uuid primary key, text text not null)');
     await away.end();
     const peers = await takingPart(['snk', 'logical'], sheet);
-    await interleaved(context, peers, async (peer, round) => {
-      const cases = [free, ...others, ...(round === 0 ? [long] : [])];
-      await beside(context, peer, async (running) => await one(context, sheet, peer, running, cases));
-    });
+    await interleaved(
+      context,
+      peers,
+      async (peer, round) => {
+        const cases = [free, ...others, ...(round === 0 ? [long] : [])];
+        await beside(context, peer, async (running) => await one(context, sheet, peer, running, cases));
+      },
+      [logical],
+    );
     await pair.pools.a.query('drop database elsewhere');
     sheet.notes.push(
       `${perSecond} single rows per second come in beside; the held transaction has written a row of the synced table, and commits in the end`,
-      'the long log is measured in the first round only',
+      'the long log and logical replication are measured in the first round only',
       ...(full
         ? []
         : [

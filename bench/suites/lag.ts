@@ -29,13 +29,13 @@ function casesOf(quick: boolean): Case[] {
   });
   const idle = { id: 'lag.idle', label: 'lag of one row out of silence', perSecond: 0, text: small };
   return [
-    { ...idle, probes: quick ? 2 : 4 },
-    of(1, small, 6),
-    of(20, small, 160),
+    { ...idle, probes: quick ? 2 : 3 },
+    of(1, small, 5),
+    of(20, small, 140),
     of(200, small, 200),
     of(2_000, small, 200),
-    of(20, large, 100),
-    of(200, large, 150),
+    of(20, large, 60),
+    of(200, large, 100),
   ];
 }
 
