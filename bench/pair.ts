@@ -91,12 +91,14 @@ export async function openPair(): Promise<Pair> {
 }
 
 async function runTst(args: readonly string[], env: NodeJS.ProcessEnv): Promise<TstReport> {
-  const child = runNode('../src/tst/tst.ts', ['run', '--json', ...args], env, 'pipe');
+  const child = runNode('../src/tst/tst.ts', ['run', '--json', ...args], env, 'pipe', 'pipe');
   const ended = once(child, 'exit');
+  let said = ''; // its progress is of no use here; its errors are
+  child.stderr?.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-2_000)));
   if (child.stdout === null) throw new Error('tst has no output');
   for await (const line of createInterface({ input: child.stdout })) {
     if (line.startsWith('{')) return JSON.parse(line) as TstReport;
   }
   await ended;
-  throw new Error(`tst ended with ${child.exitCode}`);
+  throw new Error(`tst ended with ${child.exitCode}: ${said}`);
 }

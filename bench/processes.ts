@@ -5,15 +5,16 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-/** Runs a program, named by its path from bench/. Its errors are this process's errors. */
+/** Runs a program, named by its path from bench/. Its errors are this process's errors, unless they are piped. */
 export function runNode(
   program: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
   stdout: 'ignore' | 'pipe' = 'ignore',
+  stderr: 'inherit' | 'pipe' = 'inherit',
 ): ChildProcess {
   const file = fileURLToPath(new URL(program, import.meta.url));
-  return spawn(process.execPath, [file, ...args], { env, stdio: ['ignore', stdout, 'inherit'] });
+  return spawn(process.execPath, [file, ...args], { env, stdio: ['ignore', stdout, stderr] });
 }
 
 /** Asks it to end, and kills it where it does not. */

@@ -19,7 +19,7 @@ export const backlog: Suite = {
   name: 'backlog',
   run: async (context) => {
     const sheet = new Sheet();
-    const rows = context.full ? 2_000_000 : context.quick ? 100_000 : 600_000;
+    const rows = context.full ? 2_000_000 : context.quick ? 100_000 : 500_000;
     for (let round = 0; round < context.rounds; round += 1) {
       await piped(context, sheet, rows);
       await caughtUp(context, sheet, snk, rows);

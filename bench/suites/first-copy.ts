@@ -17,7 +17,7 @@ export const firstCopy: Suite = {
   name: 'first-copy',
   run: async (context) => {
     const sheet = new Sheet();
-    const rows = context.full ? 5_000_000 : context.quick ? 100_000 : 400_000;
+    const rows = context.full ? 5_000_000 : context.quick ? 100_000 : 300_000;
     for (let round = 0; round < context.rounds; round += 1) {
       await piped(context, sheet, rows);
       await copied(context, sheet, rows, empty);

@@ -24,14 +24,16 @@ export const growth: Suite = {
   run: async (context) => {
     const { quick, full, rounds } = context;
     const sheet = new Sheet();
-    const rows = full ? 1_000_000 : quick ? 40_000 : 160_000;
-    const there = full ? [0, 1_000_000, 10_000_000] : quick ? [0, 100_000] : [0, 500_000];
+    const rows = full ? 1_000_000 : quick ? 20_000 : 80_000;
+    const there = full ? [0, 1_000_000, 10_000_000] : quick ? [0, 100_000] : [0, 400_000];
     for (let round = 0; round < rounds; round += 1) {
-      for (const count of there) await flood(context, sheet, rows, count);
-      for (const count of [1, 4, 16]) await drain(context, sheet, { kind: 'links', rows, count });
-      for (const count of [2, 8, 32]) await drain(context, sheet, { kind: 'columns', rows: rows / 2, count });
-      for (const count of [100, 1_000, 10_000])
-        await drain(context, sheet, { kind: 'size', rows: count === 10_000 ? rows / 16 : rows / 2, count });
+      for (const count of there) await flood(context, sheet, rows * 2, count);
+      for (const count of quick ? [1, 16] : [1, 4, 16])
+        await drain(context, sheet, { kind: 'links', rows: rows * 4, count });
+      for (const count of quick ? [2, 32] : [2, 8, 32])
+        await drain(context, sheet, { kind: 'columns', rows: rows / 2, count });
+      for (const count of quick ? [100, 10_000] : [100, 1_000, 10_000])
+        await drain(context, sheet, { kind: 'size', rows: count === 10_000 ? rows / 32 : rows / 2, count });
     }
     const most = there.at(-1) ?? 0;
     const flat = quotient(sheet.median('snk', flooded.id, 10_000_000), sheet.median('snk', flooded.id, 0));

@@ -16,7 +16,7 @@ export const idle: Suite = {
   run: async (context) => {
     const { pair, quick, say } = context;
     const sheet = new Sheet();
-    const seconds = quick ? 5 : 15;
+    const seconds = quick ? 5 : 12;
     for (const peer of await takingPart(quick ? ['snk'] : ['bare', 'snk', 'logical', 'id-cursor'], sheet)) {
       await beside(context, peer, async ({ pids }) => {
         await wait(11_000); // idle sessions report their earlier transactions up to ten seconds late

@@ -3,10 +3,13 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { drizzle } from '../load.ts';
 import { sides } from '../pair.ts';
 import { untilSynced, type Peer, type Running } from '../peers/peer.ts';
+import { peakMegabytes } from '../processes.ts';
 import { Probe } from '../probe.ts';
 import { check } from '../rows.ts';
 import { Sheet, tell } from '../sheet.ts';
 import { beside, interleaved, ratioGoal, takingPart, type Context, type Suite } from '../suite.ts';
+
+const memory = { id: 'lag.memory', label: 'most memory of the sync process', unit: 'MB' };
 
 interface Case {
   readonly id: string;
@@ -32,10 +35,10 @@ function casesOf(quick: boolean): Case[] {
     { ...idle, probes: quick ? 2 : 3 },
     of(1, small, 5),
     of(20, small, 140),
-    of(200, small, 200),
-    of(2_000, small, 200),
-    of(20, large, 60),
-    of(200, large, 100),
+    of(200, small, 150),
+    of(2_000, small, 150),
+    of(20, large, 50),
+    of(200, large, 60),
   ];
 }
 
@@ -94,5 +97,6 @@ async function one({ pair, quick, say }: Context, sheet: Sheet, peer: Peer, runn
     say(`${peer.name}: ${label}: ${tell(lags)}${pace}`);
     await untilSynced(running);
   }
+  if (running.pids.length > 0) sheet.add(peer.name, memory, peakMegabytes(running.pids));
   if (peer.name !== 'id-cursor') await check(pair, rows);
 }
