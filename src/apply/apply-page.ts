@@ -1,9 +1,8 @@
 /** One page → one transaction in the target: rows, ledger and cursor together, behind the fence in the source. */
-import { SnkError } from '../errors.ts';
 import { keyListColumn } from '../db/key-lists.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { codeOf, isRowError } from '../db/sqlstate.ts';
-import { loadSubscriber, raiseFence, type Subscriber } from '../read/fence.ts';
+import { loadSubscriber, overtaken, raiseFence, type Fence, type Subscriber } from '../read/fence.ts';
 import type { Page, Rows } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
 import { applyPlain } from './apply-plain.ts';
@@ -56,35 +55,36 @@ export function batchOfPage(position: Position, page: Page): Batch {
   };
 }
 
+/** The fence that is raised with the reading of the next page. */
+export function nextFence(context: ApplyContext, { position, subscriber }: Standing): Fence {
+  const next = fenceAfter(position, context.newNonce());
+  return { link: context.link, expected: subscriber, next, safe: position.low };
+}
+
 /**
  * Starts with `care` and grows more careful as the target refuses: each try is a transaction of its own, so a
- * refused one leaves nothing. Throws what is not about a row.
+ * refused one leaves nothing. `raised` is the fence that stands already. Throws what is not about a row.
  */
 export async function applyBatch(
   context: ApplyContext,
   standing: Standing,
   batch: Batch,
   care: Care,
+  raised: Subscriber | null = null,
 ): Promise<Applied> {
-  const raised = fenceAfter(standing, context.newNonce());
+  const subscriber = raised ?? fenceAfter(standing.position, context.newNonce());
   try {
-    return await applyOnce(context, standing, raised, batch, care);
+    return await applyOnce(context, standing, subscriber, batch, care, raised !== null);
   } catch (error) {
     const next = moreCareful(care, error);
     if (next === null) throw error;
     // The refused try may have raised the fence. One that another process has raised is not ours to move on: it
     // may be about to commit under it.
     const now = await loadSubscriber(session(context.source), context.link);
-    const subscriber = [standing.subscriber, raised].find((mine) => mine.nonce === now?.nonce);
-    if (subscriber === undefined) throw overtaken(context.link);
-    return await applyBatch(context, { ...standing, subscriber }, batch, next);
+    const known = [standing.subscriber, subscriber].find((mine) => mine.nonce === now?.nonce);
+    if (known === undefined) throw overtaken(context.link);
+    return await applyBatch(context, { ...standing, subscriber: known }, batch, next);
   }
-}
-
-function overtaken(link: string): SnkError {
-  return new SnkError('SNK_OVERTAKEN', `link ${link}: another process has moved its fence`, {
-    fate: 'retry',
-  });
 }
 
 function moreCareful(care: Care, error: unknown): Care | null {
@@ -99,11 +99,17 @@ async function applyOnce(
   subscriber: Subscriber,
   batch: Batch,
   care: Care,
+  isRaised: boolean,
 ): Promise<Applied> {
   const { position } = standing;
   let total: Written = { written: 0, conflicts: 0, parked: 0 };
   const next: Position = { ...batch.next, generation: subscriber.generation, nonce: subscriber.nonce };
 
+  if (isRaised && care === 'plain' && batch.also === undefined) {
+    // All of it is one statement, and so one transaction.
+    total = await writePlain(context, session(context.target), position, next, batch);
+    return { ...total, standing: { position: next, subscriber }, care };
+  }
   const raise = async (): Promise<void> => {
     await raiseFence(session(context.source), {
       link: context.link,
@@ -112,12 +118,9 @@ async function applyOnce(
       safe: position.low,
     });
   };
-  // Where a fence already stands ahead of the cursor, the lock comes first: the try that raised it may be committing
-  // just now, its process gone or cut off. It holds this lock, and a fence moved on meanwhile would no longer match
-  // the cursor that it leaves. While both are in step no such try exists, and the fence is raised beside the writing:
-  // whoever holds it is the only one who can commit, since it moves by compare-and-set.
-  const inStep = care === 'plain' && standing.subscriber.nonce === position.nonce;
-  let fence = inStep ? raise() : null;
+  // The first try raises the fence beside its writing, which saves the time of a commit: whoever holds it is the only
+  // one who can commit, since it moves by compare-and-set. Later ones take the cursor's lock first.
+  let fence = care === 'plain' ? raise() : null;
   fence?.catch(() => undefined); // awaited below; until then a rejection must not count as unhandled
   try {
     await session(context.target).transactional(async (transaction) => {
@@ -192,11 +195,11 @@ async function writeWithCare(
 }
 
 /** One generation ahead of the cursor; a try that follows a failed one takes the same number and a new nonce. */
-function fenceAfter(standing: Standing, nonce: string): Subscriber {
+function fenceAfter(position: Position, nonce: string): Subscriber {
   return {
-    generation: (BigInt(standing.position.generation) + 1n).toString(),
+    generation: (BigInt(position.generation) + 1n).toString(),
     nonce,
-    prevNonce: standing.position.nonce,
+    prevNonce: position.nonce,
   };
 }
 

@@ -1,5 +1,4 @@
 /** The fast way in: rows of all flows, ledger and cursor in one statement, for pages in which no key is expected to clash. */
-import { SnkError } from '../errors.ts';
 import type { EntityManager } from '../db/orm.ts';
 import { keyListColumn } from '../db/key-lists.ts';
 import { prepared } from '../db/prepared.ts';
@@ -7,7 +6,7 @@ import { query, type Bind } from '../db/query.ts';
 import type { Rows } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
 import { columnList, unnested } from './apply-sql.ts';
-import { durableCommit } from './cursor-store.ts';
+import { cursorMoved, durableCommit } from './cursor-store.ts';
 import type { WritableFlow } from './write-rows.ts';
 
 export interface PlainBatch {
@@ -60,8 +59,7 @@ export async function applyPlain(
       binds.push(rows.columns[columns.findIndex((column) => column.name === key.name)] ?? null);
   }
   const moved = await query(tx, textOf(flows, batch.rows), binds);
-  if (moved.length !== 1)
-    throw new SnkError('SNK_OVERTAKEN', `link ${batch.link}: its cursor has moved`, { fate: 'retry' });
+  if (moved.length !== 1) throw cursorMoved(batch.link);
 }
 
 function textOf(flows: readonly WritableFlow[], rows: readonly Rows[]): string {

@@ -53,9 +53,40 @@ export async function lockCursor(
   );
   const row = rows[0];
   if (row === undefined || row.generation !== position.generation || row.nonce !== position.nonce) {
-    throw new SnkError('SNK_OVERTAKEN', `link ${link}: its cursor has moved`, { fate: 'retry' });
+    throw cursorMoved(link);
   }
   if (row.state === 'paused') throw new SnkError('SNK_PAUSED', `link ${link} is paused`, { fate: 'retry' });
+}
+
+/**
+ * Lets the cursor stand under the fence that is one ahead of it, where it is: the apply that the fence was raised for
+ * may still be on its way to this database, its process gone, and finds a cursor now that is not the one it knows.
+ * Durable, since the next fence follows this one. Throws SNK_OVERTAKEN when that apply came first.
+ */
+export async function adoptFence(
+  em: EntityManager,
+  link: string,
+  position: Position,
+  fence: Pick<Position, 'generation' | 'nonce'>,
+): Promise<Position> {
+  const adopted = await query(
+    em,
+    `with durable as materialized (select ${durableCommit})
+     update snk.cursor c
+     set generation = $4::bigint, nonce = $5::uuid
+     from durable
+     where c.link = $1
+       and c.generation = $2::bigint
+       and c.nonce = $3::uuid
+     returning 1 as adopted`,
+    [link, position.generation, position.nonce, fence.generation, fence.nonce],
+  );
+  if (adopted.length !== 1) throw cursorMoved(link);
+  return { ...position, generation: fence.generation, nonce: fence.nonce };
+}
+
+export function cursorMoved(link: string): SnkError {
+  return new SnkError('SNK_OVERTAKEN', `link ${link}: its cursor has moved`, { fate: 'retry' });
 }
 
 export interface LedgerEntry {
@@ -112,6 +143,5 @@ where link = $1
 returning 1 as moved`,
     binds,
   );
-  if (moved.length !== 1)
-    throw new SnkError('SNK_OVERTAKEN', `link ${link}: its cursor has moved`, { fate: 'retry' });
+  if (moved.length !== 1) throw cursorMoved(link);
 }

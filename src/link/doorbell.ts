@@ -107,8 +107,9 @@ export class Doorbell {
     this.#wake();
   }
 
+  /** After whoever was woken has gone off: a writer that rings once more meanwhile does no harm. */
   #unlock(which: 'quiet' | 'beside'): void {
-    void this.session.ask(unlockText, [doorbellLock.space, doorbellLock[which]]);
+    setImmediate(() => void this.session.ask(unlockText, [doorbellLock.space, doorbellLock[which]]));
   }
 
   #wake(): void {

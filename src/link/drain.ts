@@ -1,12 +1,12 @@
 /** The loop of a link: read a page, apply it, read the next; a step of the first copy whenever no window waits. */
 import { performance } from 'node:perf_hooks';
-import { applyBatch, batchOfPage, type Standing } from '../apply/apply-page.ts';
+import { applyBatch, batchOfPage, nextFence, type Standing } from '../apply/apply-page.ts';
 import { purgeLedger, type LedgerLimits } from '../apply/purge-ledger.ts';
 import type { Care } from '../apply/write-rows.ts';
 import { session } from '../db/orm.ts';
 import { toSnkError } from '../db/sqlstate.ts';
 import { serializeError, type SerializedError } from '../errors.ts';
-import { acknowledge } from '../read/fence.ts';
+import { acknowledge, type Fence } from '../read/fence.ts';
 import type { Page, PageLimits } from '../read/page.ts';
 import { purgeChangeLog } from '../read/purge.ts';
 import { backfillStep, pendingBackfills, type BackfillProgress } from './backfill.ts';
@@ -81,16 +81,25 @@ export async function drainLink(
       const copies: boolean = copyNext && pending.length > 0;
       const waits: boolean =
         !copies && (expectant || (await engine.reader.peek(session(engine.source), standing.position)));
+      const fence: Fence | null = waits && care === 'plain' ? nextFence(engine.apply, standing) : null;
       const page: Page | null = waits
-        ? await engine.reader.read(session(engine.source), standing.position, {
-            ...limits.page,
-            keys: pageKeys,
-          })
+        ? await engine.reader.read(
+            session(engine.source),
+            standing.position,
+            { ...limits.page, keys: pageKeys },
+            fence,
+          )
         : null;
       copyNext = page !== null;
       if (!copies) expectant = page?.moreInWindow === true;
       if (page !== null) {
-        const applied = await applyBatch(engine.apply, standing, batchOfPage(standing.position, page), care);
+        const applied = await applyBatch(
+          engine.apply,
+          standing,
+          batchOfPage(standing.position, page),
+          care,
+          fence?.next ?? null,
+        );
         standing = applied.standing;
         // Back to trust after a page that went in without a clash.
         care =

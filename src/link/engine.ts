@@ -1,7 +1,7 @@
 /** A link made ready to work in this thread: its flows resolved against both catalogs, its statements built. */
 import { SnkError } from '../errors.ts';
 import { applyTexts } from '../apply/apply-sql.ts';
-import { loadCursor } from '../apply/cursor-store.ts';
+import { adoptFence, loadCursor } from '../apply/cursor-store.ts';
 import type { ApplyContext, Standing } from '../apply/apply-page.ts';
 import type { WritableFlow } from '../apply/write-rows.ts';
 import { systemIdentifier } from '../capture/install.ts';
@@ -148,7 +148,7 @@ function copied(name: string): SnkError {
   });
 }
 
-/** Reads where the link stands on both sides and refuses sides that do not belong together. */
+/** Reads where the link stands on both sides, in step, and refuses sides that do not belong together. */
 export async function loadStanding(engine: LinkEngine): Promise<Standing> {
   const [cursor, subscriber] = await Promise.all([
     loadCursor(session(engine.target), engine.link.name),
@@ -173,5 +173,9 @@ export async function loadStanding(engine: LinkEngine): Promise<Standing> {
   if (cursor.state === 'paused')
     throw new SnkError('SNK_PAUSED', `link ${engine.link.name} is paused`, { fate: 'retry' });
   checkChain(engine.link.name, cursor, subscriber);
-  return { position: cursor, subscriber };
+  if (cursor.nonce === subscriber.nonce) return { position: cursor, subscriber };
+  return {
+    position: await adoptFence(session(engine.target), engine.link.name, cursor, subscriber),
+    subscriber,
+  };
 }

@@ -41,43 +41,49 @@ export async function loadSubscriber(em: EntityManager, link: string): Promise<S
 }
 
 /**
- * One statement, a transaction of its own: `set_config(…, true)` still holds when it commits, where a function's own
- * SET would be undone before. Stronger levels (remote_apply, …) stay.
+ * Raises the fence if `condition` holds, as the CTEs `durable` and `raised` of a statement that is a transaction of its
+ * own: `set_config(…, true)` still holds when it commits, where a function's own SET would be undone before. Stronger
+ * levels (remote_apply, …) stay. Binds: see fenceBinds.
  */
-const fenceText = prepared(`
-with durable as materialized (
+export function fenceCtes(firstBind: number, condition: string): string {
+  const bind = (i: number) => `$${firstBind + i}`;
+  return `durable as materialized (
   select set_config(
     'synchronous_commit',
     case when current_setting('synchronous_commit') in ('off', 'local') then 'on' else current_setting('synchronous_commit') end,
     true
   )
-)
-update snk.subscriber s
-set generation = $4::bigint, nonce = $5::uuid, prev_nonce = $6::uuid, safe = $7::pg_snapshot, updated_at = clock_timestamp()
-from durable
-where s.link = $1
-  and s.generation = $2::bigint
-  and s.nonce = $3::uuid
-returning 1 as raised`);
+),
+raised as (
+  update snk.subscriber s
+  set generation = ${bind(3)}::bigint, nonce = ${bind(4)}::uuid, prev_nonce = ${bind(5)}::uuid,
+    safe = ${bind(6)}::pg_snapshot, updated_at = clock_timestamp()
+  from durable
+  where s.link = ${bind(0)}
+    and s.generation = ${bind(1)}::bigint
+    and s.nonce = ${bind(2)}::uuid
+    and (${condition})
+  returning 1
+)`;
+}
+
+export function fenceBinds({ link, expected, next, safe }: Fence): readonly (string | null)[] {
+  return [link, expected.generation, expected.nonce, next.generation, next.nonce, next.prevNonce, safe];
+}
+
+const fenceText = prepared(`
+with ${fenceCtes(1, 'true')}
+select 1 as raised from raised`);
 
 /** Resolves when the fence is on disk. Throws SNK_OVERTAKEN when another process has moved the fence meanwhile. */
 export async function raiseFence(em: EntityManager, fence: Fence): Promise<void> {
-  const { link, expected, next, safe } = fence;
-  const binds = [
-    link,
-    expected.generation,
-    expected.nonce,
-    next.generation,
-    next.nonce,
-    next.prevNonce,
-    safe,
-  ];
-  const raised = await query(em, fenceText, binds);
-  if (raised.length !== 1) {
-    throw new SnkError('SNK_OVERTAKEN', `link ${link}: another process has moved its fence`, {
-      fate: 'retry',
-    });
-  }
+  if ((await query(em, fenceText, fenceBinds(fence))).length !== 1) throw overtaken(fence.link);
+}
+
+export function overtaken(link: string): SnkError {
+  return new SnkError('SNK_OVERTAKEN', `link ${link}: another process has moved its fence`, {
+    fate: 'retry',
+  });
 }
 
 /** Tells the source, without moving the chain, that everything up to `safe` is in the target: purge may follow. */

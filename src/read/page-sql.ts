@@ -1,6 +1,7 @@
 /** The statement that reads a page of a window: log rows joined to the rows as they stand, in one snapshot (pure). */
 import type { Column, Table } from '../db/catalog.ts';
 import { matchKeys, unnestKeys } from '../db/key-lists.ts';
+import { fenceCtes } from './fence.ts';
 import { prepared } from '../db/prepared.ts';
 
 export interface SourceFlow {
@@ -104,8 +105,11 @@ function present(flow: SourceFlow): string {
   )::${first.type}[])`;
 }
 
-/** Column `c<i>_<j>` of the answer is column j of flow i; `n<i>` its number of rows. */
-export function pageText(flows: readonly SourceFlow[]): string {
+/**
+ * Column `c<i>_<j>` of the answer is column j of flow i; `n<i>` its number of rows. With `fenced` the same statement
+ * raises the fence, if there is anything to apply: its commit record comes after those of all that the page saw.
+ */
+export function pageText(flows: readonly SourceFlow[], fenced: boolean): string {
   const ctes = flows.map((flow, i) => {
     const arrays = flow.columns.map((column, j) => `${columnArray(column, 't')} as c${i}_${j}`);
     return `,
@@ -118,7 +122,10 @@ rows${i} as (
   });
   const selected = flows.map((_, i) => `, rows${i}.*`).join('');
   const joined = flows.map((_, i) => ` cross join rows${i}`).join('');
-  return prepared(`${windowCte}${ctes.join('')}
-select ${summaryColumns}${selected}
+  const fence = fenced
+    ? `,\n${fenceCtes(6, '$2::pg_snapshot is not null or exists (select from candidate)')}`
+    : '';
+  return prepared(`${windowCte}${ctes.join('')}${fence}
+select ${summaryColumns}${selected}${fenced ? ', (select count(*) from raised)::integer as raised' : ''}
 from summary s${joined}`);
 }

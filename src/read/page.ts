@@ -2,6 +2,7 @@
 import { IsolationLevel } from '@mikro-orm/core';
 import type { EntityManager } from '../db/orm.ts';
 import { queryOne, type Bind } from '../db/query.ts';
+import { fenceBinds, overtaken, raiseFence, type Fence } from './fence.ts';
 import { pageText, peekText, type SourceFlow } from './page-sql.ts';
 import type { Position } from './position.ts';
 
@@ -42,6 +43,7 @@ interface Answer {
   readonly lastSeq: string | null;
   readonly capturedAt: string | null;
   readonly tableIds: readonly number[] | null;
+  readonly raised?: number;
   readonly [column: `n${number}`]: number;
   readonly [column: `c${number}_${number}`]: string | null;
 }
@@ -61,10 +63,23 @@ export class PageReader {
     return (await queryOne<{ ok: boolean }>(em, peekText, [position.low])).ok;
   }
 
-  /** Null when nothing waits. Throws what the driver throws. */
-  async read(em: EntityManager, position: Position, limits: PageLimits): Promise<Page | null> {
+  /**
+   * Null when nothing waits; otherwise the fence, if one is given, has been raised and is on disk. Throws
+   * SNK_OVERTAKEN when another process has moved the fence meanwhile, and what the driver throws.
+   */
+  async read(
+    em: EntityManager,
+    position: Position,
+    limits: PageLimits,
+    fence: Fence | null = null,
+  ): Promise<Page | null> {
     const binds = [position.low, position.high, position.seq, limits.logRows + 1, limits.keys];
-    if (this.#flows.length === 1) return this.#toPage(position, [0], await this.#ask(em, [0], binds));
+    if (this.#flows.length === 1) {
+      const answer = await this.#ask(em, [0], fence === null ? binds : [...binds, ...fenceBinds(fence)]);
+      const page = this.#toPage(position, [0], answer);
+      if (page !== null && fence !== null && answer.raised !== 1) throw overtaken(fence.link);
+      return page;
+    }
     // Many tables: which ones the page touches is asked first, in the same snapshot, or each poll would plan a join per table.
     return await em.transactional(
       async (tx) => {
@@ -72,18 +87,27 @@ export class PageReader {
         const touched = this.#flows.flatMap((flow, i) =>
           summary.tableIds?.includes(flow.tableId) ? [i] : [],
         );
-        if (touched.length === 0) return this.#toPage(position, [], summary);
-        return this.#toPage(position, touched, await this.#ask(tx, touched, binds));
+        const page = this.#toPage(
+          position,
+          touched,
+          touched.length === 0 ? summary : await this.#ask(tx, touched, binds),
+        );
+        if (page !== null && fence !== null) await raiseFence(tx, fence);
+        return page;
       },
-      { isolationLevel: IsolationLevel.REPEATABLE_READ, readOnly: true },
+      { isolationLevel: IsolationLevel.REPEATABLE_READ, readOnly: fence === null },
     );
   }
 
   async #ask(em: EntityManager, indexes: readonly number[], binds: readonly Bind[]): Promise<Answer> {
-    const cached = indexes.join(',');
+    const fenced = binds.length > 5;
+    const cached = `${fenced ? 'fenced ' : ''}${indexes.join(',')}`;
     let text = this.#texts.get(cached);
     if (text === undefined) {
-      text = pageText(indexes.map((index) => this.#flows[index] as SourceFlow));
+      text = pageText(
+        indexes.map((index) => this.#flows[index] as SourceFlow),
+        fenced,
+      );
       this.#texts.set(cached, text);
     }
     return await queryOne<Answer>(em, text, binds);
