@@ -3,7 +3,7 @@ import { MikroORM, type EntityManager, type Options } from '@mikro-orm/postgresq
 import { Migrator } from '@mikro-orm/migrations';
 import { migrationsList } from '../../migrations/index.ts';
 import { entities } from './entities/index.ts';
-import { namePrepared } from './prepared.ts';
+import { prepareSessions } from './prepared.ts';
 
 export type { EntityManager, MikroORM };
 
@@ -66,7 +66,7 @@ export function openOrm(options: OrmOptions): MikroORM {
     query_timeout: (options.statementTimeout ?? 60_000) + 15_000,
     options: settings.join(' '),
     ...sslOf(url),
-    ...(options.prepares === true ? { onPoolCreated: namePrepared } : {}),
+    ...(options.prepares === true ? { onPoolCreated: prepareSessions } : {}),
   };
   const config: Options = {
     // Two ORMs of one context name share transactions: inside one, the other's EntityManager writes to the wrong database.

@@ -1,4 +1,4 @@
-/** Statements that run with each window are parsed and planned once per session instead of each time. */
+/** What a link's sessions get as they are opened: names for the statements of each window, and an ear for a client that is gone. */
 import type { Pool, PoolClient } from 'pg';
 
 type Query = (...args: readonly unknown[]) => unknown;
@@ -17,9 +17,13 @@ export function prepared(text: string): string {
 /**
  * The ORM sends texts without a name. The driver's sessions are told it here, as they are opened: a marked text goes
  * to the server under its name, which the driver then parses only once per session.
+ *
+ * A statement that is a transaction of its own would be finished by the server also when the process that sent it is
+ * gone. It is given up within a second, be it waiting for a lock; a server whose system cannot tell refuses the setting.
  */
-export function namePrepared(pool: Pool): void {
+export function prepareSessions(pool: Pool): void {
   pool.on('connect', (client: PoolClient) => {
+    client.query("set client_connection_check_interval = '1s'").catch(() => undefined);
     const send = client.query.bind(client) as Query;
     const named: Query = (text, values, ...rest) => {
       const name = typeof text === 'string' ? names.get(text) : undefined;
