@@ -38,4 +38,16 @@ describe('a drain', () => {
     expect(report).toMatchObject({ windows: 1, rows: 1, drained: false, failure: { code: 'SNK_INTERNAL' } });
     await expect(drainLink(engine, report.state, testLimits)).rejects.toThrow('gone');
   });
+
+  test('gathers small commits that follow each other closely into one window', async () => {
+    const rig = await linkRig();
+    const engine = await rig.engine();
+    await rig.a.query(insertRow);
+    const first = await drainLink(engine, freshState, testLimits);
+    const writing = Promise.all([1, 2, 3].map(async () => await rig.a.query(insertRow)));
+    const resting = { ...first.state, expectant: true, restUntil: Date.now() + 300 };
+    const second = await drainLink(engine, resting, testLimits);
+    await writing;
+    expect(second).toMatchObject({ windows: 1, rows: 3 });
+  });
 });

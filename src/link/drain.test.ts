@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { testLimits } from '../../test/support/limits.ts';
-import { nextPageKeys } from './drain.ts';
+import { nextPageKeys, restAfter } from './drain.ts';
 
 const limits = { ...testLimits, page: { keys: 10_000, logRows: 5_000 }, pageSize: 4_000_000 };
 
@@ -56,5 +56,20 @@ describe('the keys of the next page', () => {
   test('stay after a page without rows', () => {
     expect(nextPageKeys(700, 0, 0, limits)).toBe(700);
     expect(nextPageKeys(700, 5, 0, limits)).toBe(700);
+  });
+});
+
+describe('the rest after a window', () => {
+  test('is none after a full one, and else at most twice what the window took', () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 1_000, noNaN: true }), fc.nat(10_000), (took, keys) => {
+        const rest = restAfter(took, keys);
+        expect(rest).toBeGreaterThanOrEqual(0);
+        expect(rest).toBeLessThanOrEqual(Math.min(2 * took, 10));
+        if (keys >= 200) expect(rest).toBe(0);
+      }),
+    );
+    expect(restAfter(3, 1)).toBe(6);
+    expect(restAfter(3, 1_000)).toBe(0);
   });
 });

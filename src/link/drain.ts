@@ -1,5 +1,6 @@
 /** The loop of a link: read a page, apply it, read the next; a step of the first copy whenever no window waits. */
 import { performance } from 'node:perf_hooks';
+import { setTimeout as wait } from 'node:timers/promises';
 import { applyBatch, batchOfPage, nextFence, type Standing } from '../apply/apply-page.ts';
 import { purgeLedger, type LedgerLimits } from '../apply/purge-ledger.ts';
 import type { Care } from '../apply/write-rows.ts';
@@ -32,6 +33,8 @@ export interface DrainState {
   readonly backfilling: boolean | null;
   /** Something is known to wait: read at once instead of asking first. */
   readonly expectant: boolean;
+  /** Milliseconds since the epoch before which the next window is not read; see restAfter. */
+  readonly restUntil: number;
 }
 
 export const freshState: DrainState = {
@@ -41,6 +44,7 @@ export const freshState: DrainState = {
   untidy: true,
   backfilling: null,
   expectant: true,
+  restUntil: 0,
 };
 
 export interface DrainReport {
@@ -57,6 +61,9 @@ export interface DrainReport {
 }
 
 const purgeRows = 10_000;
+/** Keys from which on a window is worth its fixed costs. */
+const fullWindow = 200;
+const longestRest = 10;
 
 export async function drainLink(
   engine: LinkEngine,
@@ -73,12 +80,14 @@ export async function drainLink(
   let drained = false;
   let failure: SerializedError | null = null;
 
-  let { expectant } = before;
+  let { expectant, restUntil } = before;
   // Writers that never pause must not keep the first copy from its end: it takes turns with the pages.
   let copyNext = false;
   do {
     try {
       const copies: boolean = copyNext && pending.length > 0;
+      if (!copies) await rest(restUntil);
+      const startedAt = performance.now();
       const waits: boolean =
         !copies && (expectant || (await engine.reader.peek(session(engine.source), standing.position)));
       const fence: Fence | null = waits && care === 'plain' ? nextFence(engine.apply, standing) : null;
@@ -105,6 +114,9 @@ export async function drainLink(
         care =
           applied.written === page.rows.reduce((sum, rows) => sum + rows.count, 0) ? 'plain' : applied.care;
         pageKeys = nextPageKeys(pageKeys, page.keyCount, page.size, limits);
+        restUntil = page.moreInWindow
+          ? 0
+          : Date.now() + restAfter(performance.now() - startedAt, page.keyCount);
         untidy = true;
         total.windows += 1;
         total.rows += applied.written;
@@ -129,12 +141,26 @@ export async function drainLink(
   } while (!drained && failure === null && performance.now() < until);
 
   return {
-    state: { standing, care, pageKeys, untidy, backfilling: pending.length > 0, expectant },
+    state: { standing, care, pageKeys, untidy, backfilling: pending.length > 0, expectant, restUntil },
     ...total,
     drained,
     failure,
     backfill: [...backfill.values()],
   };
+}
+
+/**
+ * How long a link rests after a window, in milliseconds. A window costs about as much for one key as for a hundred;
+ * where commits follow each other closely it gathers them, so that it takes no more than a third of its time. After
+ * silence there is no rest left, and a full window is its own.
+ */
+export function restAfter(took: number, keys: number): number {
+  return keys >= fullWindow ? 0 : Math.min(2 * took, longestRest);
+}
+
+async function rest(until: number): Promise<void> {
+  const left = until - Date.now();
+  if (left >= 1) await wait(left);
 }
 
 /** Wide rows: fewer keys in the next page, so that it stays within memory; narrow ones: more again, up to the limit. */
