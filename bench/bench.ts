@@ -68,13 +68,16 @@ try {
     machine: machine(pair.version),
     suites: results,
   };
-  const folder = fileURLToPath(new URL('results/', import.meta.url));
+  // A quick run is a trial of the bench and no result: what the README is made of stays.
+  const whole = positionals.length === 0;
+  const place = whole && context.quick ? 'results/quick/' : 'results/';
+  const folder = fileURLToPath(new URL(place, import.meta.url));
   mkdirSync(folder, { recursive: true });
-  const name = positionals.length === 0 ? 'latest' : chosen.map((suite) => suite.name).join('-');
+  const name = whole ? 'latest' : chosen.map((suite) => suite.name).join('-');
   writeFileSync(`${folder}${name}.json`, `${JSON.stringify(result, null, 2)}\n`);
   // A partial run leaves the page of a whole one alone.
   if (name === 'latest') await writeReport(result, folder);
-  process.stdout.write(`bench/results/${name}.json, ${result.seconds} s\n`);
+  process.stdout.write(`bench/${place}${name}.json, ${result.seconds} s\n`);
 } finally {
   await pair.close();
 }

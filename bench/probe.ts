@@ -56,6 +56,8 @@ export class Probe {
 
   static async open(pair: Pair, from: Side, options: ProbeOptions = {}): Promise<Probe> {
     const [writer, watcher] = await Promise.all([pair.connect(from), pair.connect(from === 'a' ? 'b' : 'a')]);
+    // The plan of the look is kept from when the table was empty, and must not read the whole of it later.
+    await watcher.query('set enable_seqscan = off');
     await watcher.query(seen);
     return new Probe(writer, watcher, { text: 'one row', tight: 0, pause: 2, patience: 60_000, ...options });
   }
