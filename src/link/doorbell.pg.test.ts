@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TestSession } from '../../test/support/databases.ts';
 import { linkRig, openTestOrm, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
@@ -29,6 +30,12 @@ async function writer(rig: LinkRig): Promise<TestSession> {
 }
 
 const insert = `insert into record values (gen_random_uuid(), 'x')`;
+
+/** The bell is put back a moment after its sleeper was woken, on the same session. */
+async function untilPutBack(doorbell: Doorbell): Promise<void> {
+  await setImmediate();
+  await doorbell.session.ask('select true as ok', []);
+}
 
 /** Whether someone sends notifications: a session that counts them, and answers once it has seen all that was sent before. */
 async function listener(rig: LinkRig): Promise<() => Promise<number>> {
@@ -100,6 +107,7 @@ describe('the doorbell', () => {
     const sleeping = doorbell.sleep(never, noSignal);
     await rig.a.query(insert);
     expect(await sleeping).toBe(true);
+    await untilPutBack(doorbell);
     await rig.a.query(insert); // the sleeper is awake now
     expect(await rung()).toBe(1);
     // again, as often as it sleeps, and still beside the same writer
@@ -127,6 +135,7 @@ describe('the doorbell', () => {
     await rig.a.query(`begin; ${insert}; ${insert}; ${insert}; commit`);
     await sleeping;
     expect(await rung()).toBe(1);
+    await untilPutBack(doorbell);
     await rig.a.query(insert); // the sleeper is awake now
     expect(await rung()).toBe(1);
   });

@@ -8,8 +8,11 @@ import { endSnk, runSnk, tailOf, untilLive } from '../support/snk-run.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const times = 100;
-/** Sessions that pools may open beside those they had at first; one that is lost each time would make a hundred. */
-const few = 8;
+/**
+ * Sessions that pools may open beside those they had at first: a link that starts anew asks for several things at
+ * once, in either worker, at either node. One that is lost each time would make a hundred.
+ */
+const few = 16;
 
 it('goes on when a session is ended in the middle of an apply transaction, a hundred times', async ({
   annotate,
