@@ -87,7 +87,7 @@ export class LinkRunner {
       throw deserializeError(report.failure);
     }
     await this.#recovered();
-    this.#become(report.state.backfilling === true ? 'backfilling' : report.drained ? 'live' : 'catching-up');
+    this.#become(stateAfter(report));
     if (report.windows + report.rows > 0) this.#poll = 0;
     if (this.#drain.untidy && this.#untilTidy() <= 0) await this.#tidy();
     if (!report.drained || signal.aborted) return;
@@ -239,6 +239,18 @@ export class LinkRunner {
       [this.#options.link.name, state, json],
     ).catch(() => undefined);
   }
+}
+
+/**
+ * A window reaches up to its own reading, so a link whose last page ended one was up to date then: beside writers that
+ * never pause it is live, though a look always finds the next commit.
+ */
+export function stateAfter({
+  state: { backfilling, expectant },
+  drained,
+}: Pick<DrainReport, 'state' | 'drained'>): LinkState {
+  if (backfilling === true) return 'backfilling';
+  return drained || !expectant ? 'live' : 'catching-up';
 }
 
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
