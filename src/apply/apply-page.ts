@@ -40,6 +40,8 @@ export interface Batch {
   readonly next: Pick<Position, 'low' | 'high' | 'seq'>;
   /** Further statements of the same transaction. */
   readonly also?: (tx: EntityManager, written: Written) => Promise<void>;
+  /** The same rows as they stand now, for the tries after a refused one. */
+  readonly reread?: () => Promise<readonly Rows[]>;
 }
 
 export function batchOfPage(position: Position, page: Page): Batch {
@@ -55,9 +57,13 @@ export function batchOfPage(position: Position, page: Page): Batch {
   };
 }
 
-/** The fence that is raised with the reading of the next page. */
+/** The fence of the batch that follows: one generation ahead of the cursor, under a nonce of its own. */
 export function nextFence(context: ApplyContext, { position, subscriber }: Standing): Fence {
-  const next = fenceAfter(position, context.newNonce());
+  const next = {
+    generation: (BigInt(position.generation) + 1n).toString(),
+    nonce: context.newNonce(),
+    prevNonce: position.nonce,
+  };
   return { link: context.link, expected: subscriber, next, safe: position.low };
 }
 
@@ -70,20 +76,27 @@ export async function applyBatch(
   standing: Standing,
   batch: Batch,
   care: Care,
-  raised: Subscriber | null = null,
+  raised: Fence | null = null,
 ): Promise<Applied> {
-  const subscriber = raised ?? fenceAfter(standing.position, context.newNonce());
+  const fence = raised ?? nextFence(context, standing);
+  const next: Position = { ...batch.next, generation: fence.next.generation, nonce: fence.next.nonce };
   try {
-    return await applyOnce(context, standing, subscriber, batch, care, raised !== null);
+    const written =
+      raised === null
+        ? await applyBehind(context, standing.position, fence, next, batch, care)
+        : await writePlain(context, session(context.target), standing.position, next, batch);
+    return { ...written, standing: { position: next, subscriber: fence.next }, care };
   } catch (error) {
-    const next = moreCareful(care, error);
-    if (next === null) throw error;
+    const careNext = moreCareful(care, error);
+    if (careNext === null) throw error;
     // The refused try may have raised the fence. One that another process has raised is not ours to move on: it
     // may be about to commit under it.
     const now = await loadSubscriber(session(context.source), context.link);
-    const known = [standing.subscriber, subscriber].find((mine) => mine.nonce === now?.nonce);
-    if (known === undefined) throw overtaken(context.link);
-    return await applyBatch(context, { ...standing, subscriber: known }, batch, next);
+    const subscriber = [standing.subscriber, fence.next].find((mine) => mine.nonce === now?.nonce);
+    if (subscriber === undefined) throw overtaken(context.link);
+    const { reread, ...same } = batch;
+    const again = reread === undefined ? same : { ...same, rows: await reread() };
+    return await applyBatch(context, { ...standing, subscriber }, again, careNext);
   }
 }
 
@@ -93,57 +106,42 @@ function moreCareful(care: Care, error: unknown): Care | null {
   return care === 'careful' ? 'strict' : 'careful';
 }
 
-async function applyOnce(
+/** In a transaction that commits only when the fence stands. */
+async function applyBehind(
   context: ApplyContext,
-  standing: Standing,
-  subscriber: Subscriber,
+  from: Position,
+  fence: Fence,
+  to: Position,
   batch: Batch,
   care: Care,
-  isRaised: boolean,
-): Promise<Applied> {
-  const { position } = standing;
-  let total: Written = { written: 0, conflicts: 0, parked: 0 };
-  const next: Position = { ...batch.next, generation: subscriber.generation, nonce: subscriber.nonce };
-
-  if (isRaised && care === 'plain' && batch.also === undefined) {
-    // All of it is one statement, and so one transaction.
-    total = await writePlain(context, session(context.target), position, next, batch);
-    return { ...total, standing: { position: next, subscriber }, care };
-  }
-  const raise = async (): Promise<void> => {
-    await raiseFence(session(context.source), {
-      link: context.link,
-      expected: standing.subscriber,
-      next: subscriber,
-      safe: position.low,
-    });
-  };
+): Promise<Written> {
+  const raise = async (): Promise<void> => await raiseFence(session(context.source), fence);
   // The first try raises the fence beside its writing, which saves the time of a commit: whoever holds it is the only
   // one who can commit, since it moves by compare-and-set. Later ones take the cursor's lock first.
-  let fence = care === 'plain' ? raise() : null;
-  fence?.catch(() => undefined); // awaited below; until then a rejection must not count as unhandled
+  let raising = care === 'plain' ? raise() : null;
+  raising?.catch(() => undefined); // awaited below; until then a rejection must not count as unhandled
   try {
-    await session(context.target).transactional(async (transaction) => {
-      const tx = transaction;
-      if (fence === null) {
-        await lockCursor(tx, context.link, position, context.origin);
-        fence = raise();
-        fence.catch(() => undefined);
+    return await session(context.target).transactional(async (tx) => {
+      if (raising === null) {
+        await lockCursor(tx, context.link, from, context.origin);
+        raising = raise();
+        raising.catch(() => undefined);
       }
-      total =
+      const written =
         care === 'plain'
-          ? await writePlain(context, tx, position, next, batch)
-          : await writeWithCare(context, tx, position, next, batch, care);
-      await fence;
+          ? await writePlain(context, tx, from, to, batch)
+          : await writeWithCare(context, tx, from, to, batch, care);
+      await raising;
+      return written;
     });
   } catch (error) {
     // Its end is awaited in any case: the next try asks where the subscriber stands.
-    await fence?.catch(() => undefined);
+    await raising?.catch(() => undefined);
     throw error;
   }
-  return { ...total, standing: { position: next, subscriber }, care };
 }
 
+/** One statement, and so a transaction of its own outside of one. */
 async function writePlain(
   context: ApplyContext,
   tx: EntityManager,
@@ -151,23 +149,8 @@ async function writePlain(
   to: Position,
   batch: Batch,
 ): Promise<Written> {
-  const { kind, low, high, capturedAt, rows } = batch;
-  await applyPlain(tx, context.flows, {
-    link: context.link,
-    origin: context.origin,
-    from,
-    to,
-    kind,
-    low,
-    high,
-    capturedAt,
-    rows,
-  });
-  const written: Written = {
-    written: rows.reduce((sum, each) => sum + each.count, 0),
-    conflicts: 0,
-    parked: 0,
-  };
+  const { link, origin, flows } = context;
+  const written = await applyPlain(tx, flows, { ...batch, link, origin, from, to });
   await batch.also?.(tx, written);
   return written;
 }
@@ -192,15 +175,6 @@ async function writeWithCare(
   await batch.also?.(tx, total);
   await moveCursor(tx, context.link, from, to, entries);
   return total;
-}
-
-/** One generation ahead of the cursor; a try that follows a failed one takes the same number and a new nonce. */
-function fenceAfter(position: Position, nonce: string): Subscriber {
-  return {
-    generation: (BigInt(position.generation) + 1n).toString(),
-    nonce,
-    prevNonce: position.nonce,
-  };
 }
 
 function ledgerEntry(flow: WritableFlow, rows: Rows, batch: Batch, written: Written): LedgerEntry {

@@ -1,13 +1,14 @@
 /** The fast way in: rows of all flows, ledger and cursor in one statement, for pages in which no key is expected to clash. */
 import type { EntityManager } from '../db/orm.ts';
+import { durableCommit } from '../db/durable.ts';
 import { keyListColumn } from '../db/key-lists.ts';
 import { prepared } from '../db/prepared.ts';
 import { query, type Bind } from '../db/query.ts';
 import type { Rows } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
 import { columnList, unnested } from './apply-sql.ts';
-import { cursorMoved, durableCommit } from './cursor-store.ts';
-import type { WritableFlow } from './write-rows.ts';
+import { cursorMoved } from './cursor-store.ts';
+import type { WritableFlow, Written } from './write-rows.ts';
 
 export interface PlainBatch {
   readonly link: string;
@@ -31,7 +32,7 @@ export async function applyPlain(
   tx: EntityManager,
   flows: readonly WritableFlow[],
   batch: PlainBatch,
-): Promise<void> {
+): Promise<Written> {
   const written = batch.rows.reduce((sum, rows) => sum + rows.count, 0);
   const { from, to } = batch;
   const binds: Bind[] = [
@@ -60,6 +61,7 @@ export async function applyPlain(
   }
   const moved = await query(tx, textOf(flows, batch.rows), binds);
   if (moved.length !== 1) throw cursorMoved(batch.link);
+  return { written, conflicts: 0, parked: 0 };
 }
 
 function textOf(flows: readonly WritableFlow[], rows: readonly Rows[]): string {

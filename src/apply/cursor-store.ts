@@ -1,6 +1,7 @@
 /** The cursor row of a link, in its target: read at the start, locked and compared in every apply transaction. */
 import { SnkError } from '../errors.ts';
 import type { EntityManager } from '../db/orm.ts';
+import { durableCommit } from '../db/durable.ts';
 import type { KeyListColumn } from '../db/key-lists.ts';
 import { query } from '../db/query.ts';
 import type { Position } from '../read/position.ts';
@@ -9,13 +10,6 @@ export interface StoredCursor extends Position {
   readonly state: 'running' | 'paused' | 'stopped';
   readonly sourceNode: string;
 }
-
-/** Makes the transaction's commit wait for the disk; stronger levels (remote_apply, …) stay. */
-export const durableCommit = `set_config(
-    'synchronous_commit',
-    case when current_setting('synchronous_commit') in ('off', 'local') then 'on' else current_setting('synchronous_commit') end,
-    true
-  )`;
 
 const cursorColumns = `low::text as low, high::text as high, seq::text as seq, generation::text as generation, nonce::text as nonce,
   state, source_node::text as "sourceNode"`;

@@ -21,69 +21,47 @@ const unlockText = prepared('select pg_advisory_unlock($1::integer, $2::integer)
 
 export class Doorbell {
   readonly session: NodeSession;
-  #epoch = 0;
-  #armed = false;
-  #armedBeside = false;
-  #arming: Promise<boolean> | null = null;
-  #armingBeside: Promise<boolean> | null = null;
+  readonly #quiet: BellLock;
+  readonly #beside: BellLock;
   readonly #sleepers = new Set<() => void>();
 
   constructor(orm: MikroORM) {
     this.session = new NodeSession(orm, doorbellChannel);
+    this.#quiet = new BellLock(this.session, doorbellLock.quiet);
+    this.#beside = new BellLock(this.session, doorbellLock.beside);
     this.session.listen({
       onUp: () => this.#wake(),
       onDown: () => {
-        this.#armed = false;
-        this.#armedBeside = false;
+        this.#quiet.lose();
+        this.#beside.lose();
         this.#wake();
       },
-      onNotification: () => this.#rung(),
+      onNotification: () => {
+        this.#quiet.release();
+        this.#beside.release();
+        this.#wake();
+      },
     });
   }
 
   /** Changes with every arming; null while the lock is not held. A look that began and ended in one epoch is the last one. */
   get epoch(): number | null {
-    return this.#armed ? this.#epoch : null;
+    return this.#quiet.epoch;
   }
 
   /** True when the lock is held: commits from now on ring. */
   async arm(): Promise<boolean> {
-    if (this.#armed) return true;
-    this.#arming ??= this.#tryArm().finally(() => {
-      this.#arming = null;
-    });
-    return await this.#arming;
-  }
-
-  async #tryArm(): Promise<boolean> {
-    if (!(await this.#lock('quiet'))) return false;
-    this.#epoch += 1;
-    this.#armed = true;
-    return true;
+    return await this.#quiet.take();
   }
 
   /** True when all who write from now on ring, although somebody is in flight who will not. */
   async armBeside(): Promise<boolean> {
-    if (this.#armedBeside) return true;
-    this.#armingBeside ??= this.#tryArmBeside().finally(() => {
-      this.#armingBeside = null;
-    });
-    return await this.#armingBeside;
-  }
-
-  async #tryArmBeside(): Promise<boolean> {
-    const granted = await this.#lock('beside');
-    this.#armedBeside = granted;
-    return granted;
-  }
-
-  async #lock(which: 'quiet' | 'beside'): Promise<boolean> {
-    return await this.session.ask(lockText, [doorbellLock.space, doorbellLock[which]]);
+    return await this.#beside.take();
   }
 
   /** Resolves when woken (true), after `timeout` milliseconds, or on the signal (false). */
   async sleep(timeout: number, signal: AbortSignal): Promise<boolean> {
-    if (!(this.#armed || this.#armedBeside) || signal.aborted) return true;
+    if ((this.#quiet.epoch ?? this.#beside.epoch) === null || signal.aborted) return true;
     return await new Promise<boolean>((resolve) => {
       const end = (woken: boolean): void => {
         clearTimeout(timer);
@@ -99,20 +77,52 @@ export class Doorbell {
     });
   }
 
-  #rung(): void {
-    if (this.#armed) this.#unlock('quiet');
-    if (this.#armedBeside) this.#unlock('beside');
-    this.#armed = false;
-    this.#armedBeside = false;
-    this.#wake();
+  #wake(): void {
+    for (const wake of this.#sleepers) wake();
+  }
+}
+
+/** One of the two advisory locks, which all sleepers of a node share. */
+class BellLock {
+  readonly #session: NodeSession;
+  readonly #binds: readonly [number, number];
+  #held = 0;
+  #isHeld = false;
+  #taking: Promise<boolean> | null = null;
+
+  constructor(session: NodeSession, lock: number) {
+    this.#session = session;
+    this.#binds = [doorbellLock.space, lock];
+  }
+
+  /** How often it has been taken; null while it is not held. */
+  get epoch(): number | null {
+    return this.#isHeld ? this.#held : null;
+  }
+
+  async take(): Promise<boolean> {
+    if (this.#isHeld) return true;
+    this.#taking ??= this.#ask().finally(() => {
+      this.#taking = null;
+    });
+    return await this.#taking;
+  }
+
+  async #ask(): Promise<boolean> {
+    if (!(await this.#session.ask(lockText, this.#binds))) return false;
+    this.#held += 1;
+    this.#isHeld = true;
+    return true;
   }
 
   /** After whoever was woken has gone off: a writer that rings once more meanwhile does no harm. */
-  #unlock(which: 'quiet' | 'beside'): void {
-    setImmediate(() => void this.session.ask(unlockText, [doorbellLock.space, doorbellLock[which]]));
+  release(): void {
+    if (this.#isHeld) setImmediate(() => void this.#session.ask(unlockText, this.#binds));
+    this.#isHeld = false;
   }
 
-  #wake(): void {
-    for (const wake of this.#sleepers) wake();
+  /** Its session is gone, and the lock with it. */
+  lose(): void {
+    this.#isHeld = false;
   }
 }

@@ -107,7 +107,7 @@ export async function drainLink(
           standing,
           batchOfPage(standing.position, page),
           care,
-          fence?.next ?? null,
+          fence,
         );
         standing = applied.standing;
         // Back to trust after a page that went in without a clash.

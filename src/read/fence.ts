@@ -8,6 +8,7 @@
  */
 import { SnkError } from '../errors.ts';
 import type { EntityManager } from '../db/orm.ts';
+import { durableCommit } from '../db/durable.ts';
 import { prepared } from '../db/prepared.ts';
 import { query } from '../db/query.ts';
 
@@ -42,17 +43,12 @@ export async function loadSubscriber(em: EntityManager, link: string): Promise<S
 
 /**
  * Raises the fence if `condition` holds, as the CTEs `durable` and `raised` of a statement that is a transaction of its
- * own: `set_config(…, true)` still holds when it commits, where a function's own SET would be undone before. Stronger
- * levels (remote_apply, …) stay. Binds: see fenceBinds.
+ * own. Binds: see fenceBinds.
  */
 export function fenceCtes(firstBind: number, condition: string): string {
   const bind = (i: number) => `$${firstBind + i}`;
   return `durable as materialized (
-  select set_config(
-    'synchronous_commit',
-    case when current_setting('synchronous_commit') in ('off', 'local') then 'on' else current_setting('synchronous_commit') end,
-    true
-  )
+  select ${durableCommit}
 ),
 raised as (
   update snk.subscriber s

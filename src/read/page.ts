@@ -75,7 +75,7 @@ export class PageReader {
   ): Promise<Page | null> {
     const binds = [position.low, position.high, position.seq, limits.logRows + 1, limits.keys];
     if (this.#flows.length === 1) {
-      const answer = await this.#ask(em, [0], fence === null ? binds : [...binds, ...fenceBinds(fence)]);
+      const answer = await this.#ask(em, [0], binds, fence);
       const page = this.#toPage(position, [0], answer);
       if (page !== null && fence !== null && answer.raised !== 1) throw overtaken(fence.link);
       return page;
@@ -99,8 +99,13 @@ export class PageReader {
     );
   }
 
-  async #ask(em: EntityManager, indexes: readonly number[], binds: readonly Bind[]): Promise<Answer> {
-    const fenced = binds.length > 5;
+  async #ask(
+    em: EntityManager,
+    indexes: readonly number[],
+    binds: readonly Bind[],
+    fence: Fence | null = null,
+  ): Promise<Answer> {
+    const fenced = fence !== null;
     const cached = `${fenced ? 'fenced ' : ''}${indexes.join(',')}`;
     let text = this.#texts.get(cached);
     if (text === undefined) {
@@ -110,7 +115,7 @@ export class PageReader {
       );
       this.#texts.set(cached, text);
     }
-    return await queryOne<Answer>(em, text, binds);
+    return await queryOne<Answer>(em, text, fenced ? [...binds, ...fenceBinds(fence)] : binds);
   }
 
   #toPage(position: Position, indexes: readonly number[], answer: Answer): Page | null {
