@@ -40,8 +40,8 @@ export interface Batch {
   readonly next: Pick<Position, 'low' | 'high' | 'seq'>;
   /** Further statements of the same transaction. */
   readonly also?: (tx: EntityManager, written: Written) => Promise<void>;
-  /** The same rows as they stand now, for the tries after a refused one. */
-  readonly reread?: () => Promise<readonly Rows[]>;
+  /** The same rows as text and as they stand now, for the tries after a refused one. */
+  readonly reread?: (() => Promise<readonly Rows[]>) | undefined;
 }
 
 export function batchOfPage(position: Position, page: Page): Batch {
@@ -166,7 +166,7 @@ async function writeWithCare(
   if (care === 'strict') await tx.execute('set constraints all immediate');
   let total: Written = { written: 0, conflicts: 0, parked: 0 };
   const entries: LedgerEntry[] = [];
-  for (const rows of batch.rows) {
+  for (const rows of batch.rows.map(asText)) {
     const flow = context.flows[rows.flow] as WritableFlow;
     const written = await writeRows(tx, flow, rows, care);
     total = add(total, written);
@@ -177,7 +177,13 @@ async function writeWithCare(
   return total;
 }
 
-function ledgerEntry(flow: WritableFlow, rows: Rows, batch: Batch, written: Written): LedgerEntry {
+function asText(rows: Rows): Rows<string> {
+  const columns = rows.columns.filter((list) => typeof list === 'string');
+  if (columns.length < rows.columns.length) throw new Error('rows are written with care from text alone');
+  return { ...rows, columns };
+}
+
+function ledgerEntry(flow: WritableFlow, rows: Rows<string>, batch: Batch, written: Written): LedgerEntry {
   const { key } = flow.table;
   return {
     targetTable: flow.table.fullName,

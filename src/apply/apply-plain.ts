@@ -52,12 +52,7 @@ export async function applyPlain(
     batch.capturedAt,
   ];
   for (const rows of batch.rows) {
-    const { columns, table } = flows[rows.flow] as WritableFlow;
     binds.push(rows.count, ...rows.columns);
-    if (keyListColumn(table.key) === 'uuid_keys') continue;
-    // Once more as text, for the ledger.
-    for (const key of table.key)
-      binds.push(rows.columns[columns.findIndex((column) => column.name === key.name)] ?? null);
   }
   const moved = await query(tx, textOf(flows, batch.rows), binds);
   if (moved.length !== 1) throw cursorMoved(batch.link);
@@ -74,23 +69,23 @@ function textOf(flows: readonly WritableFlow[], rows: readonly Rows[]): string {
   return text;
 }
 
-/** Binds: 14 of the batch, see above; then per flow the number of rows, its columns, and its key's columns where they are kept as text. */
+/** Binds: 14 of the batch, see above; then per flow the number of rows and its columns. */
 function buildText(flows: readonly WritableFlow[]): string {
   let next = 15;
   const ctes = flows.map((flow, i) => {
     const count = next;
     const first = next + 1;
-    const keysFrom = first + flow.columns.length;
     const { key } = flow.table;
     const list = keyListColumn(key);
-    const keyAt = flow.columns.findIndex((column) => column.name === key[0]?.name);
+    const placeOf = (name?: string) => flow.columns.findIndex((column) => column.name === name);
+    const keyAt = placeOf(key[0]?.name);
     // In the order of the index, where comparing is cheap: neighbours in it are found in the processor's cache.
     const order = list === 'uuid_keys' ? `\n  order by ${keyAt + 1}` : '';
     const keys =
       list === 'uuid_keys'
         ? `$${first + keyAt}::uuid[]`
-        : `array[${key.map((_, k) => `$${keysFrom + k}::text`).join(', ')}]`;
-    next = keysFrom + (list === 'uuid_keys' ? 0 : key.length);
+        : `array[${key.map(({ name, carrier }) => `$${first + placeOf(name)}::${carrier}[]::text`).join(', ')}]`;
+    next = first + flow.columns.length;
     return `,
 rows${i} as (
   insert into ${flow.table.quoted} (${columnList(flow)})

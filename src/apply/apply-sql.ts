@@ -1,5 +1,6 @@
 /** The statements that write a set of rows into one target table (pure: texts, built once per flow). */
 import type { Column, Table } from '../db/catalog.ts';
+import { carriesItself } from '../db/value-lists.ts';
 
 export interface TargetFlow {
   readonly table: Table;
@@ -25,7 +26,7 @@ export const unnested = (flow: TargetFlow, first: number) =>
   flow.columns
     .map(
       (column, i) =>
-        `unnest($${first + i}::${column.arrayable ? column.baseType : 'text'}[])${column.arrayable ? '' : `::${column.baseType}`}`,
+        `unnest($${first + i}::${column.carrier}[])${carriesItself(column) ? '' : `::${column.baseType}`}`,
     )
     .join(', ');
 

@@ -26,7 +26,7 @@ export interface WritableFlow extends TargetFlow {
 export async function writeRows(
   tx: EntityManager,
   flow: WritableFlow,
-  rows: Rows,
+  rows: Rows<string>,
   care: Exclude<Care, 'plain'>,
 ): Promise<Written> {
   return care === 'tolerant'
@@ -38,7 +38,7 @@ export async function writeRows(
 async function writeSlice(
   tx: EntityManager,
   flow: WritableFlow,
-  rows: Rows,
+  rows: Rows<string>,
   first: number,
   last: number,
 ): Promise<Written> {
@@ -60,7 +60,7 @@ async function writeSlice(
 async function writeCarefully(
   tx: EntityManager,
   flow: WritableFlow,
-  rows: Rows,
+  rows: Rows<string>,
   first: number,
   last: number,
 ): Promise<Written> {
@@ -83,7 +83,7 @@ async function writeCarefully(
 async function park(
   tx: EntityManager,
   flow: WritableFlow,
-  rows: Rows,
+  rows: Rows<string>,
   ordinal: number,
   error: unknown,
 ): Promise<Written> {

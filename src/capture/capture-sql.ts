@@ -1,7 +1,15 @@
 /** The texts of a table's capture: one trigger function of its own, nothing dynamic in it (pure). */
 import type { Operation } from '../topology/topology.ts';
-import type { KeyColumn, Table } from '../db/catalog.ts';
+import type { Column, KeyColumn, Table } from '../db/catalog.ts';
 import { collectKeys, keyListColumn, singleKey } from '../db/key-lists.ts';
+import {
+  collectImages,
+  columnNumbers,
+  fewestImages,
+  imageBytes,
+  imageColumns,
+  widestImage,
+} from '../db/row-images.ts';
 import { quoteLiteral } from '../db/sql.ts';
 
 /** Keys of one log row at the most: a reader's page is cut between log rows. */
@@ -43,7 +51,8 @@ export interface CaptureTexts {
 export function captureTexts(table: Table, tableId: number, operations: readonly Operation[]): CaptureTexts {
   const byRow = table.kind === 'partitioned';
   const functionName = `snk.capture_${tableId}`;
-  const body = byRow ? rowBody(table.key, tableId) : statementBody(table.key, tableId);
+  const images = operations.every((operation) => operation === 'insert') ? imageColumns(table) : null;
+  const body = byRow ? rowBody(table.key, tableId) : statementBody(table.key, tableId, images);
   const needsPins = !table.key.every((column) => steadyTypes.test(column.type));
   return {
     functionName,
@@ -53,7 +62,19 @@ create or replace function ${functionName}() returns trigger
   security definer
   set search_path = pg_catalog, pg_temp${needsPins ? pins : ''}
 as $capture$${body}$capture$`,
-    triggers: operations.map((operation) => trigger(table, functionName, operation, byRow)),
+    triggers: [
+      ...operations.map((operation) => trigger(table, functionName, operation, byRow)),
+      ...(images === null ? [] : ['update', 'delete', 'truncate']).map((event) => imageGuard(table, event)),
+    ],
+  };
+}
+
+/** An image is what its statement inserted: whatever else the transaction does to the table makes it worthless. */
+function imageGuard(table: Table, event: string): CaptureTrigger {
+  const name = `snk_drop_images_${event}`;
+  return {
+    name,
+    create: `create trigger ${name} after ${event} on ${table.quoted} for each statement execute function snk.drop_images()`,
   };
 }
 
@@ -114,26 +135,50 @@ const closeGate = `
  * The table's own columns are in reach, whatever they are called: all that is ours is a variable, a number, or an
  * alias of a subquery that shows nothing else.
  */
-function statementBody(key: readonly KeyColumn[], tableId: number): string {
-  const list = keyListColumn(key);
-  const columns = key.map((column, i) => `r.${column.quoted} as k${i}`).join(', ');
-  const renamed = key.map((column, i) => ({ ...column, quoted: `k${i}` }));
+function statementBody(key: readonly KeyColumn[], tableId: number, images: readonly Column[] | null): string {
+  const into = (more: string) =>
+    `insert into snk.change_log (table_id, op, ${keyListColumn(key)}, key_count${more})`;
+  const values = `select ${tableId}, left(tg_op, 1)::"char"`;
+  const most = images === null ? keysPerLogRow : fewestImages - 1;
+  const inParts = `
+    ${into('')}
+    ${values}, ${collectKeys(renamed(key, 'k'), 'p')}, count(*)
+    ${parts(key, [])}`;
+  const withImages = (columns: readonly Column[]): string => `
+    total := (select count(*) from new_rows);
+    if total = 0 then
+      return null;
+    end if;
+    fits := coalesce(current_setting('snk.keys_only', true), '') <> '1'
+      and pg_client_encoding() = 'UTF8'
+      and ${isUnaltered(columns)};
+    if fits then
+      fits := (select max(${imageBytes(columns, 'r')}) <= ${widestImage} from new_rows r);
+    end if;
+    if not fits then${inParts};
+    elsif total > ${keysPerLogRow} then
+      ${into(', images, image_columns')}
+      ${values}, ${collectKeys(renamed(key, 'k'), 'p')}, count(*),
+        ${collectImages(renamed(columns, 'i'), 'p')}, ${columnNumbers(columns)}
+      ${parts(key, columns)};
+    else
+      ${into(', images, image_columns')}
+      ${values}, ${collectKeys(key, 'r')}, count(*),
+        ${collectImages(columns, 'r')}, ${columnNumbers(columns)}
+      from new_rows r
+      having ${gateIsOpen};
+    end if`;
   return `
 #variable_conflict use_variable
 declare
-  log_seq bigint;
+  log_seq bigint;${images === null ? '' : '\n  total bigint;\n  fits boolean;'}
 begin${skipEngineWrites}
-  insert into snk.change_log (table_id, op, ${list}, key_count)
-  select ${tableId}, left(tg_op, 1)::"char", ${collectKeys(key, 'r')}, count(*)
+  ${into('')}
+  ${values}, ${collectKeys(key, 'r')}, count(*)
   from new_rows r
-  having count(*) between 1 and ${keysPerLogRow} and ${gateIsOpen}
+  having count(*) between 1 and ${most} and ${gateIsOpen}
   returning seq into log_seq;
-  if not found then
-    insert into snk.change_log (table_id, op, ${list}, key_count)
-    select ${tableId}, left(tg_op, 1)::"char", ${collectKeys(renamed, 'p')}, count(*)
-    from (select ${columns}, (row_number() over () - 1) / ${keysPerLogRow} as part from new_rows r) p
-    where ${gateIsOpen}
-    group by p.part;
+  if not found then${images === null ? inParts : withImages(images)};
     if not found then
       return null;
     end if;
@@ -143,6 +188,36 @@ begin${skipEngineWrites}
   end if;${ring}
 end
 `;
+}
+
+/** A statement's rows, cut into parts that one log row can hold each. */
+function parts(key: readonly KeyColumn[], images: readonly Column[]): string {
+  const columns = [
+    ...key.map((column, i) => `r.${column.quoted} as k${i}`),
+    ...images.map((column, i) => `r.${column.quoted} as i${i}`),
+  ];
+  return `from (select ${columns.join(', ')}, (row_number() over () - 1) / ${keysPerLogRow} as part from new_rows r) p
+    where ${gateIsOpen}
+    group by p.part`;
+}
+
+function renamed<C extends Column>(columns: readonly C[], letter: string): C[] {
+  return columns.map((column, i) => ({ ...column, quoted: `${letter}${i}` }));
+}
+
+/** The columns are what they were at the installation: a statement that names one that is gone would fail its writer. */
+function isUnaltered(columns: readonly Column[]): string {
+  if (columns.length === 0) return 'true';
+  const known = columns.map(
+    ({ position, name, type }) => `(${position}, ${quoteLiteral(name)}, ${quoteLiteral(type)})`,
+  );
+  return `(
+      select count(*) = ${columns.length}
+      from pg_attribute a
+      where a.attrelid = tg_relid
+        and not a.attisdropped
+        and (a.attnum, a.attname, format_type(a.atttypid, a.atttypmod)) in (${known.join(', ')})
+    )`;
 }
 
 function rowBody(key: readonly KeyColumn[], tableId: number): string {

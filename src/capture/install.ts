@@ -145,7 +145,7 @@ async function presentTriggers(em: EntityManager, table: Table): Promise<Map<str
     `select t.tgname as name, case when bool_and(t.tgenabled = 'A') then 'A' else 'D' end as enabled
      from pg_trigger t
      where t.tgrelid in (select $1::oid union all select relid from pg_partition_tree($1::oid::regclass))
-       and t.tgname like 'snk\\_capture\\_%'
+       and t.tgname like 'snk\\_%'
      group by t.tgname`,
     [table.oid],
   );

@@ -3,6 +3,8 @@ import { sql } from 'kysely';
 import type { EntityManager } from './orm.ts';
 
 export interface Column {
+  /** Its number in the table, which stays when other columns go. */
+  readonly position: number;
   readonly name: string;
   /** As it stands in a statement, quoted. */
   readonly quoted: string;
@@ -12,6 +14,11 @@ export interface Column {
   readonly baseType: string;
   /** An array of it can be cast to text and back; of the others (arrays, domains, composites) each value is. */
   readonly arrayable: boolean;
+  /** The type whose binary form carries its values from database to database: its own base type, or text. */
+  readonly carrier: string;
+  readonly carrierOid: number;
+  /** What is carried does not depend on a setting of the session in which it is read. */
+  readonly steady: boolean;
   readonly generated: boolean;
   readonly identity: boolean;
   readonly notNull: boolean;
@@ -98,6 +105,30 @@ function toTable(row: TableRow): Table {
   };
 }
 
+/** Types whose binary form is the same in every database and version: no numbers of objects in it, no locale. */
+const carriers = [
+  'boolean',
+  'smallint',
+  'integer',
+  'bigint',
+  'real',
+  'double precision',
+  'numeric',
+  'text',
+  'character varying',
+  'character',
+  'uuid',
+  'bytea',
+  'date',
+  'time',
+  'timetz',
+  'timestamp',
+  'timestamptz',
+  'interval',
+  'json',
+  'jsonb',
+];
+
 const tablesQuery = (names: readonly string[]) => sql<TableRow>`
   select
     c.oid::text as oid,
@@ -140,6 +171,9 @@ const tablesQuery = (names: readonly string[]) => sql<TableRow>`
           format_type(a.atttypid, a.atttypmod) as type,
           format_type(a.atttypid, -1) as "baseType",
           t.typtype in ('b', 'e') and t.typcategory <> 'A' and t.typdelim = ',' and t.typarray <> 0 as arrayable,
+          format_type(carrier.oid, -1) as carrier,
+          carrier.oid::integer as "carrierOid",
+          carrier.oid = a.atttypid or t.typtype = 'e' as steady,
           a.attgenerated <> '' as generated,
           a.attidentity <> '' as identity,
           a.attnotnull as "notNull",
@@ -175,6 +209,9 @@ const tablesQuery = (names: readonly string[]) => sql<TableRow>`
         from pg_attribute a
         join pg_type t on t.oid = a.atttypid
         left join pg_collation co on co.oid = a.attcollation
+        cross join lateral (
+          select case when a.atttypid = any (${carriers}::regtype[]) then a.atttypid else 'text'::regtype end::oid as oid
+        ) carrier
         left join lateral (
           select pos as position, opc.opcfamily as family, opc.opcintype as intype
           from pg_index i

@@ -2,7 +2,7 @@
 import { CompiledQuery } from 'kysely';
 import type { EntityManager } from './orm.ts';
 
-export type Bind = string | number | boolean | null | readonly (string | null)[];
+export type Bind = string | number | boolean | null | Buffer | readonly (string | null)[];
 
 /** Texts are built once per flow and kept: only the binds differ from window to window. */
 export async function query<Row>(

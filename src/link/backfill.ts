@@ -129,7 +129,7 @@ async function copy(engine: LinkEngine, standing: Standing, copying: Copying): P
     await advance(session(engine.target), engine, target, bounds.upTo, compared, 0);
     return { standing, applied: null, progress: progressOf(target, state, compared, 0, false) };
   }
-  const columns = source.columns.map((_, i) => rows[`c${i}`] ?? null);
+  const columns = source.columns.map((_, i) => rows[`c${i}`] ?? '{}');
   const applied = await applyBatch(
     engine.apply,
     standing,

@@ -1,7 +1,7 @@
 /** The loop of a link: read a page, apply it, read the next; a step of the first copy whenever no window waits. */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
-import { applyBatch, batchOfPage, nextFence, type Standing } from '../apply/apply-page.ts';
+import { applyBatch, batchOfPage, nextFence, type Batch, type Standing } from '../apply/apply-page.ts';
 import { purgeLedger, type LedgerLimits } from '../apply/purge-ledger.ts';
 import type { Care } from '../apply/write-rows.ts';
 import { session } from '../db/orm.ts';
@@ -9,6 +9,7 @@ import { toSnkError } from '../db/sqlstate.ts';
 import { serializeError, type SerializedError } from '../errors.ts';
 import { acknowledge, type Fence } from '../read/fence.ts';
 import type { Page, PageLimits } from '../read/page.ts';
+import type { Position } from '../read/position.ts';
 import { purgeChangeLog } from '../read/purge.ts';
 import { backfillStep, pendingBackfills, type BackfillProgress } from './backfill.ts';
 import { loadStanding, type LinkEngine } from './engine.ts';
@@ -91,13 +92,12 @@ export async function drainLink(
       const waits: boolean =
         !copies && (expectant || (await engine.reader.peek(session(engine.source), standing.position)));
       const fence: Fence | null = waits && care === 'plain' ? nextFence(engine.apply, standing) : null;
+      const pageLimits = { ...limits.page, keys: pageKeys };
       const page: Page | null = waits
-        ? await engine.reader.read(
-            session(engine.source),
-            standing.position,
-            { ...limits.page, keys: pageKeys },
+        ? await engine.reader.read(session(engine.source), standing.position, pageLimits, {
             fence,
-          )
+            form: care === 'plain' ? 'binary' : 'text',
+          })
         : null;
       copyNext = page !== null;
       if (!copies) expectant = page?.moreInWindow === true;
@@ -105,7 +105,10 @@ export async function drainLink(
         const applied = await applyBatch(
           engine.apply,
           standing,
-          batchOfPage(standing.position, page),
+          {
+            ...batchOfPage(standing.position, page),
+            reread: rereading(engine, standing.position, page, pageLimits),
+          },
           care,
           fence,
         );
@@ -156,6 +159,20 @@ export async function drainLink(
  */
 export function restAfter(took: number, keys: number): number {
   return keys >= fullWindow ? 0 : Math.min(2 * took, longestRest);
+}
+
+/**
+ * What is refused is written row by row, from text; and a clash is judged by rows as they stand: one that was changed
+ * since it was inserted, and came over in the first copy, is none.
+ */
+function rereading(
+  { reader, source }: LinkEngine,
+  position: Position,
+  page: Page,
+  limits: PageLimits,
+): Batch['reread'] {
+  const same = { ...position, high: page.high };
+  return async () => (await reader.read(session(source), same, limits))?.rows ?? [];
 }
 
 async function rest(until: number): Promise<void> {

@@ -1,6 +1,8 @@
 /** The statement that reads a page of a window: log rows joined to the rows as they stand, in one snapshot (pure). */
 import type { Column, Table } from '../db/catalog.ts';
 import { matchKeys, unnestKeys } from '../db/key-lists.ts';
+import { besideKey, columnNumbers, imageColumns, keyElements } from '../db/row-images.ts';
+import { carried, elementsOf, encoded } from '../db/value-lists.ts';
 import { fenceCtes } from './fence.ts';
 import { prepared } from '../db/prepared.ts';
 
@@ -26,13 +28,13 @@ export function columnArray(column: Column, alias: string): string {
  */
 const windowCte = `
 with candidate as materialized (
-  select w.seq, w.table_id, w.keys, w.uuid_keys, w.key_count, w.at
+  select w.seq, w.table_id, w.keys, w.uuid_keys, w.key_count, w.at, w.images, w.image_columns
   from (
-    select seq, xid, table_id, keys, uuid_keys, key_count, at
+    select seq, xid, table_id, keys, uuid_keys, key_count, at, images, image_columns
     from snk.change_log
     where xid >= pg_snapshot_xmax($1::pg_snapshot)
     union all
-    select seq, xid, table_id, keys, uuid_keys, key_count, at
+    select seq, xid, table_id, keys, uuid_keys, key_count, at, images, image_columns
     from snk.change_log
     where xid = any (array(select pg_snapshot_xip($1::pg_snapshot)))
   ) w
@@ -86,12 +88,12 @@ const summaryColumns = `
  * The rows of a page's keys as they stand. A key of one column is looked up as one array: the index is walked in
  * the order of its keys and each block of the table is read once, a third cheaper than a join, row by row.
  */
-function present(flow: SourceFlow): string {
+function present(flow: SourceFlow, images: boolean): string {
   const { key, quoted } = flow.table;
   const [first] = key;
   const listed = `from page p
   cross join lateral ${unnestKeys(key, 'p')}`;
-  const ofFlow = `where p.table_id = ${flow.tableId}`;
+  const ofFlow = `where p.table_id = ${flow.tableId}${images ? ` and not coalesce(${hasImages(flow)}, false)` : ''}`;
   if (first === undefined || key.length > 1 || !first.arrayable) {
     return `${listed}
   join ${quoted} t on ${matchKeys(key, (column) => `t.${column.quoted}`)}
@@ -105,27 +107,95 @@ function present(flow: SourceFlow): string {
   )::${first.type}[])`;
 }
 
-/**
- * Column `c<i>_<j>` of the answer is column j of flow i; `n<i>` its number of rows. With `fenced` the same statement
- * raises the fence, if there is anything to apply: its commit record comes after those of all that the page saw.
- */
-export function pageText(flows: readonly SourceFlow[], fenced: boolean): string {
-  const ctes = flows.map((flow, i) => {
-    const arrays = flow.columns.map((column, j) => `${columnArray(column, 't')} as c${i}_${j}`);
-    return `,
-rows${i} as (
-  select
-    count(*)::integer as n${i},
-    ${arrays.join(',\n    ')}
-  ${present(flow)}
+/** A log row whose images hold every column that travels; a column that came later is in none of the earlier ones. */
+function hasImages(flow: SourceFlow): string {
+  return `p.image_columns @> ${columnNumbers(besideKey(flow.table, flow.columns))}`;
+}
+
+/** The rows that log rows hold themselves: `image<i>` has one row per column, all in the order of the log. */
+function imageCtes(flow: SourceFlow, i: number): string {
+  return `,
+imaged${i} as materialized (
+  select *
+  from page p
+  where p.table_id = ${flow.tableId}
+    and ${hasImages(flow)}
+),
+image${i} as materialized (
+  select u.position, ${inOrder('u.image')} as elements
+  from imaged${i} p
+  cross join lateral unnest(p.image_columns, p.images) as u (position, image)
+  group by u.position
 )`;
-  });
-  const selected = flows.map((_, i) => `, rows${i}.*`).join('');
+}
+
+/** The same order for every column, or values of different rows would meet. */
+const inOrder = (elements: string) => `string_agg(${elements}, ''::bytea order by p.seq)`;
+
+function imageElements(flow: SourceFlow, i: number, column: Column): string {
+  const place = flow.table.key.findIndex((key) => key.name === column.name);
+  return place < 0
+    ? `(select elements from image${i} where position = ${column.position})`
+    : `(select ${inOrder(keyElements(flow.table, place, 'p'))} from imaged${i} p)`;
+}
+
+export interface PageVariant {
+  /** The statement raises the fence, if there is anything to apply: its commit record comes after those of all that the page saw. */
+  readonly fenced: boolean;
+  readonly form: Form;
+}
+
+/**
+ * `text`: each column is an array as text, of the rows as they stand. `binary`: each is the encoded elements of an array
+ * (see value-lists.ts), and rows that the log itself holds are taken from there.
+ */
+export type Form = 'text' | 'binary';
+
+/** Column `c<i>_<j>` of the answer is column j of flow i; `n<i>` its number of rows. */
+export function pageText(flows: readonly SourceFlow[], { fenced, form }: PageVariant): string {
+  const parts = flows.map((flow, i) => (form === 'text' ? textPart(flow, i) : binaryPart(flow, i)));
   const joined = flows.map((_, i) => ` cross join rows${i}`).join('');
   const fence = fenced
     ? `,\n${fenceCtes(6, '$2::pg_snapshot is not null or exists (select from candidate)')}`
     : '';
-  return prepared(`${windowCte}${ctes.join('')}${fence}
-select ${summaryColumns}${selected}${fenced ? ', (select count(*) from raised)::integer as raised' : ''}
+  return prepared(`${windowCte}${parts.map((part) => part.ctes).join('')}${fence}
+select ${summaryColumns}${parts.map((part) => part.selected).join('')}${fenced ? ', (select count(*) from raised)::integer as raised' : ''}
 from summary s${joined}`);
+}
+
+interface Part {
+  readonly ctes: string;
+  readonly selected: string;
+}
+
+function rowsCte(flow: SourceFlow, i: number, list: (column: Column) => string, images: boolean): string {
+  const lists = flow.columns.map((column, j) => `${list(column)} as c${i}_${j}`);
+  return `,
+rows${i} as (
+  select
+    count(*)::integer as n${i},
+    ${lists.join(',\n    ')}
+  ${present(flow, images)}
+)`;
+}
+
+function textPart(flow: SourceFlow, i: number): Part {
+  return { ctes: rowsCte(flow, i, (column) => columnArray(column, 't'), false), selected: `, rows${i}.*` };
+}
+
+function binaryPart(flow: SourceFlow, i: number): Part {
+  const images = imageColumns(flow.table) !== null;
+  const ctes = rowsCte(flow, i, (column) => elementsOf(`array_agg(${carried(column, 't')})`), images);
+  const count = images ? ` + (select coalesce(sum(key_count), 0) from imaged${i})::integer` : '';
+  const lists = flow.columns.map((column, j) => {
+    const rows = `rows${i}.c${i}_${j}`;
+    const all = images
+      ? `coalesce(${rows}, ''::bytea) || coalesce(${imageElements(flow, i, column)}, ''::bytea)`
+      : rows;
+    return `${encoded(all)} as c${i}_${j}`;
+  });
+  return {
+    ctes: images ? ctes + imageCtes(flow, i) : ctes,
+    selected: `, rows${i}.n${i}${count} as n${i},\n  ${lists.join(',\n  ')}`,
+  };
 }

@@ -60,7 +60,7 @@ class Reader {
     // Nobody commits in between, so the quick look must have told the truth.
     expect(waits).toBe(page !== null);
     if (page === null) return null;
-    for (const rows of page.rows) this.ids.push(...idsOf(rows.columns[0]));
+    for (const rows of page.rows) this.ids.push(...idsOf(String(rows.columns[0])));
     this.#position = { ...this.#position, ...batchOfPage(this.#position, page).next };
     if (!this.inWindow) this.windowEnds.push(this.ids.length);
     return page;

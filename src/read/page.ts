@@ -2,15 +2,16 @@
 import { IsolationLevel } from '@mikro-orm/core';
 import type { EntityManager } from '../db/orm.ts';
 import { queryOne, type Bind } from '../db/query.ts';
+import { toArray } from '../db/value-lists.ts';
 import { fenceBinds, overtaken, raiseFence, type Fence } from './fence.ts';
-import { pageText, peekText, type SourceFlow } from './page-sql.ts';
+import { pageText, peekText, type Form, type SourceFlow } from './page-sql.ts';
 import type { Position } from './position.ts';
 
-/** The rows of one flow: a text array per column, in the order of the flow's columns; null without rows. */
-export interface Rows {
+/** The rows of one flow: an array per column, as text or binary, in the order of the flow's columns. */
+export interface Rows<List extends string | Buffer = string | Buffer> {
   readonly flow: number;
   readonly count: number;
-  readonly columns: readonly (string | null)[];
+  readonly columns: readonly List[];
 }
 
 export interface Page {
@@ -26,6 +27,12 @@ export interface Page {
   readonly rows: readonly Rows[];
   /** Characters of row data, to keep pages within memory. */
   readonly size: number;
+}
+
+export interface ReadOptions {
+  /** Raised with the reading. */
+  readonly fence?: Fence | null;
+  readonly form?: Form;
 }
 
 export interface PageLimits {
@@ -71,26 +78,27 @@ export class PageReader {
     em: EntityManager,
     position: Position,
     limits: PageLimits,
-    fence: Fence | null = null,
+    { fence = null, form = 'text' }: ReadOptions = {},
   ): Promise<Page | null> {
     const binds = [position.low, position.high, position.seq, limits.logRows + 1, limits.keys];
     if (this.#flows.length === 1) {
-      const answer = await this.#ask(em, [0], binds, fence);
-      const page = this.#toPage(position, [0], answer);
+      const answer = await this.#ask(em, [0], binds, form, fence);
+      const page = this.#toPage(position, [0], answer, form);
       if (page !== null && fence !== null && answer.raised !== 1) throw overtaken(fence.link);
       return page;
     }
     // Many tables: which ones the page touches is asked first, in the same snapshot, or each poll would plan a join per table.
     return await em.transactional(
       async (tx) => {
-        const summary = await this.#ask(tx, [], binds);
+        const summary = await this.#ask(tx, [], binds, form);
         const touched = this.#flows.flatMap((flow, i) =>
           summary.tableIds?.includes(flow.tableId) ? [i] : [],
         );
         const page = this.#toPage(
           position,
           touched,
-          touched.length === 0 ? summary : await this.#ask(tx, touched, binds),
+          touched.length === 0 ? summary : await this.#ask(tx, touched, binds, form),
+          form,
         );
         if (page !== null && fence !== null) await raiseFence(tx, fence);
         return page;
@@ -103,30 +111,35 @@ export class PageReader {
     em: EntityManager,
     indexes: readonly number[],
     binds: readonly Bind[],
+    form: Form,
     fence: Fence | null = null,
   ): Promise<Answer> {
     const fenced = fence !== null;
-    const cached = `${fenced ? 'fenced ' : ''}${indexes.join(',')}`;
+    const cached = JSON.stringify([indexes, fenced, form]);
     let text = this.#texts.get(cached);
     if (text === undefined) {
       text = pageText(
         indexes.map((index) => this.#flows[index] as SourceFlow),
-        fenced,
+        { fenced, form },
       );
       this.#texts.set(cached, text);
     }
     return await queryOne<Answer>(em, text, fenced ? [...binds, ...fenceBinds(fence)] : binds);
   }
 
-  #toPage(position: Position, indexes: readonly number[], answer: Answer): Page | null {
+  #toPage(position: Position, indexes: readonly number[], answer: Answer, form: Form): Page | null {
     if (answer.logRows === 0 && position.high === null) return null;
-    const rows = indexes
-      .map((index, i) => ({
-        flow: index,
-        count: answer[`n${i}`] ?? 0,
-        columns: (this.#flows[index] as SourceFlow).columns.map((_, j) => answer[`c${i}_${j}`] ?? null),
-      }))
-      .filter((flowRows) => flowRows.count > 0);
+    let size = 0;
+    const rows = indexes.flatMap((index, i) => {
+      const count = answer[`n${i}`] ?? 0;
+      if (count === 0) return [];
+      const columns = (this.#flows[index] as SourceFlow).columns.map((column, j) => {
+        const list = answer[`c${i}_${j}`] ?? '';
+        size += list.length;
+        return form === 'text' ? list : toArray(list, column, count);
+      });
+      return [{ flow: index, count, columns }];
+    });
     return {
       high: position.high ?? answer.snapshot,
       moreInWindow: answer.moreInWindow,
@@ -135,10 +148,7 @@ export class PageReader {
       lastSeq: answer.lastSeq ?? position.seq,
       capturedAt: answer.capturedAt,
       rows,
-      size: rows.reduce(
-        (sum, flowRows) => sum + flowRows.columns.reduce((all, text) => all + (text?.length ?? 0), 0),
-        0,
-      ),
+      size,
     };
   }
 }

@@ -3,11 +3,15 @@ import type { Column, KeyColumn, Table } from '../../src/db/catalog.ts';
 /** A column as the catalog would describe it. */
 export function column(name: string, type = 'text', more: Partial<Column> = {}): Column {
   return {
+    position: 1,
     name,
     quoted: name,
     type,
     baseType: type.replace(/\(.*\)/, ''),
     arrayable: true,
+    carrier: type.replace(/\(.*\)/, ''),
+    carrierOid: 25,
+    steady: true,
     generated: false,
     identity: false,
     notNull: false,

@@ -16,6 +16,8 @@ export const ChangeLog = defineEntity({
     keyCount: p.integer(),
     origin: p.text().nullable(),
     at: p.string().columnType('timestamptz').runtimeType('string').defaultRaw('clock_timestamp()'),
+    images: p.array().columnType('bytea[]').nullable(),
+    imageColumns: p.array().columnType('smallint[]').nullable(),
   },
 });
 export type ChangeLogRow = InferEntity<typeof ChangeLog>;

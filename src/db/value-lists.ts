@@ -1,0 +1,41 @@
+/**
+ * How the values of a column travel: as the elements of a binary array, which neither server prints nor parses and
+ * Node never looks into (pure). A type whose binary form means the same in every database carries itself; every
+ * other one is carried by its text.
+ */
+import type { Column } from './catalog.ts';
+
+/** Bytes before the first element: number of dimensions, flags, type of the elements, length, lower bound. */
+const headerBytes = 20;
+
+/** The column's values of `alias` as its carrier has them. */
+export function carried(column: Column, alias: string): string {
+  const value = `${alias}.${column.quoted}`;
+  return carriesItself(column) ? value : `${value}::text`;
+}
+
+export function carriesItself(column: Column): boolean {
+  return column.carrier === column.baseType;
+}
+
+/** An array as `bytea`, its elements alone: several of them, one after the other, are one. Null of null. */
+export function elementsOf(array: string): string {
+  return `substr(array_send(${array}), ${headerBytes + 1})`;
+}
+
+/** Elements as the driver can take them; it would read binary answers as if they were text. */
+export function encoded(elements: string): string {
+  return `encode(${elements}, 'base64')`;
+}
+
+/** `count` encoded elements → a binary array, to be bound as `carrier[]`. */
+export function toArray(elements: string, column: Column, count: number): Buffer {
+  // The text has line breaks, so this is a little more than is needed.
+  const array = Buffer.allocUnsafe(headerBytes + Math.ceil((elements.length * 3) / 4));
+  array.writeInt32BE(1, 0);
+  array.writeInt32BE(1, 4);
+  array.writeInt32BE(column.carrierOid, 8);
+  array.writeInt32BE(count, 12);
+  array.writeInt32BE(1, 16);
+  return array.subarray(0, headerBytes + array.write(elements, headerBytes, 'base64'));
+}
