@@ -5,7 +5,11 @@ export class RowImages extends Migration {
   override readonly name = '002-row-images';
 
   override up(): void {
-    this.addSql('alter table snk.change_log add column images bytea[], add column image_columns smallint[]');
+    // Whoever writes meanwhile waits behind this one: it gives up soon, and is tried again.
+    this.addSql(`set local lock_timeout = '300ms'`);
+    // The triggers that a table must have; what its operations alone do not tell.
+    this.addSql(`alter table snk.captured_table add column triggers text[] not null default '{}'`);
+    this.addSql('alter table snk.change_log add column images bytea[], add column image_columns bigint[]');
     this.addSql('alter table snk.change_log alter column images set storage external');
     // Once per transaction: what it logged so far is read by key, and what it inserts from then on is logged by key.
     this.addSql(`
@@ -32,5 +36,6 @@ export class RowImages extends Migration {
   override down(): void {
     this.addSql('drop function snk.drop_images() cascade');
     this.addSql('alter table snk.change_log drop column images, drop column image_columns');
+    this.addSql('alter table snk.captured_table drop column triggers');
   }
 }

@@ -5,6 +5,7 @@ import { session } from '../db/orm.ts';
 import { identifier } from '../../test/support/sql.ts';
 import { testLimits } from '../../test/support/limits.ts';
 import { loadStanding } from '../link/engine.ts';
+import type { Form } from '../read/page-sql.ts';
 import { applyBatch, batchOfPage } from './apply-page.ts';
 import type { Care } from './write-rows.ts';
 
@@ -165,6 +166,29 @@ async function fill(database: TestDatabase): Promise<void> {
   );
 }
 
+/** The types whose values the change log can hold itself. */
+const steady = types.filter(([type]) =>
+  /^(smallint|integer|bigint|numeric|real|double|boolean|text|character|bytea|date|time|interval|uuid|json|mood|"Odd)[^[]*$/.test(
+    type,
+  ),
+);
+
+/** A table of these types alone, and a statement of many narrow rows for it. */
+const imaged = {
+  table: `create table imaged (id integer generated always as identity primary key, ${steady.map(([type], i) => `c${i} ${type}`).join(', ')})`,
+  insert: `insert into imaged (${steady.map((_, i) => `c${i}`).join(', ')})
+    ${steady
+      .flatMap(([type, ...values], i) =>
+        values
+          .filter((value) => !value.includes('repeat'))
+          .map(
+            (value) =>
+              `select ${steady.map(([other], j) => (i === j ? `(${value})::${type}` : `null::${other}`)).join(', ')}`,
+          ),
+      )
+      .join(' union all ')}`,
+};
+
 /** Every value as its text, under settings that hide nothing. */
 async function contents(database: TestDatabase): Promise<object[]> {
   const reader = await database.connect();
@@ -186,20 +210,49 @@ async function contents(database: TestDatabase): Promise<object[]> {
 describe('every value arrives as it is stored', () => {
   const links = [{ from: 'a', to: 'b', tables: ['public.sample'] }];
 
-  test.each<Care>(['plain', 'tolerant', 'careful'])('by a window (%s)', async (care) => {
+  test.each<[Care, Form]>([
+    ['plain', 'binary'],
+    ['plain', 'text'],
+    ['tolerant', 'text'],
+    ['careful', 'text'],
+  ])('by a window (%s, %s)', async (care, form) => {
     const rig = await linkRig({ tables, links });
     const engine = await rig.engine();
     await drain(engine);
     await fill(rig.a);
     for (;;) {
       const standing = await loadStanding(engine);
-      const page = await engine.reader.read(session(engine.source), standing.position, testLimits.page);
+      const page = await engine.reader.read(session(engine.source), standing.position, testLimits.page, {
+        form,
+      });
       if (page === null) break;
       const applied = await applyBatch(engine.apply, standing, batchOfPage(standing.position, page), care);
       expect(applied).toMatchObject({ care, conflicts: 0, parked: 0 });
     }
     expect(await contents(rig.b)).toEqual(await contents(rig.a));
     expect(await contents(rig.b)).toHaveLength(2 + types.flatMap(([, ...values]) => values).length);
+    expect(await rig.snk.verify()).toMatchObject({ equal: true });
+  });
+
+  test('by the images of its statement, whatever the settings of its writer', async () => {
+    const rig = await linkRig({
+      tables: `${tables}; ${imaged.table}`,
+      links: [{ from: 'a', to: 'b', tables: ['public.imaged'] }],
+    });
+    const engine = await rig.engine();
+    await drain(engine);
+    const writer = await rig.a.connect();
+    await writer.query(
+      `set datestyle = 'SQL, DMY'; set timezone = 'Asia/Kathmandu'; set extra_float_digits = -15; set bytea_output = 'escape'`,
+    );
+    await writer.query(imaged.insert);
+    await writer.end();
+    expect(await rig.a.query('select images is not null as are from snk.change_log')).toEqual([
+      { are: true },
+    ]);
+    expect(await drain(engine)).toMatchObject({ conflicts: 0, parked: 0 });
+    const all = `select id, ${steady.map((_, i) => `to_json(c${i}::text) as c${i}`).join(', ')} from imaged order by id`;
+    expect(await rig.b.query(all)).toEqual(await rig.a.query(all));
     expect(await rig.snk.verify()).toMatchObject({ equal: true });
   });
 

@@ -4,7 +4,7 @@ import type { Column, KeyColumn, Table } from '../db/catalog.ts';
 import { collectKeys, keyListColumn, singleKey } from '../db/key-lists.ts';
 import {
   collectImages,
-  columnNumbers,
+  imageNumbers,
   fewestImages,
   imageBytes,
   imageColumns,
@@ -64,17 +64,17 @@ create or replace function ${functionName}() returns trigger
 as $capture$${body}$capture$`,
     triggers: [
       ...operations.map((operation) => trigger(table, functionName, operation, byRow)),
-      ...(images === null ? [] : ['update', 'delete', 'truncate']).map((event) => imageGuard(table, event)),
+      ...(images === null ? [] : [imageGuard(table)]),
     ],
   };
 }
 
 /** An image is what its statement inserted: whatever else the transaction does to the table makes it worthless. */
-function imageGuard(table: Table, event: string): CaptureTrigger {
-  const name = `snk_drop_images_${event}`;
+function imageGuard(table: Table): CaptureTrigger {
+  const name = 'snk_drop_images';
   return {
     name,
-    create: `create trigger ${name} after ${event} on ${table.quoted} for each statement execute function snk.drop_images()`,
+    create: `create trigger ${name} after update or delete or truncate on ${table.quoted} for each statement execute function snk.drop_images()`,
   };
 }
 
@@ -159,12 +159,12 @@ function statementBody(key: readonly KeyColumn[], tableId: number, images: reado
     elsif total > ${keysPerLogRow} then
       ${into(', images, image_columns')}
       ${values}, ${collectKeys(renamed(key, 'k'), 'p')}, count(*),
-        ${collectImages(renamed(columns, 'i'), 'p')}, ${columnNumbers(columns)}
+        ${collectImages(renamed(columns, 'i'), 'p')}, ${imageNumbers(columns)}
       ${parts(key, columns)};
     else
       ${into(', images, image_columns')}
       ${values}, ${collectKeys(key, 'r')}, count(*),
-        ${collectImages(columns, 'r')}, ${columnNumbers(columns)}
+        ${collectImages(columns, 'r')}, ${imageNumbers(columns)}
       from new_rows r
       having ${gateIsOpen};
     end if`;

@@ -28,17 +28,20 @@ const catalog = async (database: TestDatabase): Promise<object[]> =>
 
 const triggers = async (database: TestDatabase, table = 'record'): Promise<object[]> =>
   await database.query(
-    `select tgname as name, tgenabled::text as enabled from pg_trigger where tgrelid = $1::regclass and not tgisinternal`,
+    `select tgname as name, tgenabled::text as enabled from pg_trigger where tgrelid = $1::regclass and not tgisinternal order by 1`,
     [table],
   );
 
-const isRight = [{ name: 'snk_capture_insert', enabled: 'A' }];
+const isRight = [
+  { name: 'snk_capture_insert', enabled: 'A' },
+  { name: 'snk_drop_images', enabled: 'A' },
+];
 
 const toCapture = async (rig: LinkRig): Promise<unknown> =>
   (await rig.snk.plan()).nodes.map((node) => node.capture);
 
 describe('install', () => {
-  test('makes one trigger per table, always enabled, and says what it did', async () => {
+  test('makes the triggers of each table, always enabled, and says what it did', async () => {
     const rig = await bareRig();
     const installed: object[] = [];
     rig.snk.events.on('node:installed', (event) => installed.push(event));
@@ -46,8 +49,8 @@ describe('install', () => {
     await rig.snk.install();
     expect(await triggers(rig.a)).toEqual(isRight);
     expect(installed).toMatchObject([
-      { node: 'a', migrations: ['001-control-tables'], captured: ['public.record'] },
-      { node: 'b', migrations: ['001-control-tables'], captured: ['public.record'] },
+      { node: 'a', migrations: ['001-control-tables', '002-row-images'], captured: ['public.record'] },
+      { node: 'b', migrations: ['001-control-tables', '002-row-images'], captured: ['public.record'] },
     ]);
     expect(await toCapture(rig)).toEqual([[], []]);
   });
@@ -83,11 +86,16 @@ describe('install', () => {
       );
     }
     await Promise.all(snks.map((snk) => snk.install()));
-    expect(installed.toSorted()).toEqual(['a 001-control-tables', 'b 001-control-tables']);
+    expect(installed.toSorted()).toEqual([
+      'a 001-control-tables',
+      'a 002-row-images',
+      'b 001-control-tables',
+      'b 002-row-images',
+    ]);
     for (const database of [rig.a, rig.b]) {
       expect(await triggers(database)).toEqual(isRight);
       expect(await database.query('select count(*)::integer as n from snk.node')).toEqual([{ n: 1 }]);
-      expect(await database.query('select count(*)::integer as n from snk.migrations')).toEqual([{ n: 1 }]);
+      expect(await database.query('select count(*)::integer as n from snk.migrations')).toEqual([{ n: 2 }]);
     }
   });
 
@@ -96,6 +104,7 @@ describe('install', () => {
     ['fires for ordinary sessions only', 'alter table record enable trigger snk_capture_insert'],
     ['fires for replicas only', 'alter table record enable replica trigger snk_capture_insert'],
     ['is dropped', 'drop trigger snk_capture_insert on record'],
+    ['that guards images is dropped', 'drop trigger snk_drop_images on record'],
     ['is dropped with its function', 'drop function snk.capture_1() cascade'],
     [
       'is gone with the table, which was made anew',

@@ -32,7 +32,7 @@ export async function installNode(
   tables: readonly CapturedTable[],
   { changeLogBytes, signal }: InstallOptions,
 ): Promise<InstallReport> {
-  const migrations = await migrate(orm);
+  const migrations = await migrate(orm, signal);
   await ensureIdentity(session(orm));
   await boundChangeLog(session(orm), changeLogBytes);
   const described = await describeTables(
@@ -96,7 +96,11 @@ async function captureTable(
         await tx.execute(trigger.create);
         await tx.execute(`alter table ${table.quoted} enable always trigger ${trigger.name}`);
       }
-      await query(tx, 'update snk.captured_table set fingerprint = $2 where id = $1', [id, fingerprint]);
+      await query(tx, 'update snk.captured_table set fingerprint = $2, triggers = $3::text[] where id = $1', [
+        id,
+        fingerprint,
+        texts.triggers.map((trigger) => trigger.name),
+      ]);
     },
   );
   return true;

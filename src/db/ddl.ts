@@ -24,12 +24,19 @@ export async function withShortLocks<T>(
   options: DdlOptions,
   work: (tx: EntityManager) => Promise<T>,
 ): Promise<T> {
-  const attempt = async (): Promise<T> =>
-    await session(orm).transactional(async (tx) => {
-      await tx.execute(`set local lock_timeout = '${lockWait}'`);
-      await tx.execute(`set local statement_timeout = '600ms'`);
-      return await work(tx);
-    });
+  return await retryOnLocks(
+    options,
+    async () =>
+      await session(orm).transactional(async (tx) => {
+        await tx.execute(`set local lock_timeout = '${lockWait}'`);
+        await tx.execute(`set local statement_timeout = '600ms'`);
+        return await work(tx);
+      }),
+  );
+}
+
+/** The same for work that sets its own limit on waiting. */
+export async function retryOnLocks<T>(options: DdlOptions, attempt: () => Promise<T>): Promise<T> {
   try {
     return await backOff(attempt, {
       startingDelay: 400,

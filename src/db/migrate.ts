@@ -2,14 +2,19 @@
 import { Migrator } from '@mikro-orm/migrations';
 import { SnkError } from '../errors.ts';
 import { migrationsList } from '../../migrations/index.ts';
+import { retryOnLocks } from './ddl.ts';
 import { session, type MikroORM } from './orm.ts';
 
 /**
  * Returns the names of the migrations it ran. The lock is taken in a transaction of its own because MikroORM's
  * migrator takes none; `select 1` comes first because the migrator would create a database that is not there.
  */
-export async function migrate(orm: MikroORM): Promise<string[]> {
+export async function migrate(orm: MikroORM, signal?: AbortSignal): Promise<string[]> {
   await session(orm).execute('select 1');
+  return await retryOnLocks({ doing: 'bring schema snk up to date', signal }, async () => await upgrade(orm));
+}
+
+async function upgrade(orm: MikroORM): Promise<string[]> {
   return await session(orm).transactional(async (em) => {
     await em.execute(`set local lock_timeout = '60s'`);
     await em.execute(`select pg_advisory_xact_lock(hashtextextended('snk:migrate', 0))`);

@@ -18,9 +18,23 @@ export function carriesItself(column: Column): boolean {
   return column.carrier === column.baseType;
 }
 
-/** An array as `bytea`, its elements alone: several of them, one after the other, are one. Null of null. */
-export function elementsOf(array: string): string {
-  return `substr(array_send(${array}), ${headerBytes + 1})`;
+/** An array as `bytea`; null of null. */
+export function sent(array: string): string {
+  return `array_send(${array})`;
+}
+
+/** The elements alone of an array that is sent: several of them, one after the other, are one. */
+export function elementsOf(sentArray: string): string {
+  return `substr(${sentArray}, ${headerBytes + 1})`;
+}
+
+/** The type of its elements, as it stands in the header: what typeText gives, if the column is what it was. */
+export function elementType(sentArray: string): string {
+  return `encode(substr(${sentArray}, 9, 4), 'hex')`;
+}
+
+export function typeText(column: Column): string {
+  return column.carrierOid.toString(16).padStart(8, '0');
 }
 
 /** Elements as the driver can take them; it would read binary answers as if they were text. */

@@ -141,11 +141,11 @@ async function tablesOf(
            where c.fingerprint <> ''
              and not exists (
                select
-               from unnest(c.operations) as o (operation)
+               from unnest(c.triggers) as wanted (name)
                where not exists (
                  select
                  from pg_trigger t
-                 where t.tgrelid = r.oid and t.tgname = 'snk_capture_' || o.operation and t.tgenabled = 'A'
+                 where t.tgrelid = r.oid and t.tgname = wanted.name and t.tgenabled = 'A'
                )
              )`,
         )

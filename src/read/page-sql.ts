@@ -1,8 +1,8 @@
 /** The statement that reads a page of a window: log rows joined to the rows as they stand, in one snapshot (pure). */
 import type { Column, Table } from '../db/catalog.ts';
 import { matchKeys, unnestKeys } from '../db/key-lists.ts';
-import { besideKey, columnNumbers, imageColumns, keyElements } from '../db/row-images.ts';
-import { carried, elementsOf, encoded } from '../db/value-lists.ts';
+import { besideKey, imageColumns, imageNumber, imageNumbers, keyElements } from '../db/row-images.ts';
+import { carried, elementType, elementsOf, encoded, sent } from '../db/value-lists.ts';
 import { fenceCtes } from './fence.ts';
 import { prepared } from '../db/prepared.ts';
 
@@ -109,7 +109,7 @@ function present(flow: SourceFlow, images: boolean): string {
 
 /** A log row whose images hold every column that travels; a column that came later is in none of the earlier ones. */
 function hasImages(flow: SourceFlow): string {
-  return `p.image_columns @> ${columnNumbers(besideKey(flow.table, flow.columns))}`;
+  return `p.image_columns @> ${imageNumbers(besideKey(flow.table, flow.columns))}`;
 }
 
 /** The rows that log rows hold themselves: `image<i>` has one row per column, all in the order of the log. */
@@ -122,10 +122,10 @@ imaged${i} as materialized (
     and ${hasImages(flow)}
 ),
 image${i} as materialized (
-  select u.position, ${inOrder('u.image')} as elements
+  select u.number, ${inOrder('u.image')} as elements
   from imaged${i} p
-  cross join lateral unnest(p.image_columns, p.images) as u (position, image)
-  group by u.position
+  cross join lateral unnest(p.image_columns, p.images) as u (number, image)
+  group by u.number
 )`;
 }
 
@@ -135,7 +135,7 @@ const inOrder = (elements: string) => `string_agg(${elements}, ''::bytea order b
 function imageElements(flow: SourceFlow, i: number, column: Column): string {
   const place = flow.table.key.findIndex((key) => key.name === column.name);
   return place < 0
-    ? `(select elements from image${i} where position = ${column.position})`
+    ? `(select elements from image${i} where number = ${imageNumber(column)})`
     : `(select ${inOrder(keyElements(flow.table, place, 'p'))} from imaged${i} p)`;
 }
 
@@ -151,7 +151,7 @@ export interface PageVariant {
  */
 export type Form = 'text' | 'binary';
 
-/** Column `c<i>_<j>` of the answer is column j of flow i; `n<i>` its number of rows. */
+/** Column `c<i>_<j>` of the answer is column j of flow i; `n<i>` its number of rows; `t<i>` the types of those that were looked up. */
 export function pageText(flows: readonly SourceFlow[], { fenced, form }: PageVariant): string {
   const parts = flows.map((flow, i) => (form === 'text' ? textPart(flow, i) : binaryPart(flow, i)));
   const joined = flows.map((_, i) => ` cross join rows${i}`).join('');
@@ -185,17 +185,18 @@ function textPart(flow: SourceFlow, i: number): Part {
 
 function binaryPart(flow: SourceFlow, i: number): Part {
   const images = imageColumns(flow.table) !== null;
-  const ctes = rowsCte(flow, i, (column) => elementsOf(`array_agg(${carried(column, 't')})`), images);
+  const ctes = rowsCte(flow, i, (column) => sent(`array_agg(${carried(column, 't')})`), images);
   const count = images ? ` + (select coalesce(sum(key_count), 0) from imaged${i})::integer` : '';
   const lists = flow.columns.map((column, j) => {
     const rows = `rows${i}.c${i}_${j}`;
     const all = images
-      ? `coalesce(${rows}, ''::bytea) || coalesce(${imageElements(flow, i, column)}, ''::bytea)`
-      : rows;
+      ? `coalesce(${elementsOf(rows)}, ''::bytea) || coalesce(${imageElements(flow, i, column)}, ''::bytea)`
+      : elementsOf(rows);
     return `${encoded(all)} as c${i}_${j}`;
   });
+  const types = flow.columns.map((_, j) => elementType(`rows${i}.c${i}_${j}`));
   return {
     ctes: images ? ctes + imageCtes(flow, i) : ctes,
-    selected: `, rows${i}.n${i}${count} as n${i},\n  ${lists.join(',\n  ')}`,
+    selected: `, rows${i}.n${i}${count} as n${i},\n  concat_ws(',', ${types.join(', ')}) as t${i},\n  ${lists.join(',\n  ')}`,
   };
 }

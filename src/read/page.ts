@@ -2,7 +2,8 @@
 import { IsolationLevel } from '@mikro-orm/core';
 import type { EntityManager } from '../db/orm.ts';
 import { queryOne, type Bind } from '../db/query.ts';
-import { toArray } from '../db/value-lists.ts';
+import { SnkError } from '../errors.ts';
+import { toArray, typeText } from '../db/value-lists.ts';
 import { fenceBinds, overtaken, raiseFence, type Fence } from './fence.ts';
 import { pageText, peekText, type Form, type SourceFlow } from './page-sql.ts';
 import type { Position } from './position.ts';
@@ -52,6 +53,7 @@ interface Answer {
   readonly tableIds: readonly number[] | null;
   readonly raised?: number;
   readonly [column: `n${number}`]: number;
+  readonly [column: `t${number}`]: string;
   readonly [column: `c${number}_${number}`]: string | null;
 }
 
@@ -133,7 +135,9 @@ export class PageReader {
     const rows = indexes.flatMap((index, i) => {
       const count = answer[`n${i}`] ?? 0;
       if (count === 0) return [];
-      const columns = (this.#flows[index] as SourceFlow).columns.map((column, j) => {
+      const flow = this.#flows[index] as SourceFlow;
+      if (form === 'binary') checkTypes(flow, answer[`t${i}`] ?? '');
+      const columns = flow.columns.map((column, j) => {
         const list = answer[`c${i}_${j}`] ?? '';
         size += list.length;
         return form === 'text' ? list : toArray(list, column, count);
@@ -151,4 +155,10 @@ export class PageReader {
       size,
     };
   }
+}
+
+/** A column that has another type by now would be taken for what it was. */
+function checkTypes({ table, columns }: SourceFlow, types: string): void {
+  if (types === '' || types === columns.map(typeText).join(',')) return;
+  throw new SnkError('SNK_SCHEMA_DRIFT', `${table.fullName} is being altered`, { fate: 'retry' });
 }
