@@ -105,7 +105,7 @@ function toTable(row: TableRow): Table {
   };
 }
 
-/** Types whose binary form is the same in every database and version: no numbers of objects in it, no locale. */
+/** Types whose binary form is the same in every database and version: no numbers of objects in it, no locale. That of a varchar is its text's. */
 const carriers = [
   'boolean',
   'smallint',
@@ -115,7 +115,6 @@ const carriers = [
   'double precision',
   'numeric',
   'text',
-  'character varying',
   'character',
   'uuid',
   'bytea',
@@ -173,7 +172,7 @@ const tablesQuery = (names: readonly string[]) => sql<TableRow>`
           t.typtype in ('b', 'e') and t.typcategory <> 'A' and t.typdelim = ',' and t.typarray <> 0 as arrayable,
           format_type(carrier.oid, -1) as carrier,
           carrier.oid::integer as "carrierOid",
-          carrier.oid = a.atttypid or t.typtype = 'e' as steady,
+          carrier.oid = a.atttypid or t.typtype = 'e' or a.atttypid = 'character varying'::regtype as steady,
           a.attgenerated <> '' as generated,
           a.attidentity <> '' as identity,
           a.attnotnull as "notNull",
