@@ -12,7 +12,7 @@ import { keyListColumn } from './key-lists.ts';
 import { carried, carriesItself, elementsOf, sent } from './value-lists.ts';
 
 /** Statements of fewer rows are logged by their keys alone: looking a few rows up costs less than images do. */
-export const fewestImages = 32;
+export const fewestImages = 50;
 
 /** Bytes of a row beyond which its statement is logged by keys alone: it would be written twice. */
 export const widestImage = 1000;

@@ -11,7 +11,7 @@ const headerBytes = 20;
 /** The column's values of `alias` as its carrier has them. */
 export function carried(column: Column, alias: string): string {
   const value = `${alias}.${column.quoted}`;
-  return carriesItself(column) ? value : `${value}::text`;
+  return column.carrier === 'text' ? `${value}::text` : value;
 }
 
 export function carriesItself(column: Column): boolean {

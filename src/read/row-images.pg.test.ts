@@ -68,7 +68,7 @@ describe('the rows of a statement are logged with their keys', () => {
     ['that is the whole row', 'k bigint primary key', 'i'],
     ['of a date', 'k date primary key, v text', `date '2024-01-01' + i, 'x'`],
     ['of an enum', 'k mood primary key, v text', `(array['a', 'b', 'c'])[i]::mood, 'x'`, 3],
-  ])('under a key %s', async (_, columns, values, most = 40) => {
+  ])('under a key %s', async (_, columns, values, most = 60) => {
     const rig = await itemRig({
       tables: `create type mood as enum ('a', 'b', 'c'); create table item (${columns})`,
     });
@@ -92,7 +92,7 @@ describe('the rows of a statement are logged with their keys', () => {
     ],
     [
       'of a row that is wide once it is unpacked',
-      `create temp table packed as select repeat('x', 100000) as text; insert into item select i, text, i from packed, generate_series(1, 40) i`,
+      `create temp table packed as select repeat('x', 100000) as text; insert into item select i, text, i from packed, generate_series(1, 60) i`,
     ],
     [
       'by a client of another encoding',
