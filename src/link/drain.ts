@@ -72,6 +72,7 @@ export async function drainLink(
   limits: DrainLimits,
 ): Promise<DrainReport> {
   const until = performance.now() + limits.budget;
+  const source = session(engine.source);
   let standing = before.standing ?? (await loadStanding(engine));
   let { care, untidy } = before;
   let pageKeys = before.pageKeys === 0 ? limits.page.keys : before.pageKeys;
@@ -89,12 +90,11 @@ export async function drainLink(
       const copies: boolean = copyNext && pending.length > 0;
       if (!copies) await rest(restUntil);
       const startedAt = performance.now();
-      const waits: boolean =
-        !copies && (expectant || (await engine.reader.peek(session(engine.source), standing.position)));
+      const waits: boolean = !copies && (expectant || (await engine.reader.peek(source, standing.position)));
       const fence: Fence | null = waits && care === 'plain' ? nextFence(engine.apply, standing) : null;
       const pageLimits = { ...limits.page, keys: pageKeys };
       const page: Page | null = waits
-        ? await engine.reader.read(session(engine.source), standing.position, pageLimits, {
+        ? await engine.reader.read(source, standing.position, pageLimits, {
             fence,
             form: care === 'plain' ? 'binary' : 'text',
           })

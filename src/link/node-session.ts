@@ -22,6 +22,7 @@ export class NodeSession {
   readonly #listeners = new Set<NodeSessionListener>();
   #client: PoolClient | null = null;
   #giveUp: (() => void) | null = null;
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(orm: MikroORM, channel: string) {
     this.#orm = orm;
@@ -50,21 +51,26 @@ export class NodeSession {
    * The statement answers with one boolean column `ok`.
    */
   async ask(text: string, binds: readonly (string | number)[]): Promise<boolean> {
+    // One at a time: many links ask, and the driver wants no second statement before the first is answered.
+    const asked = this.#last.then(async () => await this.#ask(text, binds));
+    this.#last = asked;
+    return await asked;
+  }
+
+  async #ask(text: string, binds: readonly (string | number)[]): Promise<boolean> {
     const client = this.#client;
     if (client === null) return false;
-    const late = new AbortController();
-    const deadline = wait(answerLimit, undefined, { signal: late.signal }).then(() => {
-      throw new Error('no answer');
-    });
+    // Given up, the session is closed, and what it was asked fails. Asked several times a window: a timer that rejects
+    // would cost as much as the question.
+    const deadline = setTimeout(() => this.#giveUp?.(), answerLimit);
     try {
-      const answer = await Promise.race([client.query<{ ok: boolean }>(text, [...binds]), deadline]);
+      const answer = await client.query<{ ok: boolean }>(text, [...binds]);
       return answer.rows[0]?.ok === true;
     } catch {
       this.#giveUp?.();
       return false;
     } finally {
-      deadline.catch(() => undefined);
-      late.abort();
+      clearTimeout(deadline);
     }
   }
 
