@@ -17,7 +17,7 @@ import { recapture } from './recapture.ts';
 
 export interface DrainLimits extends LedgerLimits {
   readonly page: PageLimits;
-  /** Characters of row data that a page may hold, about. */
+  /** Bytes of row data that a page may hold, about. */
   readonly pageSize: number;
   /** The task hands back after so long, in milliseconds, whether or not the link is drained. */
   readonly budget: number;
@@ -92,7 +92,7 @@ export async function drainLink(
       const startedAt = performance.now();
       const waits: boolean = !copies && (expectant || (await engine.reader.peek(source, standing.position)));
       const fence: Fence | null = waits && care === 'plain' ? nextFence(engine.apply, standing) : null;
-      const pageLimits = { ...limits.page, keys: pageKeys };
+      const pageLimits = { ...limits.page, keys: pageKeys, bytes: 2 * limits.pageSize };
       const page: Page | null = waits
         ? await engine.reader.read(source, standing.position, pageLimits, {
             fence,

@@ -151,16 +151,47 @@ export interface PageVariant {
  */
 export type Form = 'text' | 'binary';
 
-/** Column `c<i>_<j>` of the answer is column j of flow i; `n<i>` its number of rows; `t<i>` the types of those that were looked up. */
+/**
+ * Column `c<i>_<j>` of the answer is column j of flow i; `n<i>` its number of rows; `t<i>` the types of those that were
+ * looked up. `size` is what the columns come to, in bytes; beyond $6 they are withheld, but for those of one log row.
+ */
 export function pageText(flows: readonly SourceFlow[], { fenced, form }: PageVariant): string {
   const parts = flows.map((flow, i) => (form === 'text' ? textPart(flow, i) : binaryPart(flow, i)));
-  const joined = flows.map((_, i) => ` cross join rows${i}`).join('');
   const fence = fenced
-    ? `,\n${fenceCtes(6, '$2::pg_snapshot is not null or exists (select from candidate)')}`
+    ? `,\n${fenceCtes(7, '$2::pg_snapshot is not null or exists (select from candidate)')}`
     : '';
   return prepared(`${windowCte}${parts.map((part) => part.ctes).join('')}${fence}
-select ${summaryColumns}${parts.map((part) => part.selected).join('')}${fenced ? ', (select count(*) from raised)::integer as raised' : ''}
-from summary s${joined}`);
+select ${summaryColumns}${answered(flows, form)}${fenced ? ',\n  (select count(*) from raised)::integer as raised' : ''}
+from summary s${collected(flows, parts)}`);
+}
+
+function columnNames(flows: readonly SourceFlow[]): string[] {
+  return flows.flatMap((flow, i) => flow.columns.map((_, j) => `c${i}_${j}`));
+}
+
+/** `offset 0` keeps the lists from being put together once for their size and once more. */
+function collected(flows: readonly SourceFlow[], parts: readonly Part[]): string {
+  if (flows.length === 0) return '\ncross join (select 0 * coalesce($6::float8, 0) as size) l';
+  const size = columnNames(flows).map((name) => `coalesce(octet_length(d.${name}), 0)::float8`);
+  return `
+cross join (
+  select d.*, ${size.join(' + ')} as size
+  from (
+    select ${parts.map((part) => part.selected).join(',\n      ')}
+    from ${flows.map((_, i) => `rows${i}`).join(' cross join ')}
+    offset 0
+  ) d
+  offset 0
+) l`;
+}
+
+function answered(flows: readonly SourceFlow[], form: Form): string {
+  const rows = flows.flatMap((_, i) => [`l.n${i}`, ...(form === 'binary' ? [`l.t${i}`] : [])]);
+  const lists = columnNames(flows).map((name) => {
+    const list = form === 'text' ? `l.${name}` : encoded(`l.${name}`);
+    return `case when l.size <= coalesce($6::float8, 'infinity') or s."logRows" = 1 then ${list} end as ${name}`;
+  });
+  return ['', 'l.size', ...rows, ...lists].join(',\n  ');
 }
 
 interface Part {
@@ -180,7 +211,7 @@ rows${i} as (
 }
 
 function textPart(flow: SourceFlow, i: number): Part {
-  return { ctes: rowsCte(flow, i, (column) => columnArray(column, 't'), false), selected: `, rows${i}.*` };
+  return { ctes: rowsCte(flow, i, (column) => columnArray(column, 't'), false), selected: `rows${i}.*` };
 }
 
 function binaryPart(flow: SourceFlow, i: number): Part {
@@ -188,15 +219,19 @@ function binaryPart(flow: SourceFlow, i: number): Part {
   const ctes = rowsCte(flow, i, (column) => sent(`array_agg(${carried(column, 't')})`), images);
   const count = images ? ` + (select coalesce(sum(key_count), 0) from imaged${i})::integer` : '';
   const lists = flow.columns.map((column, j) => {
-    const rows = `rows${i}.c${i}_${j}`;
+    const rows = elementsOf(`rows${i}.c${i}_${j}`);
     const all = images
-      ? `coalesce(${elementsOf(rows)}, ''::bytea) || coalesce(${imageElements(flow, i, column)}, ''::bytea)`
-      : elementsOf(rows);
-    return `${encoded(all)} as c${i}_${j}`;
+      ? `coalesce(${rows}, ''::bytea) || coalesce(${imageElements(flow, i, column)}, ''::bytea)`
+      : rows;
+    return `${all} as c${i}_${j}`;
   });
   const types = flow.columns.map((_, j) => elementType(`rows${i}.c${i}_${j}`));
   return {
     ctes: images ? ctes + imageCtes(flow, i) : ctes,
-    selected: `, rows${i}.n${i}${count} as n${i},\n  concat_ws(',', ${types.join(', ')}) as t${i},\n  ${lists.join(',\n  ')}`,
+    selected: [
+      `rows${i}.n${i}${count} as n${i}`,
+      `concat_ws(',', ${types.join(', ')}) as t${i}`,
+      ...lists,
+    ].join(',\n      '),
   };
 }

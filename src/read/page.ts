@@ -26,7 +26,7 @@ export interface Page {
   /** When the newest of these changes was captured, by the source's clock. */
   readonly capturedAt: string | null;
   readonly rows: readonly Rows[];
-  /** Characters of row data, to keep pages within memory. */
+  /** Bytes of row data, to keep pages within memory. */
   readonly size: number;
 }
 
@@ -41,6 +41,8 @@ export interface PageLimits {
   readonly keys: number;
   /** Most log rows in a page: a log row is one statement of an application. */
   readonly logRows: number;
+  /** Rows of more bytes are read again as a smaller page, down to one log row: it never comes to this process. */
+  readonly bytes?: number;
 }
 
 interface Answer {
@@ -52,6 +54,7 @@ interface Answer {
   readonly capturedAt: string | null;
   readonly tableIds: readonly number[] | null;
   readonly raised?: number;
+  readonly size: number;
   readonly [column: `n${number}`]: number;
   readonly [column: `t${number}`]: string;
   readonly [column: `c${number}_${number}`]: string | null;
@@ -80,28 +83,22 @@ export class PageReader {
     em: EntityManager,
     position: Position,
     limits: PageLimits,
-    { fence = null, form = 'text' }: ReadOptions = {},
+    options: ReadOptions = {},
   ): Promise<Page | null> {
-    const binds = [position.low, position.high, position.seq, limits.logRows + 1, limits.keys];
+    const { fence = null, form = 'text' } = options;
     if (this.#flows.length === 1) {
-      const answer = await this.#ask(em, [0], binds, form, fence);
-      const page = this.#toPage(position, [0], answer, form);
-      if (page !== null && fence !== null && answer.raised !== 1) throw overtaken(fence.link);
-      return page;
+      const answer = await this.#ask(em, [0], binds(position, limits), form, fence);
+      const isEmpty = answer.logRows === 0 && position.high === null;
+      if (!isEmpty && fence !== null && answer.raised !== 1) throw overtaken(fence.link);
+      if (!isTooLarge(answer, limits)) return this.#toPage(position, [0], answer, form);
+      // Rows may have been committed since, and the page may hold them: the fence is raised after them once more.
+      const again = fence === null ? null : { ...fence, expected: fence.next };
+      return await this.read(em, position, smaller(answer, limits), { form, fence: again });
     }
     // Many tables: which ones the page touches is asked first, in the same snapshot, or each poll would plan a join per table.
     return await em.transactional(
       async (tx) => {
-        const summary = await this.#ask(tx, [], binds, form);
-        const touched = this.#flows.flatMap((flow, i) =>
-          summary.tableIds?.includes(flow.tableId) ? [i] : [],
-        );
-        const page = this.#toPage(
-          position,
-          touched,
-          touched.length === 0 ? summary : await this.#ask(tx, touched, binds, form),
-          form,
-        );
+        const page = await this.#readMany(tx, position, limits, form);
         if (page !== null && fence !== null) await raiseFence(tx, fence);
         return page;
       },
@@ -109,10 +106,25 @@ export class PageReader {
     );
   }
 
+  async #readMany(
+    tx: EntityManager,
+    position: Position,
+    limits: PageLimits,
+    form: Form,
+  ): Promise<Page | null> {
+    const summary = await this.#ask(tx, [], binds(position, limits), form);
+    const touched = this.#flows.flatMap((flow, i) => (summary.tableIds?.includes(flow.tableId) ? [i] : []));
+    if (touched.length === 0) return this.#toPage(position, touched, summary, form);
+    const answer = await this.#ask(tx, touched, binds(position, limits), form);
+    return isTooLarge(answer, limits)
+      ? await this.#readMany(tx, position, smaller(answer, limits), form)
+      : this.#toPage(position, touched, answer, form);
+  }
+
   async #ask(
     em: EntityManager,
     indexes: readonly number[],
-    binds: readonly Bind[],
+    values: readonly Bind[],
     form: Form,
     fence: Fence | null = null,
   ): Promise<Answer> {
@@ -126,20 +138,20 @@ export class PageReader {
       );
       this.#texts.set(cached, text);
     }
-    return await queryOne<Answer>(em, text, fenced ? [...binds, ...fenceBinds(fence)] : binds);
+    return await queryOne<Answer>(em, text, fenced ? [...values, ...fenceBinds(fence)] : values);
   }
 
   #toPage(position: Position, indexes: readonly number[], answer: Answer, form: Form): Page | null {
     if (answer.logRows === 0 && position.high === null) return null;
-    let size = 0;
     const rows = indexes.flatMap((index, i) => {
       const count = answer[`n${i}`] ?? 0;
       if (count === 0) return [];
       const flow = this.#flows[index] as SourceFlow;
       if (form === 'binary') checkTypes(flow, answer[`t${i}`] ?? '');
       const columns = flow.columns.map((column, j) => {
-        const list = answer[`c${i}_${j}`] ?? '';
-        size += list.length;
+        const list = answer[`c${i}_${j}`];
+        if (typeof list !== 'string')
+          throw new Error(`a page of ${flow.table.fullName} came without its rows`);
         return form === 'text' ? list : toArray(list, column, count);
       });
       return [{ flow: index, count, columns }];
@@ -152,9 +164,24 @@ export class PageReader {
       lastSeq: answer.lastSeq ?? position.seq,
       capturedAt: answer.capturedAt,
       rows,
-      size,
+      size: indexes.length === 0 ? 0 : answer.size,
     };
   }
+}
+
+/** Those of windowCte, and the most bytes. */
+function binds({ low, high, seq }: Position, limits: PageLimits): readonly Bind[] {
+  return [low, high, seq, limits.logRows + 1, limits.keys, limits.bytes ?? null];
+}
+
+/** Of one log row there is no smaller page. */
+function isTooLarge({ size, logRows }: Answer, { bytes }: PageLimits): boolean {
+  return bytes !== undefined && size > bytes && logRows > 1;
+}
+
+function smaller({ size, keyCount }: Answer, limits: PageLimits): PageLimits {
+  const fitting = Math.floor((keyCount * (limits.bytes ?? size)) / size / 2);
+  return { ...limits, keys: Math.max(1, Math.min(fitting, limits.keys - 1)) };
 }
 
 /** A column that has another type by now would be taken for what it was. */

@@ -4,7 +4,9 @@ import { drain, linkRig, shareDatabases, type LinkRig } from '../../test/support
 import { migrate } from '../db/migrate.ts';
 import { fewestImages, widestImage } from '../db/row-images.ts';
 import { testLimits } from '../../test/support/limits.ts';
+import { session } from '../db/orm.ts';
 import { drainLink, freshState } from '../link/drain.ts';
+import { loadStanding } from '../link/engine.ts';
 
 shareDatabases();
 
@@ -259,6 +261,30 @@ test('a row that the first copy brought over in a later state is no conflict', a
   const report = await drain(engine);
   expect(report).toMatchObject({ conflicts: 0 });
   expect(await items(rig.b)).toEqual(await items(rig.a));
+});
+
+test('a page of more bytes than it may hold is read again as a smaller one, and never comes over', async () => {
+  const rig = await itemRig();
+  const engine = await rig.engine();
+  const wide = (id: number) => `insert into item values (${id}, repeat('wide', 25000), 1)`;
+  await rig.a.query(Array.from({ length: 40 }, (_, i) => wide(i)).join('; '));
+  const position = (await loadStanding(engine)).position;
+  const page = await engine.reader.read(
+    session(rig.orm('a')),
+    position,
+    { ...testLimits.page, bytes: 1_000_000 },
+    { form: 'binary' },
+  );
+  expect(page).toMatchObject({ moreInWindow: true });
+  expect(page?.size).toBeLessThanOrEqual(1_000_000);
+  expect(page?.logRows).toBeGreaterThan(1);
+  // one row is wider than the bound
+  expect(
+    await engine.reader.read(session(rig.orm('a')), position, { ...testLimits.page, bytes: 10_000 }),
+  ).toMatchObject({ logRows: 1, keyCount: 1 });
+  const report = await drain(engine, { pageSize: 500_000 });
+  expect(report.windows).toBeGreaterThan(4);
+  await expectEqual(rig);
 });
 
 test('a schema without images is brought up to date beside a long transaction, and no writer waits', async () => {
