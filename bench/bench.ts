@@ -18,6 +18,8 @@ import { writers } from './suites/writers.ts';
 import { worstMemory } from './worst-memory.ts';
 
 const suites: readonly Suite[] = [flood, lag, writers, idle, hold, backlog, growth, firstCopy];
+/** Idle is measured before there is anything that the servers would tidy up meanwhile. */
+const order: readonly Suite[] = [idle, ...suites.filter((suite) => suite !== idle)];
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -33,7 +35,7 @@ if (unknown.length > 0 || !Number.isInteger(rounds) || rounds < 1) {
   );
   process.exit(2);
 }
-const chosen = suites.filter((suite) => positionals.length === 0 || positionals.includes(suite.name));
+const chosen = order.filter((suite) => positionals.length === 0 || positionals.includes(suite.name));
 
 const started = Date.now();
 const pair = await openPair();
@@ -54,6 +56,7 @@ try {
     tellSuite(result);
     process.stdout.write(`  (${((Date.now() - since) / 1_000).toFixed(0)} s)\n`);
   }
+  results.sort((one, other) => placeOf(one.name) - placeOf(other.name));
   const memory = worstMemory(results);
   if (memory !== null) {
     process.stdout.write(`${memory.name}\n`);
@@ -80,6 +83,10 @@ try {
   process.stdout.write(`bench/${place}${name}.json, ${result.seconds} s\n`);
 } finally {
   await pair.close();
+}
+
+function placeOf(name: string): number {
+  return suites.findIndex((suite) => suite.name === name);
 }
 
 function tellSuite({ goals, skipped }: SuiteResult): void {

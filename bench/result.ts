@@ -77,10 +77,12 @@ export interface Measured {
   readonly x?: Figure['x'] | undefined;
 }
 
-/** Medians, and ratios to the figure of the same id whose peer is `baseline`. */
+/** Medians, and ratios to the figure of the same id, at the same x, whose peer is `baseline`. */
 export function toFigures(measured: readonly Measured[], baseline: string | null): Figure[] {
   return measured.map((each) => {
-    const base = measured.find((other) => other.id === each.id && other.peer === baseline);
+    const base = measured.find(
+      (other) => other.id === each.id && other.peer === baseline && other.x?.value === each.x?.value,
+    );
     const middle = median(each.values);
     return {
       ...each,

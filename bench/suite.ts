@@ -6,6 +6,7 @@ import { idCursor } from './peers/id-cursor.ts';
 import { logical } from './peers/logical.ts';
 import type { Peer, Running } from './peers/peer.ts';
 import { snk } from './peers/snk.ts';
+import { peakMegabytes } from './processes.ts';
 import { goal, type SuiteResult } from './result.ts';
 import type { Sheet } from './sheet.ts';
 
@@ -75,6 +76,13 @@ export async function interleaved(
       await work(peer, round);
     }
   }
+}
+
+/** Notes the most memory that the sync process has held so far; logical replication has no process of its own. */
+export function noteMemory(sheet: Sheet, suite: string, peer: Peer, { pids }: Running): void {
+  if (pids.length === 0) return;
+  const memory = { id: `${suite}.memory`, label: 'most memory of the sync process', unit: 'MB' };
+  sheet.add(peer.name, memory, peakMegabytes(pids));
 }
 
 /** A goal that compares two medians of this run. */

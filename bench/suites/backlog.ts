@@ -4,16 +4,14 @@ import { copy } from '../peers/copy.ts';
 import { logical } from '../peers/logical.ts';
 import { untilSynced, type Peer } from '../peers/peer.ts';
 import { snk } from '../peers/snk.ts';
-import { peakMegabytes } from '../processes.ts';
 import { goal } from '../result.ts';
 import { check, fill } from '../rows.ts';
 import { Sheet } from '../sheet.ts';
-import { reset, type Context, type Suite } from '../suite.ts';
+import { noteMemory, reset, type Context, type Suite } from '../suite.ts';
 
 const rate = { id: 'backlog.rate', label: 'rows moved', unit: 'rows/s' };
 const cpu = { id: 'backlog.cpu', label: 'CPU of servers and sync process', unit: 's/M rows' };
 const live = { id: 'backlog.live', label: 'from its start until all is in sync', unit: 'ms' };
-const memory = { id: 'backlog.memory', label: 'most memory of the sync process', unit: 'MB' };
 
 export const backlog: Suite = {
   name: 'backlog',
@@ -76,7 +74,7 @@ async function caughtUp({ pair, say }: Context, sheet: Sheet, peer: Peer, rows: 
     sheet.add(peer.name, rate, rows / seconds);
     sheet.add(peer.name, cpu, (used / rows) * 1_000_000);
     sheet.add(peer.name, live, seconds * 1_000);
-    if (running.pids.length > 0) sheet.add(peer.name, memory, peakMegabytes(running.pids));
+    noteMemory(sheet, 'backlog', peer, running);
     say(
       `${peer.name}: ${Math.round(rows / seconds).toLocaleString('en-US')} rows/s, in sync after ${seconds.toFixed(1)} s`,
     );

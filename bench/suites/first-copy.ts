@@ -2,14 +2,12 @@
 import type { Side } from '../pair.ts';
 import { copy } from '../peers/copy.ts';
 import { snk } from '../peers/snk.ts';
-import { peakMegabytes } from '../processes.ts';
 import { check, fillAtOnce } from '../rows.ts';
 import { Sheet } from '../sheet.ts';
-import { reset, type Context, type Suite } from '../suite.ts';
+import { noteMemory, reset, type Context, type Suite } from '../suite.ts';
 
 const empty = { id: 'first-copy.empty', label: 'first copy into an empty side', unit: 'rows/s' };
 const equal = { id: 'first-copy.equal', label: 'first copy beside an equal side', unit: 'rows/s' };
-const memory = { id: 'first-copy.memory', label: 'most memory of the sync process', unit: 'MB' };
 
 const toB: readonly (readonly [Side, Side])[] = [['a', 'b']];
 
@@ -53,7 +51,7 @@ async function copied({ pair, say }: Context, sheet: Sheet, rows: number, what: 
   try {
     const rate = rows / ((performance.now() - started) / 1_000);
     sheet.add('snk', what, rate);
-    sheet.add('snk', memory, peakMegabytes(running.pids));
+    noteMemory(sheet, 'first-copy', snk, running);
     say(`snk: ${what.label}: ${Math.round(rate).toLocaleString('en-US')} rows/s`);
     await check(pair, rows);
   } finally {

@@ -3,19 +3,25 @@ import type { Client } from 'pg';
 import { Batches } from '../../src/tst/batches.ts';
 import { sides, type Side } from '../pair.ts';
 import { untilSynced, type Peer, type Running } from '../peers/peer.ts';
-import { peakMegabytes } from '../processes.ts';
 import { Probe, sample } from '../probe.ts';
 import { goal } from '../result.ts';
 import { check, lost } from '../rows.ts';
 import { Sheet, tell } from '../sheet.ts';
-import { beside, interleaved, ratioGoal, takingPart, type Context, type Suite } from '../suite.ts';
+import {
+  beside,
+  interleaved,
+  noteMemory,
+  ratioGoal,
+  takingPart,
+  type Context,
+  type Suite,
+} from '../suite.ts';
 
 const seed = 1;
 const rate = { id: 'flood.rate', label: "TST's rate", unit: 'rows/s' };
 const share = { id: 'flood.synced', label: "in sync at TST's last commit", unit: '%' };
 const drain = { id: 'flood.drain', label: "all in sync after TST's last commit", unit: 'ms' };
 const cpu = { id: 'flood.cpu', label: 'CPU of servers and sync process', unit: 's/M rows' };
-const memory = { id: 'flood.memory', label: 'most memory of the sync process', unit: 'MB' };
 const gone = { id: 'flood.lost', label: 'rows that never arrived', unit: 'rows' };
 
 export const flood: Suite = {
@@ -90,7 +96,7 @@ async function one(
   sheet.add(peer.name, share, inSync);
   sheet.add(peer.name, drain, drained);
   sheet.addLags(peer.name, 'flood.lag', 'lag in the flood', sampled.lags);
-  if (running.pids.length > 0) sheet.add(peer.name, memory, peakMegabytes(running.pids));
+  noteMemory(sheet, 'flood', peer, running);
   say(
     `  ${inSync.toFixed(2)} % in sync at the last commit, all of it ${drained} ms later; lag ${tell(sampled.lags)}`,
   );

@@ -7,24 +7,22 @@ import { sides, type Pair } from '../pair.ts';
 import { copy } from '../peers/copy.ts';
 import { snk, startSnk } from '../peers/snk.ts';
 import { untilSynced, type Running } from '../peers/peer.ts';
-import { peakMegabytes } from '../processes.ts';
 import { goal } from '../result.ts';
 import { check, fillAtOnce } from '../rows.ts';
 import { quotient, Sheet } from '../sheet.ts';
-import { beside, type Context, type Suite } from '../suite.ts';
+import { beside, noteMemory, type Context, type Suite } from '../suite.ts';
 
 const flooded = { id: 'growth.rows', label: 'CPU per row in a flood, by rows already there', unit: 'µs/row' };
 const links = { id: 'growth.links', label: 'rows moved in all, by links in one process', unit: 'rows/s' };
 const columns = { id: 'growth.columns', label: 'CPU per row, by columns', unit: 'µs/row' };
 const sizes = { id: 'growth.size', label: 'CPU per row, by its size', unit: 'µs/row' };
-const memory = { id: 'growth.memory', label: 'most memory of the sync process', unit: 'MB' };
 
 export const growth: Suite = {
   name: 'growth',
   run: async (context) => {
     const { quick, full, rounds } = context;
     const sheet = new Sheet();
-    const rows = full ? 1_000_000 : quick ? 20_000 : 80_000;
+    const rows = full ? 1_000_000 : quick ? 20_000 : 64_000;
     const there = full ? [0, 1_000_000, 10_000_000] : quick ? [0, 100_000] : [0, 400_000];
     for (let round = 0; round < rounds; round += 1) {
       for (const count of there) await flood(context, sheet, rows * 2, count);
@@ -194,5 +192,5 @@ async function create(pair: Pair, database: string, count: number): Promise<void
 }
 
 function note(sheet: Sheet, running: Running): void {
-  sheet.add('snk', memory, peakMegabytes(running.pids));
+  noteMemory(sheet, 'growth', snk, running);
 }

@@ -4,12 +4,11 @@ import { drizzle } from '../load.ts';
 import type { Pair } from '../pair.ts';
 import { logical } from '../peers/logical.ts';
 import { untilSynced, type Peer, type Running } from '../peers/peer.ts';
-import { peakMegabytes } from '../processes.ts';
 import { sample } from '../probe.ts';
 import { goal } from '../result.ts';
 import { check } from '../rows.ts';
 import { quotient, Sheet, tell } from '../sheet.ts';
-import { beside, interleaved, takingPart, type Context, type Suite } from '../suite.ts';
+import { beside, interleaved, noteMemory, takingPart, type Context, type Suite } from '../suite.ts';
 
 const perSecond = 200;
 const held = "insert into public.record (uuid, text) values (gen_random_uuid(), 'held back')";
@@ -116,12 +115,7 @@ async function one(
     );
     await untilSynced(running);
   }
-  if (running.pids.length > 0)
-    sheet.add(
-      peer.name,
-      { id: 'hold.memory', label: 'most memory of the sync process', unit: 'MB' },
-      peakMegabytes(running.pids),
-    );
+  noteMemory(sheet, 'hold', peer, running);
   await check(pair, rows);
 }
 

@@ -1,15 +1,13 @@
 /** Nothing happens: what sync costs then. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { sides, type Side } from '../pair.ts';
-import { peakMegabytes } from '../processes.ts';
 import { goal } from '../result.ts';
 import { Sheet } from '../sheet.ts';
-import { beside, takingPart, type Suite } from '../suite.ts';
+import { beside, noteMemory, takingPart, type Suite } from '../suite.ts';
 
 const transactions = { id: 'idle.transactions', label: 'transactions, of the busier database', unit: '1/s' };
 const process = { id: 'idle.process', label: 'CPU of the sync process', unit: '%' };
 const all = { id: 'idle.all', label: 'CPU of servers and sync process', unit: '%' };
-const memory = { id: 'idle.memory', label: 'most memory of the sync process', unit: 'MB' };
 
 export const idle: Suite = {
   name: 'idle',
@@ -18,7 +16,8 @@ export const idle: Suite = {
     const sheet = new Sheet();
     const seconds = quick ? 5 : 12;
     for (const peer of await takingPart(quick ? ['snk'] : ['bare', 'snk', 'logical', 'id-cursor'], sheet)) {
-      await beside(context, peer, async ({ pids }) => {
+      await beside(context, peer, async (running) => {
+        const { pids } = running;
         await wait(11_000); // idle sessions report their earlier transactions up to ten seconds late
         const read = async (side: Side): Promise<number> => {
           const { rows } = await pair.pools[side].query<{ n: string }>(
@@ -35,10 +34,8 @@ export const idle: Suite = {
         const perSecond = Math.max(...after.map((n, i) => n - (before[i] ?? 0))) / seconds;
         sheet.add(peer.name, transactions, perSecond);
         sheet.add(peer.name, all, ofAll);
-        if (pids.length > 0) {
-          sheet.add(peer.name, process, Math.max(0, ofProcess));
-          sheet.add(peer.name, memory, peakMegabytes(pids));
-        }
+        if (pids.length > 0) sheet.add(peer.name, process, Math.max(0, ofProcess));
+        noteMemory(sheet, 'idle', peer, running);
         say(
           `${peer.name}: ${perSecond.toFixed(2)} transactions/s, CPU ${ofAll.toFixed(2)} % of a core, ${ofProcess.toFixed(2)} % in the sync process`,
         );

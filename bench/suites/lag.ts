@@ -3,13 +3,18 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { drizzle } from '../load.ts';
 import { sides } from '../pair.ts';
 import { untilSynced, type Peer, type Running } from '../peers/peer.ts';
-import { peakMegabytes } from '../processes.ts';
 import { Probe } from '../probe.ts';
 import { check } from '../rows.ts';
 import { Sheet, tell } from '../sheet.ts';
-import { beside, interleaved, ratioGoal, takingPart, type Context, type Suite } from '../suite.ts';
-
-const memory = { id: 'lag.memory', label: 'most memory of the sync process', unit: 'MB' };
+import {
+  beside,
+  interleaved,
+  noteMemory,
+  ratioGoal,
+  takingPart,
+  type Context,
+  type Suite,
+} from '../suite.ts';
 
 interface Case {
   readonly id: string;
@@ -32,8 +37,8 @@ function casesOf(quick: boolean): Case[] {
   });
   const idle = { id: 'lag.idle', label: 'lag of one row out of silence', perSecond: 0, text: small };
   return [
-    { ...idle, probes: quick ? 2 : 3 },
-    of(1, small, 5),
+    { ...idle, probes: 2 },
+    of(1, small, 4),
     of(20, small, 140),
     of(200, small, 150),
     of(2_000, small, 150),
@@ -55,7 +60,7 @@ export const lag: Suite = {
     });
     sheet.notes.push(
       'one row is watched at a time, from either side in turn; those above 50 rows/s are other rows',
-      'the row is looked for without a pause for 3 ms, then every millisecond',
+      'the row is looked for without a pause for a millisecond, since that takes a core from the peer, and then every millisecond',
       'out of silence: two seconds without any write lie before each row',
       'p99 of the cases with few rows is their slowest row',
     );
@@ -78,7 +83,7 @@ async function one({ pair, quick, say }: Context, sheet: Sheet, peer: Peer, runn
     const watched = Math.min(perSecond, 50);
     const others = perSecond > watched ? await drizzle(pair, perSecond - watched, text) : null;
     const all = await Promise.all(
-      sides.map(async (side) => await Probe.open(pair, side, { text, tight: 3, pause: 1 })),
+      sides.map(async (side) => await Probe.open(pair, side, { text, tight: 1, pause: 1 })),
     );
     const lags: number[] = [];
     for (let i = 0; i < probes; i += 1) {
@@ -97,6 +102,6 @@ async function one({ pair, quick, say }: Context, sheet: Sheet, peer: Peer, runn
     say(`${peer.name}: ${label}: ${tell(lags)}${pace}`);
     await untilSynced(running);
   }
-  if (running.pids.length > 0) sheet.add(peer.name, memory, peakMegabytes(running.pids));
+  noteMemory(sheet, 'lag', peer, running);
   if (peer.name !== 'id-cursor') await check(pair, rows);
 }

@@ -4,17 +4,23 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { hammer, insertOne } from '../load.ts';
 import { untilSynced, type Peer, type Running } from '../peers/peer.ts';
-import { peakMegabytes } from '../processes.ts';
 import { goal } from '../result.ts';
 import { check, lost } from '../rows.ts';
 import { Sheet } from '../sheet.ts';
-import { beside, interleaved, ratioGoal, takingPart, type Context, type Suite } from '../suite.ts';
+import {
+  beside,
+  interleaved,
+  noteMemory,
+  ratioGoal,
+  takingPart,
+  type Context,
+  type Suite,
+} from '../suite.ts';
 
 const kept = 10_000;
 const inserts = { id: 'writers.inserts', label: 'single-row inserts', unit: 'tps' };
 const updates = { id: 'writers.updates', label: 'updates by key', unit: 'tps' };
 const tens = { id: 'writers.tens', label: 'transactions of 10 rows', unit: 'tps' };
-const memory = { id: 'writers.memory', label: 'most memory of the sync process', unit: 'MB' };
 const gone = {
   id: 'writers.lost',
   label: 'rows that never arrived, of writers with time to think',
@@ -54,7 +60,7 @@ export const writers: Suite = {
 };
 
 async function one({ pair, quick, say }: Context, sheet: Sheet, peer: Peer, running: Running): Promise<void> {
-  const load = { clients: 8, seconds: quick ? 1.5 : 3 };
+  const load = { clients: 8, seconds: quick ? 1.5 : 2.5 };
   const single = await hammer(
     pair,
     'a',
@@ -67,7 +73,7 @@ async function one({ pair, quick, say }: Context, sheet: Sheet, peer: Peer, runn
   sheet.add(peer.name, tens, ten.tps);
   await untilSynced(running);
   say(`${peer.name}: ${Math.round(single.tps)} tps of one row, ${Math.round(ten.tps)} of ten`);
-  if (running.pids.length > 0) sheet.add(peer.name, memory, peakMegabytes(running.pids));
+  noteMemory(sheet, 'writers', peer, running);
   const flooded = single.transactions + 10 * ten.transactions;
   const before = peer.name === 'id-cursor' ? await lost(pair, flooded) : 0;
   // Fast writers leave a cursor behind, where all gaps are closed when it comes; these let it keep up.

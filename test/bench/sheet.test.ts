@@ -29,6 +29,19 @@ describe('reckoning of the benchmark', () => {
     });
   });
 
+  test('a ratio compares figures at the same x', () => {
+    const sheet = new Sheet();
+    for (const [value, x] of [
+      [10, 1],
+      [20, 16],
+    ] as const) {
+      sheet.add('bare', rate, value, { value: x, label: 'links' });
+      sheet.add('snk', rate, value / 2, { value: x, label: 'links' });
+    }
+    const { figures } = sheet.result('s', 'S', 'bare');
+    expect(figures.filter(({ peer }) => peer === 'snk').map(({ ratio }) => ratio)).toEqual([0.5, 0.5]);
+  });
+
   test('a goal is met at its very value', () => {
     expect(goal('g', 'g', '>=', 0.92, '×', 0.92).met).toBe(true);
     expect(goal('g', 'g', '<=', 100, 'ms', 100.1).met).toBe(false);
