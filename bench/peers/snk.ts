@@ -1,4 +1,4 @@
-/** SNK, as its README says: `snk run` as a process, with a configuration file. */
+/** SNK, as its README says: `snk run` as a process, as it is built for the package, with a configuration file. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -37,7 +37,7 @@ export async function startSnk(pair: Pair, config: UserConfig): Promise<Running>
   const own = new Snk(parseConfig(config));
   const file = join(pair.folder, 'snk.config.json');
   writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
-  const child = runNode('../src/cli/snk.ts', ['--config', file, 'run', '--log-level', 'warn'], pair.env);
+  const child = runNode('../dist/src/cli/snk.js', ['--config', file, 'run', '--log-level', 'warn'], pair.env);
   const deadline = Date.now() + 600_000;
   const isLive = async (): Promise<boolean> =>
     (await own.status()).links.every((link) => link.running && !settling.includes(link.state));

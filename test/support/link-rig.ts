@@ -11,8 +11,13 @@ import { opened } from './leftovers.ts';
 import { testLimits } from './limits.ts';
 
 /** An ORM as a link opens it; closed when the test is finished. */
-export function openTestOrm(database: { url: string }, node = 'a', purpose = 'test'): MikroORM {
-  const orm = openOrm({ purpose, node, url: database.url, poolMax: 4, prepares: true });
+export function openTestOrm(
+  database: { url: string },
+  node = 'a',
+  purpose = 'test',
+  prepares = true,
+): MikroORM {
+  const orm = openOrm({ purpose, node, url: database.url, poolMax: 4, prepares });
   const closed = opened(`ORM of ${node}`, () => orm.close(true));
   onTestFinished(async () => {
     closed();

@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest';
-import { linkRig, shareDatabases } from '../../../test/support/link-rig.ts';
+import { linkRig, openTestOrm, shareDatabases } from '../../../test/support/link-rig.ts';
 
 shareDatabases();
 
 test('the entities are the tables that the migrations make', async () => {
   const rig = await linkRig();
+  const orm = openTestOrm(rig.a, 'a', 'model', false);
   const difference = async (): Promise<string[]> =>
-    (await rig.orm('a').schema.getUpdateSchemaSQL({ schema: 'snk', wrap: false }))
+    (await orm.schema.getUpdateSchemaSQL({ schema: 'snk', wrap: false }))
       .split('\n')
       .filter((line) => line !== '');
   // tables that are worked on by statements alone have no entity
