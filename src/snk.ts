@@ -198,6 +198,7 @@ export class Snk {
         node: name,
         ...(await installNode(this.#orm(name), capturedTablesOf(this.config, name), {
           changeLogBytes: this.config.limits.changeLogMegabytes * 1_048_576,
+          imageBytes: this.config.limits.imageBytes,
           signal,
         })),
       })),

@@ -14,7 +14,7 @@ export const idle: Suite = {
   run: async (context) => {
     const { pair, quick, say } = context;
     const sheet = new Sheet();
-    const seconds = quick ? 5 : 12;
+    const seconds = quick ? 5 : 10;
     for (const peer of await takingPart(quick ? ['snk'] : ['bare', 'snk', 'logical', 'id-cursor'], sheet)) {
       await beside(context, peer, async (running) => {
         const { pids } = running;

@@ -39,10 +39,10 @@ function casesOf(quick: boolean): Case[] {
   return [
     { ...idle, probes: 2 },
     of(1, small, 4),
-    of(20, small, 140),
+    of(20, small, 120),
     of(200, small, 150),
     of(2_000, small, 150),
-    of(20, large, 50),
+    of(20, large, 40),
     of(200, large, 60),
   ];
 }

@@ -1,9 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { keyColumn, table } from '../../test/support/tables.ts';
+import type { Table } from '../db/catalog.ts';
+import type { Operation } from '../topology/topology.ts';
 import { captureTexts } from './capture-sql.ts';
 
 const texts = (types: string[], more: Parameters<typeof table>[0] = {}) =>
-  captureTexts(table({ key: types.map((type, i) => keyColumn(`k${i}`, type)), ...more }), 7, ['insert']);
+  captureTexts(
+    table({ key: types.map((type, i) => keyColumn(`k${i}`, type)), ...more }),
+    7,
+    ['insert'],
+    1_000,
+  );
 
 describe('the capture function', () => {
   test('runs as its owner, finds nothing but pg_catalog, and is named by the table number', () => {
@@ -49,7 +56,7 @@ describe('the capture function', () => {
 
   test('turns values into text one by one where an array of them has no text', () => {
     const key = [keyColumn('plain'), keyColumn('many', 'integer[]', { arrayable: false })];
-    const { createFunction } = captureTexts(table({ key }), 7, ['insert']);
+    const { createFunction } = captureTexts(table({ key }), 7, ['insert'], 1_000);
     expect(createFunction).toContain('array_agg(r.plain)::text');
     expect(createFunction).toContain('array_agg(r.many::text)::text');
   });
@@ -76,6 +83,16 @@ describe('the capture trigger', () => {
     ]);
   });
 
+  test.each<[string, number, Operation, Partial<Table>]>([
+    ['logs keys alone', 0, 'insert', {}],
+    ['carries more than inserts', 1_000, 'update', {}],
+    ['is partitioned', 1_000, 'insert', { kind: 'partitioned' }],
+  ])('needs no guard of images on a table that %s', (_, imageBytes, operation, more) => {
+    const { triggers, createFunction } = captureTexts(table(more), 7, [operation], imageBytes);
+    expect(triggers.map((each) => each.name)).toEqual([`snk_capture_${operation}`]);
+    expect(createFunction).not.toContain('images');
+  });
+
   test('of a partitioned table fires per row: a row written into a partition fires no statement trigger of its parent', () => {
     const { triggers, createFunction } = texts(['text'], { kind: 'partitioned' });
     expect(triggers[0]?.create).toMatch(/ after insert on public\.record for each row execute /);
@@ -84,7 +101,9 @@ describe('the capture trigger', () => {
   });
 
   test('is one per operation', () => {
-    const names = captureTexts(table(), 7, ['insert', 'update']).triggers.map((trigger) => trigger.name);
+    const names = captureTexts(table(), 7, ['insert', 'update'], 1_000).triggers.map(
+      (trigger) => trigger.name,
+    );
     expect(names).toEqual(['snk_capture_insert', 'snk_capture_update']);
   });
 });

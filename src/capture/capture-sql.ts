@@ -2,14 +2,7 @@
 import type { Operation } from '../topology/topology.ts';
 import type { Column, KeyColumn, Table } from '../db/catalog.ts';
 import { collectKeys, keyListColumn, singleKey } from '../db/key-lists.ts';
-import {
-  collectImages,
-  imageNumbers,
-  fewestImages,
-  imageBytes,
-  imageColumns,
-  widestImage,
-} from '../db/row-images.ts';
+import { collectImages, imageNumbers, fewestImages, imageColumns, rowBytes } from '../db/row-images.ts';
 import { quoteLiteral } from '../db/sql.ts';
 
 /** Keys of one log row at the most: a reader's page is cut between log rows. */
@@ -45,14 +38,22 @@ export interface CaptureTexts {
 }
 
 /**
+ * `imageBytes`: the size up to which rows are logged with their keys; 0 is none.
+ *
  * Statement triggers with transition tables; a partitioned table gets row triggers, since rows written straight
  * into a partition fire no statement trigger of the parent, and partitions may not have transition tables.
  */
-export function captureTexts(table: Table, tableId: number, operations: readonly Operation[]): CaptureTexts {
+export function captureTexts(
+  table: Table,
+  tableId: number,
+  operations: readonly Operation[],
+  imageBytes: number,
+): CaptureTexts {
   const byRow = table.kind === 'partitioned';
   const functionName = `snk.capture_${tableId}`;
-  const images = operations.every((operation) => operation === 'insert') ? imageColumns(table) : null;
-  const body = byRow ? rowBody(table.key, tableId) : statementBody(table.key, tableId, images);
+  const images =
+    imageBytes > 0 && operations.every((operation) => operation === 'insert') ? imageColumns(table) : null;
+  const body = byRow ? rowBody(table.key, tableId) : statementBody(table.key, tableId, images, imageBytes);
   const needsPins = !table.key.every((column) => steadyTypes.test(column.type));
   return {
     functionName,
@@ -135,7 +136,12 @@ const closeGate = `
  * The table's own columns are in reach, whatever they are called: all that is ours is a variable, a number, or an
  * alias of a subquery that shows nothing else.
  */
-function statementBody(key: readonly KeyColumn[], tableId: number, images: readonly Column[] | null): string {
+function statementBody(
+  key: readonly KeyColumn[],
+  tableId: number,
+  images: readonly Column[] | null,
+  imageBytes: number,
+): string {
   const into = (more: string) =>
     `insert into snk.change_log (table_id, op, ${keyListColumn(key)}, key_count${more})`;
   const values = `select ${tableId}, left(tg_op, 1)::"char"`;
@@ -153,7 +159,7 @@ function statementBody(key: readonly KeyColumn[], tableId: number, images: reado
       and pg_client_encoding() = 'UTF8'
       and ${isUnaltered(columns)};
     if fits then
-      fits := (select max(${imageBytes(columns, 'r')}) <= ${widestImage} from new_rows r);
+      fits := (select max(${rowBytes(columns, 'r')}) <= ${imageBytes} from new_rows r);
     end if;
     if not fits then${inParts};
     elsif total > ${keysPerLogRow} then

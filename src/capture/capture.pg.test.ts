@@ -26,7 +26,7 @@ async function capturing(tables: string, ...names: string[]): Promise<TestDataba
   const report = await installNode(
     orm,
     names.map((table) => ({ table, operations: ['insert'] })),
-    { changeLogBytes: 1e9 },
+    { changeLogBytes: 1e9, imageBytes: 1_000 },
   );
   expect(report.captured).toEqual(names);
   await shared.query('truncate snk.change_log');

@@ -24,17 +24,19 @@ export interface InstallReport {
 export interface InstallOptions {
   /** Size in bytes at which the change log stops taking more: see gate.ts. */
   readonly changeLogBytes: number;
+  /** Size in bytes up to which rows are logged with their keys; 0 is none. */
+  readonly imageBytes: number;
   readonly signal?: AbortSignal | undefined;
 }
 
 export async function installNode(
   orm: MikroORM,
   tables: readonly CapturedTable[],
-  { changeLogBytes, signal }: InstallOptions,
+  options: InstallOptions,
 ): Promise<InstallReport> {
-  const migrations = await migrate(orm, signal);
+  const migrations = await migrate(orm, options.signal);
   await ensureIdentity(session(orm));
-  await boundChangeLog(session(orm), changeLogBytes);
+  await boundChangeLog(session(orm), options.changeLogBytes);
   const described = await describeTables(
     session(orm),
     tables.map((table) => table.table),
@@ -43,7 +45,7 @@ export async function installNode(
   for (const { table: name, operations } of tables) {
     const table = described.get(name);
     if (table === undefined) continue; // the plan has said so
-    if (await captureTable(orm, table, operations, signal)) captured.push(name);
+    if (await captureTable(orm, table, operations, options)) captured.push(name);
   }
   return { migrations, captured };
 }
@@ -74,10 +76,10 @@ async function captureTable(
   orm: MikroORM,
   table: Table,
   operations: readonly Operation[],
-  signal?: AbortSignal,
+  { imageBytes, signal }: InstallOptions,
 ): Promise<boolean> {
   const { id } = await registerTable(session(orm), table, operations);
-  const texts = captureTexts(table, id, operations);
+  const texts = captureTexts(table, id, operations, imageBytes);
   const fingerprint = createHash('sha256').update(JSON.stringify(texts)).digest('hex');
   if (await isCaptured(session(orm), table, texts, fingerprint)) return false;
   await withShortLocks(

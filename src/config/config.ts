@@ -42,6 +42,8 @@ const limits = z.strictObject({
   pageKeys: z.number().int().min(1).max(100_000).default(10_000),
   /** Size of a node's change log at which capture stops, before the disk is full: all is copied anew then. */
   changeLogMegabytes: z.number().min(1).max(1_000_000).default(10_240),
+  /** Rows up to this size, beside their key, are logged with it by statements of many rows; 0: keys alone are logged. */
+  imageBytes: z.number().int().min(0).max(8_000).default(1_000),
   /** Keys that a link's ledger keeps at the most, about. */
   ledgerKeys: z.number().int().min(1).default(1_000_000),
   /** How long the ledger keeps a batch. */
@@ -108,7 +110,7 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
   nodes: ['url'],
   links: ['between', 'from', 'to', 'tables', 'flows'],
   flows: ['from', 'to', 'on'],
-  limits: ['pageKeys', 'changeLogMegabytes', 'ledgerKeys', 'ledgerAge'],
+  limits: ['pageKeys', 'changeLogMegabytes', 'imageBytes', 'ledgerKeys', 'ledgerAge'],
 };
 
 function toFaults(issue: Issue, input: unknown, above: readonly PropertyKey[] = []): Fault[] {

@@ -14,9 +14,6 @@ import { carried, carriesItself, elementsOf, sent } from './value-lists.ts';
 /** Statements of fewer rows are logged by their keys alone: looking a few rows up costs less than images do. */
 export const fewestImages = 50;
 
-/** Bytes of a row beyond which its statement is logged by keys alone: it would be written twice. */
-export const widestImage = 1000;
-
 /** The columns beside the key, whose images are kept; null where a table's rows can have none. */
 export function imageColumns(table: Table): readonly Column[] | null {
   const columns = besideKey(table, table.columns);
@@ -44,7 +41,7 @@ export function imageNumbers(columns: readonly Column[]): string {
 }
 
 /** Bytes of the row `alias` beside its key, unpacked where that can be told without unpacking. */
-export function imageBytes(columns: readonly Column[], alias: string): string {
+export function rowBytes(columns: readonly Column[], alias: string): string {
   const sizes = columns.map((column) => {
     const measure = /^(text|character varying|bytea)$/.test(column.baseType)
       ? 'octet_length'

@@ -79,7 +79,7 @@ async function pageReader(orm: MikroORM, tables: readonly string[]): Promise<Pag
   await installNode(
     orm,
     all.map((table) => ({ table, operations: ['insert'] })),
-    { changeLogBytes: 1e9 },
+    { changeLogBytes: 1e9, imageBytes: 1_000 },
   );
   const described = await describeTables(session(orm), all);
   const ids = await database.query<{ id: number; name: string }>(

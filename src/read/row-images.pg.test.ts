@@ -1,8 +1,9 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TestDatabase } from '../../test/support/databases.ts';
-import { drain, linkRig, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
+import { parseConfig } from '../config/config.ts';
+import { drain, linkRig, openSnk, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
 import { migrate } from '../db/migrate.ts';
-import { fewestImages, widestImage } from '../db/row-images.ts';
+import { fewestImages } from '../db/row-images.ts';
 import { testLimits } from '../../test/support/limits.ts';
 import { session } from '../db/orm.ts';
 import { drainLink, freshState } from '../link/drain.ts';
@@ -89,7 +90,7 @@ describe('the rows of a statement are logged with their keys', () => {
     ['of few rows', insert(1, fewestImages - 1)],
     [
       'of a wide row',
-      `${enough}; insert into item select i, repeat('x', ${widestImage}), i from generate_series(101, 200) i`,
+      `${enough}; insert into item select i, repeat('x', 1001), i from generate_series(101, 200) i`,
       100,
     ],
     [
@@ -121,6 +122,17 @@ describe('the rows of a statement are logged with their keys', () => {
     expect(await logged(rig.a)).toEqual({ keys: 50, images: 0 });
     await expectEqual(rig);
   });
+});
+
+test('rows are not logged where the limit is 0, whatever was logged before', async () => {
+  const rig = await itemRig();
+  await rig.a.query(insert(1, 50));
+  const { nodes } = rig.config;
+  const urls = Object.fromEntries(nodes.map(({ name, url }) => [name, { url }]));
+  await openSnk(parseConfig({ nodes: urls, links, limits: { imageBytes: 0 } })).install();
+  await rig.a.query(insert(51, 100));
+  expect(await logged(rig.a)).toEqual({ keys: 100, images: 50 });
+  await expectEqual(rig);
 });
 
 describe('a state that was never committed is not met', () => {
