@@ -6,7 +6,7 @@ import { insertOne } from '../load.ts';
 import { sides, type Pair } from '../pair.ts';
 import { copy } from '../peers/copy.ts';
 import { snk, startSnk } from '../peers/snk.ts';
-import { untilSynced, type Running } from '../peers/peer.ts';
+import { untilSynced } from '../peers/peer.ts';
 import { goal } from '../result.ts';
 import { check, fillAtOnce } from '../rows.ts';
 import { quotient, Sheet } from '../sheet.ts';
@@ -92,7 +92,7 @@ async function flood(context: Context, sheet: Sheet, rows: number, there: number
       await untilSynced(running);
       const perRow = ((pair.cpu(running.pids) - before) / rows) * 1_000_000;
       sheet.add('snk', flooded, perRow, { value: there, label: 'rows already there' });
-      note(sheet, running);
+      noteMemory(sheet, 'growth', snk, running);
       say(`flood with ${there.toLocaleString('en-US')} rows there: ${perRow.toFixed(1)} µs CPU/row`);
       await check(pair, there + rows);
     },
@@ -131,7 +131,7 @@ async function drain({ pair, say }: Context, sheet: Sheet, { kind, rows, count }
       };
       if (kind === 'links') sheet.add('snk', links, rows / seconds, x);
       else sheet.add('snk', kind === 'columns' ? columns : sizes, perRow, x);
-      note(sheet, running);
+      noteMemory(sheet, 'growth', snk, running);
       say(
         `${count} ${x.label}: ${Math.round(rows / seconds).toLocaleString('en-US')} rows/s, ${perRow.toFixed(1)} µs CPU/row`,
       );
@@ -189,8 +189,4 @@ async function create(pair: Pair, database: string, count: number): Promise<void
     await client.query(`create table public.record (uuid uuid primary key, text text not null${more})`);
     await client.end();
   }
-}
-
-function note(sheet: Sheet, running: Running): void {
-  noteMemory(sheet, 'growth', snk, running);
 }
