@@ -107,7 +107,7 @@ export async function drainLink(
           standing,
           {
             ...batchOfPage(standing.position, page),
-            reread: rereading(engine, standing.position, page, pageLimits),
+            reread: rereading(engine, standing.position, page),
           },
           care,
           fence,
@@ -163,16 +163,13 @@ export function restAfter(took: number, keys: number): number {
 
 /**
  * What is refused is written row by row, from text; and a clash is judged by rows as they stand: one that was changed
- * since it was inserted, and came over in the first copy, is none.
+ * since it was inserted, and came over in the first copy, is none. The page's own log rows, no more and no fewer: the
+ * cursor moves past all of them.
  */
-function rereading(
-  { reader, source }: LinkEngine,
-  position: Position,
-  page: Page,
-  limits: PageLimits,
-): Batch['reread'] {
-  const same = { ...position, high: page.high };
-  return async () => (await reader.read(session(source), same, limits))?.rows ?? [];
+function rereading({ reader, source }: LinkEngine, position: Position, page: Page): Batch['reread'] {
+  const window = { ...position, high: page.high };
+  const same = { keys: page.keyCount, logRows: page.logRows };
+  return async () => (await reader.read(session(source), window, same))?.rows ?? [];
 }
 
 async function rest(until: number): Promise<void> {
