@@ -7,12 +7,12 @@ import { openOrm, type MikroORM } from './db/orm.ts';
 import { toSnkError } from './db/sqlstate.ts';
 import { FaultsError, SnkError, serializeError, type Fault } from './errors.ts';
 import { attachLink, rebaselineLink } from './link/attach.ts';
-import { Doorbell } from './link/doorbell.ts';
 import type { DrainLimits } from './link/drain.ts';
 import { LinkLock } from './link/link-lock.ts';
 import { LinkPool } from './link/link-pool.ts';
 import { LinkRunner } from './link/link-runner.ts';
 import { capturedTablesOf, makePlan, type Plan } from './link/plan.ts';
+import { NodeSession } from './link/node-session.ts';
 import { readStatus, type Status } from './link/status.ts';
 import type { Link } from './topology/topology.ts';
 import { Events } from './telemetry/events.ts';
@@ -72,14 +72,14 @@ export class Snk {
     if (signal.aborted) return;
     const ending = new AbortController();
     const both = AbortSignal.any([signal, ending.signal]);
-    const pool = new LinkPool(this.config.links.length);
-    const doorbells = new Map(
-      this.config.nodes.map(({ name }) => [name, new Doorbell(this.#orm(name, 'doorbell'))]),
+    const pool = new LinkPool(this.config.links);
+    const lockers = new Map(
+      this.config.nodes.map(({ name }) => [name, new NodeSession(this.#orm(name, 'lock'), null)]),
     );
-    const sessions = [...doorbells.values()].map(async (doorbell) => await doorbell.session.run(both));
+    const sessions = [...lockers.values()].map(async (locker) => await locker.run(both));
     try {
       const runners = this.config.links.map(
-        async (link) => await this.#runner(link, doorbells, pool).run(both),
+        async (link) => await this.#runner(link, lockers, pool).run(both),
       );
       const results = await Promise.allSettled(runners);
       const failed = results.filter((result) => result.status === 'rejected');
@@ -127,13 +127,13 @@ export class Snk {
     this.#orms.clear();
   }
 
-  #orm(node: string, purpose: 'main' | 'doorbell' = 'main'): MikroORM {
+  #orm(node: string, purpose: 'main' | 'lock' = 'main'): MikroORM {
     const key = `${purpose} ${node}`;
     let orm = this.#orms.get(key);
     if (orm === undefined) {
       const url = this.config.nodes.find((each) => each.name === node)?.url;
       if (url === undefined) throw new SnkError('SNK_INTERNAL', `there is no node ${node}`);
-      orm = openOrm({ purpose, node, url, poolMax: 6, prepares: purpose === 'doorbell' });
+      orm = openOrm({ purpose, node, url, poolMax: 6, prepares: purpose === 'lock' });
       this.#orms.set(key, orm);
     }
     return orm;
@@ -211,13 +211,12 @@ export class Snk {
       await attachLink(link, this.#orm(link.source), this.#orm(link.target));
   }
 
-  #runner(link: Link, doorbells: ReadonlyMap<string, Doorbell>, pool: LinkPool): LinkRunner {
+  #runner(link: Link, lockers: ReadonlyMap<string, NodeSession>, pool: LinkPool): LinkRunner {
     const urlOf = (name: string): string => this.config.nodes.find((node) => node.name === name)?.url ?? '';
     return new LinkRunner({
       link,
       urls: { source: urlOf(link.source), target: urlOf(link.target) },
-      doorbell: doorbells.get(link.source) as Doorbell,
-      lock: new LinkLock((doorbells.get(link.target) as Doorbell).session, link.name),
+      lock: new LinkLock(lockers.get(link.target) as NodeSession, link.name),
       pool,
       target: this.#orm(link.target),
       events: this.events,

@@ -57,6 +57,8 @@ export interface DrainReport {
   /** Nothing waits any more. */
   readonly drained: boolean;
   readonly backfill: readonly BackfillProgress[];
+  /** Milliseconds that reading and applying took. */
+  readonly busy: number;
   /** What ended the task after something had gone in: the work is told, and then the failure. */
   readonly failure: SerializedError | null;
 }
@@ -71,7 +73,8 @@ export async function drainLink(
   before: DrainState,
   limits: DrainLimits,
 ): Promise<DrainReport> {
-  const until = performance.now() + limits.budget;
+  const began = performance.now();
+  const until = began + limits.budget;
   const source = session(engine.source);
   let standing = before.standing ?? (await loadStanding(engine));
   let { care, untidy } = before;
@@ -149,6 +152,7 @@ export async function drainLink(
     drained,
     failure,
     backfill: [...backfill.values()],
+    busy: performance.now() - began,
   };
 }
 

@@ -1,15 +1,19 @@
 /** What passes between the main thread and the workers: data that structured clone keeps. */
 import type { SerializedError } from '../errors.ts';
+import type { MessagePort } from 'node:worker_threads';
 import type { Link } from '../topology/topology.ts';
-import type { DrainLimits, DrainReport, DrainState } from './drain.ts';
+import type { DrainReport, DrainState } from './drain.ts';
+import type { WatchLimits } from './watch.ts';
 
 export interface LinkTask {
-  readonly kind: 'drain' | 'tidy';
+  readonly kind: 'watch' | 'tidy';
   readonly link: Link;
   readonly sourceUrl: string;
   readonly targetUrl: string;
   readonly state: DrainState;
-  readonly limits: DrainLimits;
+  readonly limits: WatchLimits;
+  /** A message on it ends the watch. */
+  readonly end: MessagePort;
 }
 
 export type LinkAnswer =

@@ -1,30 +1,20 @@
-/** Keeps one link live: drains it in the pool, rests at the doorbell, retries, and stops when a person is needed. */
+/** Keeps one link live: has it watched in the pool, tidies up behind it, retries, and stops when a person is needed. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { deserializeError, serializeError, type SnkError } from '../errors.ts';
 import { session, type MikroORM } from '../db/orm.ts';
 import { query } from '../db/query.ts';
 import { toSnkError } from '../db/sqlstate.ts';
-import { peekText } from '../read/page-sql.ts';
 import type { Link } from '../topology/topology.ts';
 import type { Events, LinkState } from '../telemetry/events.ts';
-import type { Doorbell } from './doorbell.ts';
 import { freshState, type DrainLimits, type DrainReport, type DrainState } from './drain.ts';
 import type { LinkLock } from './link-lock.ts';
 import type { LinkPool } from './link-pool.ts';
+import { isUpToDate } from './watch.ts';
 
 /** Milliseconds between two things of a link. */
 export const pace = {
-  /** Safety net under the doorbell. */
-  slowPoll: 2_000,
-  /** Polls while a writer is in flight grow from the first to the second. */
-  busyPoll: [2, 25],
-  /** A writer that is in flight for so long is slept beside; those who wrote before it was are looked for this often. */
-  besideAfter: 100,
-  besidePoll: 25,
-  /** How long one sleep lasts, without a word, before the link is drained as a whole. */
+  /** How long a link may rest, without a word, before it is looked at as a whole. */
   sleep: 30_000,
-  /** Polls where no doorbell can ring grow to this. */
-  blindPoll: 600,
   /** The source is told how far the target is, and the logs are purged, no more often than this. */
   tidy: 1_000,
   standby: 1_000,
@@ -35,7 +25,6 @@ export const pace = {
 export interface LinkRunnerOptions {
   readonly link: Link;
   readonly urls: { readonly source: string; readonly target: string };
-  readonly doorbell: Doorbell;
   readonly lock: LinkLock;
   readonly pool: LinkPool;
   readonly target: MikroORM;
@@ -47,9 +36,6 @@ export class LinkRunner {
   readonly #options: LinkRunnerOptions;
   #drain: DrainState = freshState;
   #state: LinkState = 'waiting';
-  #poll = 0;
-  /** Since when a writer has been in flight whenever the doorbell was to be armed. */
-  #refusedSince: number | null = null;
   #tidiedAt = 0;
   #failedAt: number | null = null;
   #hasWorked = false;
@@ -80,72 +66,17 @@ export class LinkRunner {
   }
 
   async #turn(signal: AbortSignal): Promise<void> {
-    const { doorbell } = this.#options;
-    const report = await this.#run('drain');
+    const report = await this.#run('watch', signal);
     if (report.failure !== null) {
       this.#retryIn = pace.retry[0];
       throw deserializeError(report.failure);
     }
     await this.#recovered();
     this.#become(stateAfter(report));
-    if (report.windows + report.rows > 0) this.#poll = 0;
-    if (this.#drain.untidy && this.#untilTidy() <= 0) await this.#tidy();
-    if (!report.drained || signal.aborted) return;
-    if (!(await doorbell.arm())) return await this.#pollAgain(signal);
-    this.#refusedSince = null;
-    // A commit may have come between the last look and the arming.
-    if (await this.#somethingWaits()) this.#expect();
-    else await this.#sleep(signal);
-  }
-
-  /** Nothing waits and commits ring: sleep, but not on a source that was not told how far the target is. */
-  async #sleep(signal: AbortSignal): Promise<void> {
-    const { doorbell } = this.#options;
-    if (this.#drain.untidy) {
-      if (await doorbell.sleep(Math.max(1, this.#untilTidy()), signal)) return this.#expect();
-      if (!signal.aborted) await this.#tidy();
-      return;
+    if (this.#drain.untidy && this.#untilTidy() <= 0) {
+      await this.#run('tidy', signal);
+      this.#tidiedAt = Date.now();
     }
-    const until = Date.now() + pace.sleep;
-    while (Date.now() < until && !signal.aborted) {
-      if ((await doorbell.sleep(pace.slowPoll, signal)) || (await this.#somethingWaits()))
-        return this.#expect();
-    }
-  }
-
-  /** A writer is in flight: ask again soon, and more seldom the longer it takes. */
-  async #pollAgain(signal: AbortSignal): Promise<void> {
-    const [first, last] = pace.busyPoll;
-    const { doorbell } = this.#options;
-    const most = doorbell.session.isUp ? last : pace.blindPoll;
-    this.#refusedSince ??= Date.now();
-    do {
-      this.#poll = Math.min(most, Math.max(first, this.#poll * 1.5));
-      await pause(this.#poll, signal);
-      if (await this.#somethingWaits()) return this.#expect();
-      const lasts = Date.now() - this.#refusedSince > pace.besideAfter;
-      if (lasts && (await doorbell.armBeside())) return await this.#sleepBeside(signal);
-    } while (!signal.aborted && this.#poll < most);
-  }
-
-  /** One writer stays in flight; the others ring, but for those who wrote before the bell was set. */
-  async #sleepBeside(signal: AbortSignal): Promise<void> {
-    const { doorbell } = this.#options;
-    const until = Date.now() + pace.tidy;
-    do {
-      if (await this.#somethingWaits()) return this.#expect();
-      if (await doorbell.sleep(pace.besidePoll, signal)) return this.#expect();
-    } while (Date.now() < until && !signal.aborted && !(await doorbell.arm()));
-  }
-
-  /** Asked on the doorbell's own session: a task of the pool would cost more than the answer. */
-  async #somethingWaits(): Promise<boolean> {
-    const low = this.#drain.standing?.position.low;
-    return low !== undefined && (await this.#options.doorbell.session.ask(peekText, [low]));
-  }
-
-  #expect(): void {
-    this.#drain = { ...this.#drain, expectant: true };
   }
 
   /** Milliseconds. */
@@ -153,28 +84,20 @@ export class LinkRunner {
     return pace.tidy - (Date.now() - this.#tidiedAt);
   }
 
-  async #tidy(): Promise<void> {
-    await this.#run('tidy');
-    this.#tidiedAt = Date.now();
-  }
-
-  async #run(kind: 'drain' | 'tidy'): Promise<DrainReport> {
-    const { link, urls, pool, limits, events } = this.#options;
-    const startedAt = performance.now();
+  async #run(kind: 'watch' | 'tidy', signal: AbortSignal): Promise<DrainReport> {
+    const { link, urls, pool, events } = this.#options;
+    const limits = {
+      ...this.#options.limits,
+      // What it has to say of its state comes first; then it may stay away.
+      rest: this.#state === 'live' ? pace.sleep : 0,
+      tidyIn: Math.max(1, this.#untilTidy()),
+    };
     const task = { kind, link, sourceUrl: urls.source, targetUrl: urls.target, state: this.#drain, limits };
-    const report = await pool.run(task);
+    const report = await pool.run(task, signal);
     this.#drain = report.state;
-    if (report.windows + report.rows > 0) {
-      const { windows, rows, conflicts, parked } = report;
-      events.tell('link:applied', {
-        link: link.name,
-        windows,
-        rows,
-        conflicts,
-        parked,
-        durationMs: performance.now() - startedAt,
-      });
-    }
+    const { windows, rows, conflicts, parked, busy } = report;
+    if (windows + rows > 0)
+      events.tell('link:applied', { link: link.name, windows, rows, conflicts, parked, durationMs: busy });
     for (const progress of report.backfill)
       events.tell('backfill:progress', { link: link.name, ...progress });
     return report;
@@ -241,16 +164,9 @@ export class LinkRunner {
   }
 }
 
-/**
- * A window reaches up to its own reading, so a link whose last page ended one was up to date then: beside writers that
- * never pause it is live, though a look always finds the next commit.
- */
-export function stateAfter({
-  state: { backfilling, expectant },
-  drained,
-}: Pick<DrainReport, 'state' | 'drained'>): LinkState {
-  if (backfilling === true) return 'backfilling';
-  return drained || !expectant ? 'live' : 'catching-up';
+export function stateAfter(report: DrainReport): LinkState {
+  if (report.state.backfilling === true) return 'backfilling';
+  return isUpToDate(report) ? 'live' : 'catching-up';
 }
 
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -1,66 +1,77 @@
-/** The piscina worker: drains one link until nothing waits, with the ORMs that this thread keeps open. */
+/** The piscina worker: watches over links with the sessions that this thread keeps open; they end with the thread. */
 import { randomUUID } from 'node:crypto';
 import { serializeError } from '../errors.ts';
 import { openOrm, type MikroORM } from '../db/orm.ts';
 import { toSnkError } from '../db/sqlstate.ts';
-import { drainLink, tidyLink } from './drain.ts';
+import { Doorbell } from './doorbell.ts';
+import { tidyLink } from './drain.ts';
 import { openEngine, type LinkEngine } from './engine.ts';
 import type { LinkAnswer, LinkTask } from './link-messages.ts';
+import { Watch } from './watch.ts';
 
 const orms = new Map<string, MikroORM>();
-const engines = new Map<string, LinkEngine>();
+const doorbells = new Map<string, Doorbell>();
+const links = new Map<string, { readonly engine: LinkEngine; readonly watch: Watch }>();
 
-function ormOf(node: string, url: string): MikroORM {
-  const key = `${node} ${url}`;
+function ormOf(purpose: 'link' | 'doorbell', node: string, url: string): MikroORM {
+  const key = `${purpose} ${node} ${url}`;
   let orm = orms.get(key);
   if (orm === undefined) {
-    orm = openOrm({ purpose: 'link', node, url, poolMax: 8, prepares: true });
+    orm = openOrm({ purpose, node, url, poolMax: 8, prepares: true });
     orms.set(key, orm);
   }
   return orm;
 }
 
-async function engineOf(task: LinkTask): Promise<LinkEngine> {
-  let engine = engines.get(task.link.name);
-  if (engine === undefined || task.state.standing === null) {
-    engine = await openEngine(
-      task.link,
-      ormOf(task.link.source, task.sourceUrl),
-      ormOf(task.link.target, task.targetUrl),
+/** One for all links of a source: see LinkPool, which gives them to one thread. */
+function doorbellOf(node: string, url: string): Doorbell {
+  let doorbell = doorbells.get(node);
+  if (doorbell === undefined) {
+    doorbell = new Doorbell(ormOf('doorbell', node, url));
+    doorbells.set(node, doorbell);
+    void doorbell.session.run(new AbortController().signal);
+  }
+  return doorbell;
+}
+
+async function openLink({ link, sourceUrl, targetUrl, state }: LinkTask) {
+  let open = links.get(link.name);
+  if (open === undefined || state.standing === null) {
+    const engine = await openEngine(
+      link,
+      ormOf('link', link.source, sourceUrl),
+      ormOf('link', link.target, targetUrl),
       randomUUID,
     );
-    engines.set(task.link.name, engine);
+    open = { engine, watch: open?.watch ?? new Watch(doorbellOf(link.source, sourceUrl)) };
+    links.set(link.name, open);
   }
-  return engine;
+  return open;
 }
 
 /** Never rejects: an error crosses as data, or its code would be lost. */
 export async function runTask(task: LinkTask): Promise<LinkAnswer> {
+  const ending = new AbortController();
+  task.end.once('message', () => ending.abort());
   try {
-    const engine = await engineOf(task);
-    if (task.kind === 'drain') return { ok: true, report: await drainLink(engine, task.state, task.limits) };
-    const state = await tidyLink(engine, task.state, task.limits);
-    return {
-      ok: true,
-      report: {
-        state,
-        windows: 0,
-        rows: 0,
-        conflicts: 0,
-        parked: 0,
-        drained: true,
-        backfill: [],
-        failure: null,
-      },
-    };
+    const { engine, watch } = await openLink(task);
+    return task.kind === 'watch'
+      ? { ok: true, report: await watch.run(engine, task.state, task.limits, ending.signal) }
+      : { ok: true, report: { ...nothingDone, state: await tidyLink(engine, task.state, task.limits) } };
   } catch (error) {
     return { ok: false, error: serializeError(toSnkError(error, `link ${task.link.name}`)) };
+  } finally {
+    task.end.close();
   }
 }
 
-/** Closes this thread's connections; the last task of a worker before the pool ends. */
-export async function closeWorker(): Promise<void> {
-  engines.clear();
-  await Promise.allSettled([...orms.values()].map(async (orm) => await orm.close(true)));
-  orms.clear();
-}
+const nothingDone = {
+  windows: 0,
+  rows: 0,
+  conflicts: 0,
+  parked: 0,
+  drained: true,
+  backfill: [],
+  busy: 0,
+  failure: null,
+};

@@ -1,6 +1,6 @@
 /**
- * One session per node that lives as long as the process: it listens for the doorbell and holds advisory locks,
- * which no pooled session can. The one place that uses the driver beneath the ORM, through the ORM's own pool.
+ * A session that lives as long as its user: it listens for the doorbell or holds advisory locks, which no pooled
+ * session can. The one place that uses the driver beneath the ORM, through the ORM's own pool.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { PoolClient } from 'pg';
@@ -18,13 +18,14 @@ const answerLimit = 5_000;
 
 export class NodeSession {
   readonly #orm: MikroORM;
-  readonly #channel: string;
+  readonly #channel: string | null;
   readonly #listeners = new Set<NodeSessionListener>();
   #client: PoolClient | null = null;
   #giveUp: (() => void) | null = null;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(orm: MikroORM, channel: string) {
+  /** Null: it only holds locks. */
+  constructor(orm: MikroORM, channel: string | null) {
     this.#orm = orm;
     this.#channel = channel;
   }
@@ -89,7 +90,7 @@ export class NodeSession {
         signal.addEventListener('abort', () => resolve(), { once: true });
       });
       client.on('notification', () => this.#tell('onNotification'));
-      await client.query(`listen ${this.#channel}`);
+      if (this.#channel !== null) await client.query(`listen ${this.#channel}`);
       if (signal.aborted) return true;
       this.#client = client;
       this.#tell('onUp');
