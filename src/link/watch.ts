@@ -75,7 +75,8 @@ export class Watch {
     // A commit may have come between the last look and the arming.
     do {
       if (await this.#waits(low)) return true;
-      if (await this.#doorbell.sleep(Math.min(lookPace.slow, until - Date.now()), signal)) return true;
+      if (await this.#doorbell.sleep(Math.max(1, Math.min(lookPace.slow, until - Date.now())), signal))
+        return true;
     } while (Date.now() < until && !signal.aborted);
     return false;
   }
