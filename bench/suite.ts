@@ -79,10 +79,12 @@ export async function interleaved(
 }
 
 /** Notes the most memory that the sync process has held so far; logical replication has no process of its own. */
-export function noteMemory(sheet: Sheet, suite: string, peer: Peer, { pids }: Running): void {
-  if (pids.length === 0) return;
+export function noteMemory(sheet: Sheet, suite: string, peer: Peer, { pids }: Running): number {
+  if (pids.length === 0) return 0;
   const memory = { id: `${suite}.memory`, label: 'most memory of the sync process', unit: 'MB' };
-  sheet.add(peer.name, memory, peakMegabytes(pids));
+  const most = peakMegabytes(pids);
+  sheet.add(peer.name, memory, most);
+  return most;
 }
 
 /** A goal that compares two medians of this run. */

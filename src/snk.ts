@@ -228,7 +228,8 @@ export class Snk {
     const { pageKeys, ledgerKeys, ledgerAge } = this.config.limits;
     return {
       page: { keys: pageKeys, logRows: 5_000 },
-      pageSize: 4_000_000,
+      // What pages hold is most of what a process of many links needs.
+      pageSize: Math.min(4_000_000, 16_000_000 / this.config.links.length),
       budget: 500,
       ledgerKeys,
       ledgerAge,

@@ -27,7 +27,7 @@ export const growth: Suite = {
     for (let round = 0; round < rounds; round += 1) {
       for (const count of there) await flood(context, sheet, rows * 2, count);
       for (const count of quick ? [1, 16] : [1, 4, 16])
-        await drain(context, sheet, { kind: 'links', rows: rows * 4, count });
+        await drain(context, sheet, { kind: 'links', rows: rows * (full ? 4 : 16), count });
       for (const count of quick ? [2, 32] : [2, 8, 32])
         await drain(context, sheet, { kind: 'columns', rows: rows / 2, count });
       for (const count of quick ? [100, 10_000] : [100, 1_000, 10_000])
@@ -131,9 +131,9 @@ async function drain({ pair, say }: Context, sheet: Sheet, { kind, rows, count }
       };
       if (kind === 'links') sheet.add('snk', links, rows / seconds, x);
       else sheet.add('snk', kind === 'columns' ? columns : sizes, perRow, x);
-      noteMemory(sheet, 'growth', snk, running);
+      const memory = noteMemory(sheet, 'growth', snk, running);
       say(
-        `${count} ${x.label}: ${Math.round(rows / seconds).toLocaleString('en-US')} rows/s, ${perRow.toFixed(1)} µs CPU/row`,
+        `${count} ${x.label}: ${Math.round(rows / seconds).toLocaleString('en-US')} rows/s, ${perRow.toFixed(1)} µs CPU/row, ${Math.round(memory)} MB`,
       );
       for (const database of databases) await check(pair, perLink + 1, database);
     } finally {

@@ -1,13 +1,20 @@
 /** The loop of a link: read a page, apply it, read the next; a step of the first copy whenever no window waits. */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
-import { applyBatch, batchOfPage, nextFence, type Batch, type Standing } from '../apply/apply-page.ts';
+import {
+  applyBatch,
+  batchOfPage,
+  nextFence,
+  type Applied,
+  type Batch,
+  type Standing,
+} from '../apply/apply-page.ts';
 import { purgeLedger, type LedgerLimits } from '../apply/purge-ledger.ts';
 import type { Care } from '../apply/write-rows.ts';
 import { session } from '../db/orm.ts';
 import { toSnkError } from '../db/sqlstate.ts';
 import { serializeError, type SerializedError } from '../errors.ts';
-import { acknowledge, type Fence } from '../read/fence.ts';
+import { acknowledge } from '../read/fence.ts';
 import type { Page, PageLimits } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
 import { purgeChangeLog } from '../read/purge.ts';
@@ -75,7 +82,6 @@ export async function drainLink(
 ): Promise<DrainReport> {
   const began = performance.now();
   const until = began + limits.budget;
-  const source = session(engine.source);
   let standing = before.standing ?? (await loadStanding(engine));
   let { care, untidy } = before;
   let pageKeys = before.pageKeys === 0 ? limits.page.keys : before.pageKeys;
@@ -92,37 +98,19 @@ export async function drainLink(
     try {
       const copies: boolean = copyNext && pending.length > 0;
       if (!copies) await rest(restUntil);
-      const startedAt = performance.now();
-      const waits: boolean = !copies && (expectant || (await engine.reader.peek(source, standing.position)));
-      const fence: Fence | null = waits && care === 'plain' ? nextFence(engine.apply, standing) : null;
-      const pageLimits = { ...limits.page, keys: pageKeys, bytes: 2 * limits.pageSize };
-      const page: Page | null = waits
-        ? await engine.reader.read(source, standing.position, pageLimits, {
-            fence,
-            form: care === 'plain' ? 'binary' : 'text',
-          })
-        : null;
-      copyNext = page !== null;
-      if (!copies) expectant = page?.moreInWindow === true;
-      if (page !== null) {
-        const applied = await applyBatch(
-          engine.apply,
-          standing,
-          {
-            ...batchOfPage(standing.position, page),
-            reread: rereading(engine, standing.position, page),
-          },
-          care,
-          fence,
-        );
+      const went: PageDone | null = copies
+        ? null
+        : await drainPage(engine, { standing, care, pageKeys, expectant }, limits);
+      copyNext = went !== null;
+      if (!copies) expectant = went?.page.moreInWindow === true;
+      if (went !== null) {
+        const { page, applied } = went;
         standing = applied.standing;
         // Back to trust after a page that went in without a clash.
         care =
           applied.written === page.rows.reduce((sum, rows) => sum + rows.count, 0) ? 'plain' : applied.care;
         pageKeys = nextPageKeys(pageKeys, page.keyCount, page.size, limits);
-        restUntil = page.moreInWindow
-          ? 0
-          : Date.now() + restAfter(performance.now() - startedAt, page.keyCount);
+        restUntil = page.moreInWindow ? 0 : Date.now() + restAfter(went.took, page.keyCount);
         untidy = true;
         total.windows += 1;
         total.rows += applied.written;
@@ -154,6 +142,39 @@ export async function drainLink(
     backfill: [...backfill.values()],
     busy: performance.now() - began,
   };
+}
+
+interface PageDone {
+  readonly page: Page;
+  readonly applied: Applied;
+  /** Milliseconds. */
+  readonly took: number;
+}
+
+/** Reads a page and applies it; null when nothing waits. */
+async function drainPage(
+  engine: LinkEngine,
+  before: Pick<DrainState, 'care' | 'pageKeys' | 'expectant'> & { readonly standing: Standing },
+  limits: DrainLimits,
+): Promise<PageDone | null> {
+  const { standing, care } = before;
+  const source = session(engine.source);
+  const startedAt = performance.now();
+  if (!before.expectant && !(await engine.reader.peek(source, standing.position))) return null;
+  const fence = care === 'plain' ? nextFence(engine.apply, standing) : null;
+  const page = await engine.reader.read(
+    source,
+    standing.position,
+    { ...limits.page, keys: before.pageKeys, bytes: 2 * limits.pageSize },
+    { fence, form: care === 'plain' ? 'binary' : 'text' },
+  );
+  if (page === null) return null;
+  const batch = {
+    ...batchOfPage(standing.position, page),
+    reread: rereading(engine, standing.position, page),
+  };
+  const applied = await applyBatch(engine.apply, standing, batch, care, fence);
+  return { page, applied, took: performance.now() - startedAt };
 }
 
 /**
