@@ -30,11 +30,12 @@ export interface RunOptions {
  */
 export class Snk {
   readonly config: Config;
-  readonly events = new Events();
+  readonly events: Events;
   readonly #orms = new Map<string, MikroORM>();
 
-  constructor(config: Config) {
+  constructor(config: Config, events = new Events()) {
     this.config = config;
+    this.events = events;
   }
 
   /** What is wrong and what would be installed; writes nothing. */
@@ -68,13 +69,19 @@ export class Snk {
    * is at fault, and, once every link has stopped, with the error that stopped the last one.
    */
   async run(signal: AbortSignal, options: RunOptions = {}): Promise<void> {
-    await this.#ready(signal, options.install !== false);
+    // Sessions of its own, given back: entities take most of a megabyte per node, and the links need none.
+    const starting = new Snk(this.config, this.events);
+    try {
+      await starting.#ready(signal, options.install !== false);
+    } finally {
+      await starting.close();
+    }
     if (signal.aborted) return;
     const ending = new AbortController();
     const both = AbortSignal.any([signal, ending.signal]);
     const pool = new LinkPool(this.config.links);
     const lockers = new Map(
-      this.config.nodes.map(({ name }) => [name, new NodeSession(this.#orm(name, 'lock'), null)]),
+      this.config.nodes.map(({ name }) => [name, new NodeSession(this.#orm(name, 'run'), null)]),
     );
     const sessions = [...lockers.values()].map(async (locker) => await locker.run(both));
     try {
@@ -127,13 +134,13 @@ export class Snk {
     this.#orms.clear();
   }
 
-  #orm(node: string, purpose: 'main' | 'lock' = 'main'): MikroORM {
+  #orm(node: string, purpose: 'main' | 'run' = 'main'): MikroORM {
     const key = `${purpose} ${node}`;
     let orm = this.#orms.get(key);
     if (orm === undefined) {
       const url = this.config.nodes.find((each) => each.name === node)?.url;
       if (url === undefined) throw new SnkError('SNK_INTERNAL', `there is no node ${node}`);
-      orm = openOrm({ purpose, node, url, poolMax: 6, prepares: purpose === 'lock' });
+      orm = openOrm({ purpose, node, url, poolMax: 6, prepares: purpose === 'run' });
       this.#orms.set(key, orm);
     }
     return orm;
@@ -218,7 +225,7 @@ export class Snk {
       urls: { source: urlOf(link.source), target: urlOf(link.target) },
       lock: new LinkLock(lockers.get(link.target) as NodeSession, link.name),
       pool,
-      target: this.#orm(link.target),
+      target: this.#orm(link.target, 'run'),
       events: this.events,
       limits: this.#limits(),
     });
@@ -229,7 +236,7 @@ export class Snk {
     return {
       page: { keys: pageKeys, logRows: 5_000 },
       // What pages hold is most of what a process of many links needs.
-      pageSize: Math.min(4_000_000, 16_000_000 / this.config.links.length),
+      pageSize: Math.min(2_500_000, 8_000_000 / this.config.links.length),
       budget: 500,
       ledgerKeys,
       ledgerAge,

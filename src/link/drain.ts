@@ -74,6 +74,8 @@ const purgeRows = 10_000;
 /** Keys from which on a window is worth its fixed costs. */
 const fullWindow = 200;
 const longestRest = 10;
+/** Milliseconds. */
+const unknownAfter = 1_000;
 
 export async function drainLink(
   engine: LinkEngine,
@@ -94,21 +96,25 @@ export async function drainLink(
   let { expectant, restUntil } = before;
   // Writers that never pause must not keep the first copy from its end: it takes turns with the pages.
   let copyNext = false;
+  // After silence, or a halt, nobody knows how much has come in.
+  let large = Date.now() - restUntil > unknownAfter;
   do {
     try {
       const copies: boolean = copyNext && pending.length > 0;
       if (!copies) await rest(restUntil);
+      const at = { standing, care, pageKeys, expectant };
       const went: PageDone | null = copies
         ? null
-        : await drainPage(engine, { standing, care, pageKeys, expectant }, limits);
+        : await engine.turns.take(large, async () => await drainPage(engine, at, limits));
       copyNext = went !== null;
       if (!copies) expectant = went?.page.moreInWindow === true;
       if (went !== null) {
-        const { page, applied } = went;
+        const { page, applied }: PageDone = went;
         standing = applied.standing;
         // Back to trust after a page that went in without a clash.
         care =
           applied.written === page.rows.reduce((sum, rows) => sum + rows.count, 0) ? 'plain' : applied.care;
+        large = page.size > limits.pageSize / 8;
         pageKeys = nextPageKeys(pageKeys, page.keyCount, page.size, limits);
         restUntil = page.moreInWindow ? 0 : Date.now() + restAfter(went.took, page.keyCount);
         untidy = true;

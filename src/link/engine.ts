@@ -13,6 +13,7 @@ import { PageReader } from '../read/page.ts';
 import type { SourceFlow } from '../read/page-sql.ts';
 import type { Link } from '../topology/topology.ts';
 import { checkChain, regressed } from './chain.ts';
+import type { Turns } from './turns.ts';
 
 export interface LinkEngine {
   readonly link: Link;
@@ -21,6 +22,7 @@ export interface LinkEngine {
   readonly reader: PageReader;
   readonly sourceFlows: readonly SourceFlow[];
   readonly apply: ApplyContext;
+  readonly turns: Turns;
 }
 
 /** Parents before children, so that a window's rows meet their foreign keys; in a cycle no order does, and any is taken. */
@@ -47,6 +49,7 @@ export async function openEngine(
   source: MikroORM,
   target: MikroORM,
   newNonce: () => string,
+  turns: Turns,
 ): Promise<LinkEngine> {
   const [from, to, ids, sourceNode] = await Promise.all([
     describeTables(
@@ -98,6 +101,7 @@ export async function openEngine(
     reader: new PageReader(sourceFlows),
     sourceFlows,
     apply: { link: link.name, origin: sourceNode, source, target, flows: targetFlows, newNonce },
+    turns,
   };
 }
 

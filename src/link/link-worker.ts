@@ -7,17 +7,19 @@ import { Doorbell } from './doorbell.ts';
 import { tidyLink } from './drain.ts';
 import { openEngine, type LinkEngine } from './engine.ts';
 import type { LinkAnswer, LinkTask } from './link-messages.ts';
+import { Turns } from './turns.ts';
 import { Watch } from './watch.ts';
 
+const turns = new Turns();
 const orms = new Map<string, MikroORM>();
 const doorbells = new Map<string, Doorbell>();
 const links = new Map<string, { readonly engine: LinkEngine; readonly watch: Watch }>();
 
-function ormOf(purpose: 'link' | 'doorbell', node: string, url: string): MikroORM {
-  const key = `${purpose} ${node} ${url}`;
+function ormOf(node: string, url: string): MikroORM {
+  const key = `${node} ${url}`;
   let orm = orms.get(key);
   if (orm === undefined) {
-    orm = openOrm({ purpose, node, url, poolMax: 8, prepares: true });
+    orm = openOrm({ purpose: 'link', node, url, poolMax: 8, prepares: true });
     orms.set(key, orm);
   }
   return orm;
@@ -27,7 +29,7 @@ function ormOf(purpose: 'link' | 'doorbell', node: string, url: string): MikroOR
 function doorbellOf(node: string, url: string): Doorbell {
   let doorbell = doorbells.get(node);
   if (doorbell === undefined) {
-    doorbell = new Doorbell(ormOf('doorbell', node, url));
+    doorbell = new Doorbell(ormOf(node, url));
     doorbells.set(node, doorbell);
     void doorbell.session.run(new AbortController().signal);
   }
@@ -39,9 +41,10 @@ async function openLink({ link, sourceUrl, targetUrl, state }: LinkTask) {
   if (open === undefined || state.standing === null) {
     const engine = await openEngine(
       link,
-      ormOf('link', link.source, sourceUrl),
-      ormOf('link', link.target, targetUrl),
+      ormOf(link.source, sourceUrl),
+      ormOf(link.target, targetUrl),
       randomUUID,
+      turns,
     );
     open = { engine, watch: open?.watch ?? new Watch(doorbellOf(link.source, sourceUrl)) };
     links.set(link.name, open);

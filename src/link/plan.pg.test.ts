@@ -20,6 +20,7 @@ import type { Link } from '../topology/topology.ts';
 import { testLimits } from '../../test/support/limits.ts';
 import { tidyLink } from './drain.ts';
 import { openEngine } from './engine.ts';
+import { Turns } from './turns.ts';
 
 shareDatabases();
 
@@ -334,6 +335,7 @@ describe('a role with too few rights', () => {
       openTestOrm({ url: urls.a }),
       openTestOrm({ url: urls.b }),
       randomUUID,
+      new Turns(),
     );
     await drain(engine);
     await tidyLink(engine, (await drain(engine)).state, testLimits);

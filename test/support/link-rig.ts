@@ -5,6 +5,7 @@ import { openOrm, type MikroORM } from '../../src/db/orm.ts';
 import { deserializeError } from '../../src/errors.ts';
 import { drainLink, freshState, type DrainLimits, type DrainReport } from '../../src/link/drain.ts';
 import { openEngine, type LinkEngine } from '../../src/link/engine.ts';
+import { Turns } from '../../src/link/turns.ts';
 import { Snk } from '../../src/snk.ts';
 import { createDatabase, createPair, type Pair, type TestDatabase } from './databases.ts';
 import { opened } from './leftovers.ts';
@@ -78,7 +79,7 @@ export class LinkRig {
   async engine(name = 'a->b'): Promise<LinkEngine> {
     const link = this.config.links.find((each) => each.name === name);
     if (link === undefined) throw new Error(`there is no link ${name}`);
-    return await openEngine(link, this.orm(link.source), this.orm(link.target), randomUUID);
+    return await openEngine(link, this.orm(link.source), this.orm(link.target), randomUUID, new Turns());
   }
 
   /** The same link ends with sessions that begin anew, under the settings of now. */
