@@ -1,8 +1,10 @@
 /** All migrations in order, as classes: a folder scan would break in a bundle. */
 import { ControlTables } from './001-control-tables.ts';
 import { RowImages } from './002-row-images.ts';
+import { Changes } from './003-changes.ts';
 
 export const migrationsList = [
   { name: '001-control-tables', class: ControlTables },
   { name: '002-row-images', class: RowImages },
+  { name: '003-changes', class: Changes },
 ];

@@ -3,11 +3,12 @@ import { keyListColumn } from '../db/key-lists.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { codeOf, isRowError } from '../db/sqlstate.ts';
 import { loadSubscriber, overtaken, raiseFence, type Fence, type Subscriber } from '../read/fence.ts';
-import type { Page, Rows } from '../read/page.ts';
+import type { Changes, Page, Rows } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
 import { applyPlain } from './apply-plain.ts';
 import { lockCursor, moveCursor, type LedgerEntry } from './cursor-store.ts';
-import { writeRows, type Care, type WritableFlow, type Written } from './write-rows.ts';
+import { writeChanges, type ChangeKind } from './write-changes.ts';
+import { add, writeRows, type Care, type WritableFlow, type Written } from './write-rows.ts';
 
 /** Where a link stands, on both of its sides. */
 export interface Standing {
@@ -38,6 +39,8 @@ export interface Batch {
   readonly high: string;
   readonly capturedAt: string | null;
   readonly next: Pick<Position, 'low' | 'high' | 'seq'>;
+  /** Null where nothing but inserts travels. */
+  readonly changes: Changes | null;
   /** Further statements of the same transaction. */
   readonly also?: (tx: EntityManager, written: Written) => Promise<void>;
   /** The same rows as text and as they stand now, for the tries after a refused one. */
@@ -48,6 +51,7 @@ export function batchOfPage(position: Position, page: Page): Batch {
   return {
     kind: 'window',
     rows: page.rows,
+    changes: page.changes,
     low: position.low,
     high: page.high,
     capturedAt: page.capturedAt,
@@ -80,14 +84,13 @@ export async function applyBatch(
 ): Promise<Applied> {
   const fence = raised ?? nextFence(context, standing);
   const next: Position = { ...batch.next, generation: fence.next.generation, nonce: fence.next.nonce };
+  const first = batch.changes?.beyondInserts === true && care === 'plain' ? 'tolerant' : care;
+  const step = { context, from: standing.position, to: next, batch, care: first };
   try {
-    const written =
-      raised === null
-        ? await applyBehind(context, standing.position, fence, next, batch, care)
-        : await writePlain(context, session(context.target), standing.position, next, batch);
+    const written = raised === null ? await applyBehind(step, fence) : await applyBehindRaised(step);
     return { ...written, standing: { position: next, subscriber: fence.next }, care };
   } catch (error) {
-    const careNext = moreCareful(care, error);
+    const careNext = moreCareful(first, error);
     if (careNext === null) throw error;
     // The refused try may have raised the fence. One that another process has raised is not ours to move on: it
     // may be about to commit under it.
@@ -106,15 +109,25 @@ function moreCareful(care: Care, error: unknown): Care | null {
   return care === 'careful' ? 'strict' : 'careful';
 }
 
+interface Step {
+  readonly context: ApplyContext;
+  readonly from: Position;
+  readonly to: Position;
+  readonly batch: Batch;
+  readonly care: Care;
+}
+
+/** The fence stands already, and its holder is the only one who can commit. */
+async function applyBehindRaised({ context, from, to, batch, care }: Step): Promise<Written> {
+  if (care === 'plain') return await writePlain(context, session(context.target), from, to, batch);
+  return await session(context.target).transactional(async (tx) => {
+    await lockCursor(tx, context.link, from, context.origin);
+    return await writeWithCare(context, tx, from, to, batch, care);
+  });
+}
+
 /** In a transaction that commits only when the fence stands. */
-async function applyBehind(
-  context: ApplyContext,
-  from: Position,
-  fence: Fence,
-  to: Position,
-  batch: Batch,
-  care: Care,
-): Promise<Written> {
+async function applyBehind({ context, from, to, batch, care }: Step, fence: Fence): Promise<Written> {
   const raise = async (): Promise<void> => await raiseFence(session(context.source), fence);
   // The first try raises the fence beside its writing, which saves the time of a commit: whoever holds it is the only
   // one who can commit, since it moves by compare-and-set. Later ones take the cursor's lock first.
@@ -166,12 +179,22 @@ async function writeWithCare(
   if (care === 'strict') await tx.execute('set constraints all immediate');
   let total: Written = { written: 0, conflicts: 0, parked: 0 };
   const entries: LedgerEntry[] = [];
-  for (const rows of batch.rows.map(asText)) {
+  const write = async (rows: Rows<string>, kind: ChangeKind): Promise<void> => {
     const flow = context.flows[rows.flow] as WritableFlow;
-    const written = await writeRows(tx, flow, rows, care);
+    const written =
+      batch.changes === null || flow.changes === null
+        ? await writeRows(tx, flow, rows, care)
+        : await writeChanges(tx, flow, flow.changes, { rows, kind, seen: batch.changes.seen, care });
     total = add(total, written);
-    entries.push(ledgerEntry(flow, rows, batch, written));
-  }
+    entries.push(ledgerEntry(flow, rows, kind, batch, written));
+  };
+  const present = batch.rows.map(asText);
+  // Children go before their parents, and come after them. A row that leaves one parent for another comes first, so that
+  // its old parent can go; refused, they go first, so that what they held of a unique index is free.
+  const gone = (batch.changes?.gone ?? []).toReversed();
+  if (care !== 'tolerant') for (const rows of gone) await write(rows, 'gone');
+  for (const rows of present) await write(rows, batch.kind === 'backfill' ? 'copied' : 'present');
+  if (care === 'tolerant') for (const rows of gone) await write(rows, 'gone');
   await batch.also?.(tx, total);
   await moveCursor(tx, context.link, from, to, entries);
   return total;
@@ -183,27 +206,24 @@ function asText(rows: Rows): Rows<string> {
   return { ...rows, columns };
 }
 
-function ledgerEntry(flow: WritableFlow, rows: Rows<string>, batch: Batch, written: Written): LedgerEntry {
+function ledgerEntry(
+  flow: WritableFlow,
+  rows: Rows<string>,
+  kind: ChangeKind,
+  batch: Batch,
+  written: Written,
+): LedgerEntry {
   const { key } = flow.table;
+  const columns = kind === 'gone' ? key : flow.columns;
   return {
     targetTable: flow.table.fullName,
     kind: batch.kind,
     low: batch.low,
     high: batch.high,
     keyList: keyListColumn(key),
-    keys: key.map(
-      (column) => rows.columns[flow.columns.findIndex((other) => other.name === column.name)] ?? null,
-    ),
+    keys: key.map((column) => rows.columns[columns.findIndex((other) => other.name === column.name)] ?? null),
     rowCount: rows.count,
     written: written.written,
     capturedAt: batch.capturedAt,
-  };
-}
-
-function add(a: Written, b: Written): Written {
-  return {
-    written: a.written + b.written,
-    conflicts: a.conflicts + b.conflicts,
-    parked: a.parked + b.parked,
   };
 }

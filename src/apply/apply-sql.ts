@@ -15,7 +15,7 @@ export interface ApplyTexts {
   readonly settleConflicts: string;
 }
 
-const ordinal = (flow: TargetFlow, offset: number) => `$${flow.columns.length + offset}`;
+export const ordinal = (flow: TargetFlow, offset: number) => `$${flow.columns.length + offset}`;
 
 /**
  * The rows as a select list, their columns bound from `first` on; a table function would keep them all once more
@@ -31,7 +31,7 @@ export const unnested = (flow: TargetFlow, first: number) =>
     .join(', ');
 
 /** Bound as texts, and cast row by row: a value that the type refuses must not take the rows outside of the slice with it. */
-function slice(flow: TargetFlow): string {
+export function slice(flow: TargetFlow): string {
   return `
 with d as materialized (
   select ${flow.columns.map((column, i) => `d.c${i}::${column.baseType} as c${i}`).join(', ')}
@@ -44,7 +44,7 @@ export const columnNames = (flow: TargetFlow) => flow.columns.map((_, i) => `c${
 
 export const columnList = (flow: TargetFlow) => flow.columns.map((column) => column.quoted).join(', ');
 
-function keyMatch(flow: TargetFlow, row: string): string {
+export function keyMatch(flow: TargetFlow, row: string): string {
   return flow.table.key
     .map(
       (key) =>
@@ -54,18 +54,27 @@ function keyMatch(flow: TargetFlow, row: string): string {
 }
 
 /** A row version as JSON of texts: a number or a nested document inside JSON would lose its form. */
-function versionJson(flow: TargetFlow, value: (column: Column, index: number) => string): string {
+export function versionJson(flow: TargetFlow, value: (column: Column, index: number) => string): string {
   const names = flow.columns.map((column) => `'${column.name.replaceAll("'", "''")}'`).join(', ');
   return `json_object(array[${names}]::text[], array[${flow.columns.map((column, i) => `${value(column, i)}::text`).join(', ')}]::text[])`;
 }
 
+/** Of `d` and `t`: by their texts, since equal values can be stored differently, and some types have no equality. */
+export function differsFrom(flow: TargetFlow): string {
+  const rest = beside(flow).map(({ column, i }) => `d.c${i}::text is distinct from t.${column.quoted}::text`);
+  return rest.length === 0 ? 'false' : `(${rest.join(' or ')})`;
+}
+
+/** The columns beside the key, with their places. */
+export function beside(flow: TargetFlow): { readonly column: Column; readonly i: number }[] {
+  const keyNames = new Set(flow.table.key.map((column) => column.name));
+  return flow.columns.flatMap((column, i) => (keyNames.has(column.name) ? [] : [{ column, i }]));
+}
+
 export function applyTexts(flow: TargetFlow, winner: 'source' | 'target'): ApplyTexts {
   const key = flow.table.key.map((column) => column.quoted).join(', ');
-  const keyNames = new Set(flow.table.key.map((column) => column.name));
-  const rest = flow.columns.flatMap((column, i) => (keyNames.has(column.name) ? [] : [{ column, i }]));
-  const differs =
-    rest.map(({ column, i }) => `d.c${i}::text is distinct from t.${column.quoted}::text`).join(' or ') ||
-    'false';
+  const rest = beside(flow);
+  const differs = differsFrom(flow);
   const keyIndex = flow.table.key.map((each) =>
     flow.columns.findIndex((column) => column.name === each.name),
   );

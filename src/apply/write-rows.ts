@@ -4,6 +4,7 @@ import { query, queryOne } from '../db/query.ts';
 import { codeOf, isRowError } from '../db/sqlstate.ts';
 import type { Rows } from '../read/page.ts';
 import type { ApplyTexts, TargetFlow } from './apply-sql.ts';
+import type { ChangeTexts } from './change-sql.ts';
 
 /**
  * How much a page is trusted. `plain` pays nothing for conflicts and fails on the first (see apply-plain.ts);
@@ -21,6 +22,18 @@ export interface Written {
 export interface WritableFlow extends TargetFlow {
   readonly link: string;
   readonly texts: ApplyTexts;
+  /** Null where nothing but inserts travels. */
+  readonly changes: ChangeTexts | null;
+  /** Rows of the target may be changed there as well, and travel the other way. */
+  readonly rivals: boolean;
+}
+
+/** A set of rows that can be written in parts. */
+export interface Sliced {
+  /** Rows `first` to `last`, counted from 1. */
+  readonly slice: (tx: EntityManager, first: number, last: number) => Promise<Written>;
+  /** A text array per key column. */
+  readonly keys: readonly (string | null)[];
 }
 
 export async function writeRows(
@@ -29,9 +42,12 @@ export async function writeRows(
   rows: Rows<string>,
   care: Exclude<Care, 'plain'>,
 ): Promise<Written> {
-  return care === 'tolerant'
-    ? await writeSlice(tx, flow, rows, 1, rows.count)
-    : await writeCarefully(tx, flow, rows, 1, rows.count);
+  if (care === 'tolerant') return await writeSlice(tx, flow, rows, 1, rows.count);
+  const keys = flow.table.key.map(
+    (each) => rows.columns[flow.columns.findIndex((column) => column.name === each.name)] ?? null,
+  );
+  const slice: Sliced['slice'] = async (em, first, last) => await writeSlice(em, flow, rows, first, last);
+  return await writeCarefully(tx, flow, { slice, keys }, 1, rows.count);
 }
 
 /** Rows `first` to `last`, counted from 1. Fewer written than sent is the sign to look for conflicts. */
@@ -57,39 +73,40 @@ async function writeSlice(
 }
 
 /** Halves the set around each refused row, under savepoints, until the row stands alone and is parked by its key. */
-async function writeCarefully(
+export async function writeCarefully(
   tx: EntityManager,
   flow: WritableFlow,
-  rows: Rows<string>,
+  rows: Sliced,
   first: number,
   last: number,
 ): Promise<Written> {
   try {
-    return await tx.transactional(async (savepoint) => await writeSlice(savepoint, flow, rows, first, last));
+    return await tx.transactional(async (savepoint) => await rows.slice(savepoint, first, last));
   } catch (error) {
     if (!isRowError(error)) throw error;
-    if (first === last) return await park(tx, flow, rows, first, error);
+    if (first === last) return await park(tx, flow, rows.keys, first, error);
     const middle = Math.floor((first + last) / 2);
     const left = await writeCarefully(tx, flow, rows, first, middle);
     const right = await writeCarefully(tx, flow, rows, middle + 1, last);
-    return {
-      written: left.written + right.written,
-      conflicts: left.conflicts + right.conflicts,
-      parked: left.parked + right.parked,
-    };
+    return add(left, right);
   }
+}
+
+export function add(a: Written, b: Written): Written {
+  return {
+    written: a.written + b.written,
+    conflicts: a.conflicts + b.conflicts,
+    parked: a.parked + b.parked,
+  };
 }
 
 async function park(
   tx: EntityManager,
   flow: WritableFlow,
-  rows: Rows<string>,
+  keyArrays: readonly (string | null)[],
   ordinal: number,
   error: unknown,
 ): Promise<Written> {
-  const keyArrays = flow.table.key.map(
-    (each) => rows.columns[flow.columns.findIndex((column) => column.name === each.name)] ?? null,
-  );
   const key = keyArrays.map((_, i) => `($${i + 6}::text[])[$5::integer]`).join(', ');
   // The server's message names the constraint; its detail would hold values.
   const constraint = constraintOf(error);

@@ -53,7 +53,9 @@ export function captureTexts(
   const functionName = `snk.capture_${tableId}`;
   const images =
     imageBytes > 0 && operations.every((operation) => operation === 'insert') ? imageColumns(table) : null;
-  const body = byRow ? rowBody(table.key, tableId) : statementBody(table.key, tableId, images, imageBytes);
+  const body = byRow
+    ? rowBody(table.key, tableId, operations)
+    : statementBody(table.key, tableId, operations, images, imageBytes);
   const needsPins = !table.key.every((column) => steadyTypes.test(column.type));
   return {
     functionName,
@@ -79,9 +81,15 @@ function imageGuard(table: Table): CaptureTrigger {
   };
 }
 
+const transitionTables: Readonly<Record<Operation, string>> = {
+  insert: 'new table as new_rows',
+  update: 'old table as old_rows new table as new_rows',
+  delete: 'old table as old_rows',
+};
+
 function trigger(table: Table, functionName: string, operation: Operation, byRow: boolean): CaptureTrigger {
   const name = `snk_capture_${operation}`;
-  const level = byRow ? 'for each row' : 'referencing new table as new_rows for each statement';
+  const level = byRow ? 'for each row' : `referencing ${transitionTables[operation]} for each statement`;
   return {
     name,
     create: `create trigger ${name} after ${operation} on ${table.quoted} ${level} execute function ${functionName}()`,
@@ -139,6 +147,50 @@ const closeGate = `
 function statementBody(
   key: readonly KeyColumn[],
   tableId: number,
+  operations: readonly Operation[],
+  images: readonly Column[] | null,
+  imageBytes: number,
+): string {
+  const branches = operations.map((operation) => ({
+    operation,
+    statements:
+      operation === 'insert'
+        ? logRows(key, tableId, 'new_rows', images, imageBytes)
+        : logRows(key, tableId, operation === 'update' ? bothKeys(key) : 'old_rows', null, 0),
+  }));
+  const [only] = branches;
+  const logging =
+    branches.length === 1 && only !== undefined
+      ? only.statements
+      : `${branches
+          .map(
+            ({ operation, statements }, i) =>
+              `\n  ${i === 0 ? 'if' : 'elsif'} tg_op = ${quoteLiteral(operation.toUpperCase())} then${statements}`,
+          )
+          .join('')}
+  end if;`;
+  return `
+#variable_conflict use_variable
+declare
+  log_seq bigint;${images === null ? '' : '\n  total bigint;\n  fits boolean;'}
+begin${skipEngineWrites}${logging}
+  if log_seq % ${sizeCheckEvery} = 0 then${closeGate}
+  end if;${ring}
+end
+`;
+}
+
+/** An update may have changed a key: the row is gone under the one, and there under the other. */
+function bothKeys(key: readonly KeyColumn[]): string {
+  const names = key.map((column) => `r.${column.quoted}`).join(', ');
+  return `(select ${names} from new_rows r union select ${names} from old_rows r)`;
+}
+
+/** Statements that log the keys of `source`, and their images if there are any; without a row the function returns. */
+function logRows(
+  key: readonly KeyColumn[],
+  tableId: number,
+  source: string,
   images: readonly Column[] | null,
   imageBytes: number,
 ): string {
@@ -149,7 +201,7 @@ function statementBody(
   const inParts = `
     ${into('')}
     ${values}, ${collectKeys(renamed(key, 'k'), 'p')}, count(*)
-    ${parts(key, [])}`;
+    ${parts(key, [], source)}`;
   const withImages = (columns: readonly Column[]): string => `
     total := (select count(*) from new_rows);
     if total = 0 then
@@ -166,7 +218,7 @@ function statementBody(
       ${into(', images, image_columns')}
       ${values}, ${collectKeys(renamed(key, 'k'), 'p')}, count(*),
         ${collectImages(renamed(columns, 'i'), 'p')}, ${imageNumbers(columns)}
-      ${parts(key, columns)};
+      ${parts(key, columns, source)};
     else
       ${into(', images, image_columns')}
       ${values}, ${collectKeys(key, 'r')}, count(*),
@@ -175,13 +227,9 @@ function statementBody(
       having ${gateIsOpen};
     end if`;
   return `
-#variable_conflict use_variable
-declare
-  log_seq bigint;${images === null ? '' : '\n  total bigint;\n  fits boolean;'}
-begin${skipEngineWrites}
   ${into('')}
   ${values}, ${collectKeys(key, 'r')}, count(*)
-  from new_rows r
+  from ${source} r
   having count(*) between 1 and ${most} and ${gateIsOpen}
   returning seq into log_seq;
   if not found then${images === null ? inParts : withImages(images)};
@@ -189,20 +237,16 @@ begin${skipEngineWrites}
       return null;
     end if;
     log_seq := 0;
-  end if;
-  if log_seq % ${sizeCheckEvery} = 0 then${closeGate}
-  end if;${ring}
-end
-`;
+  end if;`;
 }
 
 /** A statement's rows, cut into parts that one log row can hold each. */
-function parts(key: readonly KeyColumn[], images: readonly Column[]): string {
+function parts(key: readonly KeyColumn[], images: readonly Column[], source: string): string {
   const columns = [
     ...key.map((column, i) => `r.${column.quoted} as k${i}`),
     ...images.map((column, i) => `r.${column.quoted} as i${i}`),
   ];
-  return `from (select ${columns.join(', ')}, (row_number() over () - 1) / ${keysPerLogRow} as part from new_rows r) p
+  return `from (select ${columns.join(', ')}, (row_number() over () - 1) / ${keysPerLogRow} as part from ${source} r) p
     where ${gateIsOpen}
     group by p.part`;
 }
@@ -226,16 +270,34 @@ function isUnaltered(columns: readonly Column[]): string {
     )`;
 }
 
-function rowBody(key: readonly KeyColumn[], tableId: number): string {
+/** One row: an update that changed the key logs both. */
+function rowBody(key: readonly KeyColumn[], tableId: number, operations: readonly Operation[]): string {
+  const log = (row: string) => `
+  insert into snk.change_log (table_id, op, ${keyListColumn(key)}, key_count)
+  select ${tableId}, left(tg_op, 1)::"char", ${singleKey(key, row)}, 1
+  where ${gateIsOpen}
+  returning seq into log_seq;`;
+  const old = log('old');
+  const now = log('new');
+  const changed = key
+    .map((column) => `old.${column.quoted} is distinct from new.${column.quoted}`)
+    .join(' or ');
+  const insertOnly = operations.length === 1 && operations[0] === 'insert';
+  const logging = insertOnly
+    ? now
+    : `
+  if tg_op = 'DELETE' then${old}
+  else${now}
+  end if;
+  if tg_op = 'UPDATE' then
+    if ${changed} then${old}
+    end if;
+  end if;`;
   return `
 declare
   log_seq bigint;
-begin${skipEngineWrites}
-  insert into snk.change_log (table_id, op, ${keyListColumn(key)}, key_count)
-  select ${tableId}, left(tg_op, 1)::"char", ${singleKey(key, 'new')}, 1
-  where ${gateIsOpen}
-  returning seq into log_seq;
-  if not found then
+begin${skipEngineWrites}${logging}
+  if log_seq is null then
     return null;
   end if;
   if log_seq % ${sizeCheckEvery} = 0 then${closeGate}

@@ -1,3 +1,4 @@
+import { migrationsList } from '../../migrations/index.ts';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TestDatabase } from '../../test/support/databases.ts';
 import {
@@ -49,8 +50,16 @@ describe('install', () => {
     await rig.snk.install();
     expect(await triggers(rig.a)).toEqual(isRight);
     expect(installed).toMatchObject([
-      { node: 'a', migrations: ['001-control-tables', '002-row-images'], captured: ['public.record'] },
-      { node: 'b', migrations: ['001-control-tables', '002-row-images'], captured: ['public.record'] },
+      {
+        node: 'a',
+        migrations: ['001-control-tables', '002-row-images', '003-changes'],
+        captured: ['public.record'],
+      },
+      {
+        node: 'b',
+        migrations: ['001-control-tables', '002-row-images', '003-changes'],
+        captured: ['public.record'],
+      },
     ]);
     expect(await toCapture(rig)).toEqual([[], []]);
   });
@@ -89,13 +98,17 @@ describe('install', () => {
     expect(installed.toSorted()).toEqual([
       'a 001-control-tables',
       'a 002-row-images',
+      'a 003-changes',
       'b 001-control-tables',
       'b 002-row-images',
+      'b 003-changes',
     ]);
     for (const database of [rig.a, rig.b]) {
       expect(await triggers(database)).toEqual(isRight);
       expect(await database.query('select count(*)::integer as n from snk.node')).toEqual([{ n: 1 }]);
-      expect(await database.query('select count(*)::integer as n from snk.migrations')).toEqual([{ n: 2 }]);
+      expect(await database.query('select count(*)::integer as n from snk.migrations')).toEqual([
+        { n: migrationsList.length },
+      ]);
     }
   });
 

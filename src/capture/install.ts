@@ -92,6 +92,10 @@ async function captureTable(
       await tx.execute(texts.createFunction);
       await tx.execute(`revoke all on function ${texts.functionName}() from public`);
       const present = await presentTriggers(tx, table);
+      const wanted = new Set(texts.triggers.map((trigger) => trigger.name));
+      for (const name of present.keys()) {
+        if (!wanted.has(name)) await tx.execute(`drop trigger if exists ${name} on ${table.quoted}`);
+      }
       for (const trigger of texts.triggers) {
         if (present.get(trigger.name) === 'A') continue;
         if (present.has(trigger.name)) await tx.execute(`drop trigger ${trigger.name} on ${table.quoted}`);

@@ -24,14 +24,15 @@ const databaseUrl = z.string().superRefine((text, context) => {
   const fault = urlFault(text);
   if (fault !== null) context.addIssue({ code: 'custom', message: fault });
 });
-const operation = z.enum(['insert']);
+const operation = z.enum(['insert', 'update', 'delete']);
+const on = z.array(operation).nonempty().optional();
 
 const flow = z.strictObject({
   from: tableName,
   to: tableName.optional(),
-  on: z.array(operation).nonempty().optional(),
+  on,
 });
-const linkOptions = { tables: z.array(tableName).optional(), flows: z.array(flow).optional() };
+const linkOptions = { tables: z.array(tableName).optional(), flows: z.array(flow).optional(), on };
 const link = z.union([
   z.strictObject({ between: z.tuple([nodeName, nodeName]), ...linkOptions }),
   z.strictObject({ from: nodeName, to: nodeName, ...linkOptions }),
@@ -108,7 +109,7 @@ type Issue = z.core.$ZodIssue;
 const knownKeys: Readonly<Record<string, readonly string[]>> = {
   '': ['nodes', 'links', 'limits'],
   nodes: ['url'],
-  links: ['between', 'from', 'to', 'tables', 'flows'],
+  links: ['between', 'from', 'to', 'tables', 'flows', 'on'],
   flows: ['from', 'to', 'on'],
   limits: ['pageKeys', 'changeLogMegabytes', 'imageBytes', 'ledgerKeys', 'ledgerAge'],
 };

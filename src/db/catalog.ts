@@ -66,6 +66,7 @@ export interface Table {
   readonly canSelect: boolean;
   readonly canInsert: boolean;
   readonly canUpdate: boolean;
+  readonly canDelete: boolean;
   readonly rowsEstimated: number;
 }
 
@@ -152,6 +153,7 @@ const tablesQuery = (names: readonly string[]) => sql<TableRow>`
     has_table_privilege(c.oid, 'select') as "canSelect",
     has_table_privilege(c.oid, 'insert') as "canInsert",
     has_table_privilege(c.oid, 'update') as "canUpdate",
+    has_table_privilege(c.oid, 'delete') as "canDelete",
     greatest(c.reltuples, 0)::float8 as "rowsEstimated",
     array(
       select distinct rn.nspname || '.' || rc.relname

@@ -7,11 +7,14 @@ import {
   listHashes,
   readRange,
   type Key,
+  type RangeChanges,
   type RangeTable,
   type Statement,
 } from '../read/range-sql.ts';
 import type { SourceFlow } from '../read/page-sql.ts';
 import type { WritableFlow } from '../apply/write-rows.ts';
+import { seenOf, type SeenColumns } from '../read/page.ts';
+import { reverseName } from '../topology/topology.ts';
 import type { LinkEngine } from './engine.ts';
 
 export interface BackfillProgress {
@@ -98,7 +101,24 @@ export async function backfillStep(
     theirs.count === 0
       ? { hashes: null }
       : await ask<{ hashes: string }>(engine.target, listHashes(to, bounds));
-  return await copy(engine, standing, { state, source: from, index, bounds, summary: ours, target, hashes });
+  const changes =
+    target.changes === null
+      ? null
+      : {
+          tableId: source.tableId,
+          low: standing.position.low,
+          reverse: target.rivals ? reverseName(engine.link) : null,
+        };
+  return await copy(engine, standing, {
+    state,
+    source: from,
+    index,
+    bounds,
+    summary: ours,
+    target,
+    hashes,
+    changes,
+  });
 }
 
 interface Copying {
@@ -110,10 +130,11 @@ interface Copying {
   readonly target: WritableFlow;
   /** Of the rows that the target holds in this range; null: it holds none. */
   readonly hashes: string | null;
+  readonly changes: RangeChanges | null;
 }
 
 async function copy(engine: LinkEngine, standing: Standing, copying: Copying): Promise<BackfillStep> {
-  const { state, source, index, target, hashes } = copying;
+  const { state, source, index, target, hashes, changes } = copying;
   let { bounds, summary } = copying;
   while (summary.size > copySize && summary.count > 1) {
     const limit = Math.max(1, Math.floor((summary.count * copySize) / summary.size / 2));
@@ -124,7 +145,7 @@ async function copy(engine: LinkEngine, standing: Standing, copying: Copying): P
     bounds = { after: state.position, upTo: summary.last ?? bounds.upTo };
   }
   const compared = summary.count;
-  const rows = await ask<RangeRows>(engine.source, readRange(source, bounds, hashes));
+  const rows = await ask<RangeRows>(engine.source, readRange(source, bounds, hashes, changes));
   if (rows.count === 0) {
     await advance(session(engine.target), engine, target, bounds.upTo, compared, 0);
     return { standing, applied: null, progress: progressOf(target, state, compared, 0, false) };
@@ -136,6 +157,7 @@ async function copy(engine: LinkEngine, standing: Standing, copying: Copying): P
     {
       kind: 'backfill',
       rows: [{ flow: index, count: rows.count, columns }],
+      changes: changes === null ? null : { beyondInserts: true, gone: [], seen: seenOf(rows) },
       low: standing.position.low,
       high: rows.snapshot,
       capturedAt: null,
@@ -151,7 +173,7 @@ async function copy(engine: LinkEngine, standing: Standing, copying: Copying): P
   };
 }
 
-interface RangeRows {
+interface RangeRows extends SeenColumns {
   readonly snapshot: string;
   readonly count: number;
   readonly [column: `c${number}`]: string | null;

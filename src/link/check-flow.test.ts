@@ -12,7 +12,7 @@ interface Case {
 }
 
 function faults({ from = {}, to = {}, winner = 'source', captured = [] }: Case) {
-  const flow = { from: 'public.record', to: 'public.record', on: ['insert'] as const };
+  const flow = { from: 'public.record', to: 'public.record', on: ['insert'] as const, bothWays: false };
   const link: Link = { name: 'a->b', source: 'a', target: 'b', flows: [flow], winner };
   const side = (node: string, changed: Partial<Table> | null): TablesOfNode => ({
     node,

@@ -3,7 +3,7 @@ import { closest } from 'fastest-levenshtein';
 import type { Fault } from '../errors.ts';
 import type { Table } from '../db/catalog.ts';
 import { quoteIdentifier } from '../db/sql.ts';
-import type { Flow, Link } from '../topology/topology.ts';
+import { carriesChanges, type Flow, type Link } from '../topology/topology.ts';
 
 export interface TablesOfNode {
   readonly node: string;
@@ -28,8 +28,10 @@ export function checkFlow(link: Link, flow: Flow, source: TablesOfNode, target: 
   const from = source.tables.get(flow.from);
   const to = target.tables.get(flow.to);
   const faults = [
-    ...(from === undefined ? [missingTable(source, flow.from)] : tableFaults(source, from, 'source', link)),
-    ...(to === undefined ? [missingTable(target, flow.to)] : tableFaults(target, to, 'target', link)),
+    ...(from === undefined
+      ? [missingTable(source, flow.from)]
+      : tableFaults(source, from, 'source', link, flow)),
+    ...(to === undefined ? [missingTable(target, flow.to)] : tableFaults(target, to, 'target', link, flow)),
   ];
   if (from !== undefined && to !== undefined) faults.push(...shapeFaults(source, from, target, to));
   return faults;
@@ -48,7 +50,13 @@ function missingTable(side: TablesOfNode, name: string): Fault {
   };
 }
 
-function tableFaults(side: TablesOfNode, table: Table, role: 'source' | 'target', link: Link): Fault[] {
+function tableFaults(
+  side: TablesOfNode,
+  table: Table,
+  role: 'source' | 'target',
+  link: Link,
+  flow: Flow,
+): Fault[] {
   const at = `${side.node}: ${table.fullName}`;
   const faults: Fault[] = [];
   const unfit = unfitKinds[table.kind];
@@ -94,7 +102,9 @@ function tableFaults(side: TablesOfNode, table: Table, role: 'source' | 'target'
   if (!table.canSelect) faults.push(grant('select'));
   if (role === 'target' && !table.canInsert) faults.push(grant('insert'));
   // A conflict that the source wins is settled by an update.
-  if (role === 'target' && link.winner === 'source' && !table.canUpdate) faults.push(grant('update'));
+  const updates = carriesChanges(flow) || link.winner === 'source';
+  if (role === 'target' && updates && !table.canUpdate) faults.push(grant('update'));
+  if (role === 'target' && flow.on.includes('delete') && !table.canDelete) faults.push(grant('delete'));
   if (role === 'source' && !table.isOwner && !side.captured.has(table.fullName)) {
     faults.push({
       code: 'SNK_PRIVILEGE',

@@ -18,6 +18,7 @@ import { acknowledge } from '../read/fence.ts';
 import type { Page, PageLimits } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
 import { purgeChangeLog } from '../read/purge.ts';
+import { carriesChanges } from '../topology/topology.ts';
 import { backfillStep, pendingBackfills, type BackfillProgress } from './backfill.ts';
 import { loadStanding, type LinkEngine } from './engine.ts';
 import { recapture } from './recapture.ts';
@@ -112,8 +113,9 @@ export async function drainLink(
         const { page, applied }: PageDone = went;
         standing = applied.standing;
         // Back to trust after a page that went in without a clash.
-        care =
-          applied.written === page.rows.reduce((sum, rows) => sum + rows.count, 0) ? 'plain' : applied.care;
+        const isTrusted =
+          page.changes !== null || applied.written === page.rows.reduce((sum, rows) => sum + rows.count, 0);
+        care = isTrusted ? 'plain' : applied.care;
         large = page.size > limits.pageSize / 8;
         pageKeys = nextPageKeys(pageKeys, page.keyCount, page.size, limits);
         restUntil = page.moreInWindow ? 0 : Date.now() + restAfter(went.took, page.keyCount);
@@ -168,16 +170,18 @@ async function drainPage(
   const startedAt = performance.now();
   if (!before.expectant && !(await engine.reader.peek(source, standing.position))) return null;
   const fence = care === 'plain' ? nextFence(engine.apply, standing) : null;
+  // Rows that more than inserts may come with are written from text.
+  const isPlain = care === 'plain' && !engine.link.flows.some(carriesChanges);
   const page = await engine.reader.read(
     source,
     standing.position,
     { ...limits.page, keys: before.pageKeys, bytes: 2 * limits.pageSize },
-    { fence, form: care === 'plain' ? 'binary' : 'text' },
+    { fence, form: isPlain ? 'binary' : 'text' },
   );
   if (page === null) return null;
   const batch = {
     ...batchOfPage(standing.position, page),
-    reread: rereading(engine, standing.position, page),
+    reread: isPlain ? rereading(engine, standing.position, page) : undefined,
   };
   const applied = await applyBatch(engine.apply, standing, batch, care, fence);
   return { page, applied, took: performance.now() - startedAt };

@@ -1,6 +1,7 @@
 /** A link made ready to work in this thread: its flows resolved against both catalogs, its statements built. */
 import { SnkError } from '../errors.ts';
 import { applyTexts } from '../apply/apply-sql.ts';
+import { changeTexts } from '../apply/change-sql.ts';
 import { adoptFence, loadCursor } from '../apply/cursor-store.ts';
 import type { ApplyContext, Standing } from '../apply/apply-page.ts';
 import type { WritableFlow } from '../apply/write-rows.ts';
@@ -11,7 +12,7 @@ import { query } from '../db/query.ts';
 import { loadSubscriber } from '../read/fence.ts';
 import { PageReader } from '../read/page.ts';
 import type { SourceFlow } from '../read/page-sql.ts';
-import type { Link } from '../topology/topology.ts';
+import { carriesChanges, reverseName, type Link } from '../topology/topology.ts';
 import { checkChain, regressed } from './chain.ts';
 import type { Turns } from './turns.ts';
 
@@ -51,7 +52,7 @@ export async function openEngine(
   newNonce: () => string,
   turns: Turns,
 ): Promise<LinkEngine> {
-  const [from, to, ids, sourceNode] = await Promise.all([
+  const [from, to, ids, theirIds, sourceNode] = await Promise.all([
     describeTables(
       session(source),
       link.flows.map((flow) => flow.from),
@@ -61,6 +62,7 @@ export async function openEngine(
       link.flows.map((flow) => flow.to),
     ),
     capturedTables(session(source)),
+    capturedTables(session(target)),
     nodeId(session(source), link.source),
   ]);
   const pairs = link.flows.map((flow) => {
@@ -74,17 +76,18 @@ export async function openEngine(
         hint: "Run 'snk install'.",
       });
     }
-    return { sourceTable, targetTable, tableId };
+    return { flow, sourceTable, targetTable, tableId };
   });
   const ordered = byReference(pairs.map((pair) => pair.targetTable)).map(
     (index) => pairs[index] as (typeof pairs)[number],
   );
-  const sourceFlows = ordered.map(({ sourceTable, tableId }) => ({
+  const sourceFlows = ordered.map(({ flow, sourceTable, tableId }) => ({
     tableId,
     table: sourceTable,
     columns: sourceTable.columns,
+    on: flow.on,
   }));
-  const targetFlows: WritableFlow[] = ordered.map(({ sourceTable, targetTable }) => {
+  const targetFlows: WritableFlow[] = ordered.map(({ flow: { on, bothWays }, sourceTable, targetTable }) => {
     const byName = new Map(targetTable.columns.map((column) => [column.name, column]));
     const columns = sourceTable.columns.map((column) => {
       const found = byName.get(column.name);
@@ -92,13 +95,20 @@ export async function openEngine(
       return found;
     });
     const flow = { table: targetTable, columns };
-    return { ...flow, link: link.name, texts: applyTexts(flow, link.winner) };
+    const targetTableId = bothWays ? (theirIds.get(targetTable.fullName) ?? null) : null;
+    return {
+      ...flow,
+      link: link.name,
+      texts: applyTexts(flow, link.winner),
+      changes: carriesChanges({ on }) ? changeTexts(flow, { winner: link.winner, targetTableId }) : null,
+      rivals: targetTableId !== null,
+    };
   });
   return {
     link,
     source,
     target,
-    reader: new PageReader(sourceFlows),
+    reader: new PageReader(sourceFlows, link.flows.some((flow) => flow.bothWays) ? reverseName(link) : null),
     sourceFlows,
     apply: { link: link.name, origin: sourceNode, source, target, flows: targetFlows, newNonce },
     turns,

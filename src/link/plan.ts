@@ -5,7 +5,7 @@ import { session, type MikroORM } from '../db/orm.ts';
 import { isSameDatabase, probeNode, type NodeFacts } from '../db/probe.ts';
 import { query } from '../db/query.ts';
 import type { CapturedTable } from '../capture/install.ts';
-import type { Link, Operation, Topology } from '../topology/topology.ts';
+import { carriesChanges, type Flow, type Link, type Operation, type Topology } from '../topology/topology.ts';
 import { checkFlow, type TablesOfNode } from './check-flow.ts';
 
 export interface Plan {
@@ -86,16 +86,22 @@ export async function makePlan({ topology, ormOf, newLock }: PlanOptions): Promi
     })),
     links: topology.links.map((link) => ({
       name: link.name,
-      flows: link.flows.map((flow) => sentence(link, flow.from, flow.to)),
+      flows: link.flows.map((flow) => sentence(link, flow)),
     })),
     faults: unique(faults),
     warnings,
   };
 }
 
-function sentence(link: Link, from: string, to: string): string {
+function sentence(link: Link, { from, to, on }: Flow): string {
   const wins = link.winner === 'source' ? link.source : link.target;
-  return `rows inserted into ${from} on ${link.source} are inserted into ${to} on ${link.target}; where both hold one key with different data, ${wins} wins`;
+  const [what, how] = carriesChanges({ on })
+    ? [`what is done to ${from} on ${link.source} (${on.join(', ')})`, 'is done']
+    : [`rows inserted into ${from} on ${link.source}`, 'are inserted'];
+  const clash = carriesChanges({ on })
+    ? 'where both changed one row at the same time'
+    : 'where both hold one key with different data';
+  return `${what} ${how} ${carriesChanges({ on }) ? 'to' : 'into'} ${to} on ${link.target}; ${clash}, ${wins} wins`;
 }
 
 function preparedWarning(node: string): Fault {

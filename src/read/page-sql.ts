@@ -1,5 +1,7 @@
 /** The statement that reads a page of a window: log rows joined to the rows as they stand, in one snapshot (pure). */
 import type { Column, Table } from '../db/catalog.ts';
+import { quoteLiteral } from '../db/sql.ts';
+import { carriesChanges, type Operation } from '../topology/topology.ts';
 import { matchKeys, unnestKeys } from '../db/key-lists.ts';
 import { besideKey, imageColumns, imageNumber, imageNumbers, keyElements } from '../db/row-images.ts';
 import { carried, elementType, elementsOf, encoded, sent } from '../db/value-lists.ts';
@@ -12,6 +14,7 @@ export interface SourceFlow {
   readonly table: Table;
   /** What travels, in the order of the target's statement; the key's columns are among them. */
   readonly columns: readonly Column[];
+  readonly on: readonly Operation[];
 }
 
 /** How a column leaves: as an array of all its values, in text, which Node never looks into. */
@@ -28,13 +31,13 @@ export function columnArray(column: Column, alias: string): string {
  */
 const windowCte = `
 with candidate as materialized (
-  select w.seq, w.table_id, w.keys, w.uuid_keys, w.key_count, w.at, w.images, w.image_columns
+  select w.seq, w.table_id, w.op, w.keys, w.uuid_keys, w.key_count, w.at, w.images, w.image_columns
   from (
-    select seq, xid, table_id, keys, uuid_keys, key_count, at, images, image_columns
+    select seq, xid, table_id, op, keys, uuid_keys, key_count, at, images, image_columns
     from snk.change_log
     where xid >= pg_snapshot_xmax($1::pg_snapshot)
     union all
-    select seq, xid, table_id, keys, uuid_keys, key_count, at, images, image_columns
+    select seq, xid, table_id, op, keys, uuid_keys, key_count, at, images, image_columns
     from snk.change_log
     where xid = any (array(select pg_snapshot_xip($1::pg_snapshot)))
   ) w
@@ -93,7 +96,7 @@ function present(flow: SourceFlow, images: boolean): string {
   const [first] = key;
   const listed = `from page p
   cross join lateral ${unnestKeys(key, 'p')}`;
-  const ofFlow = `where p.table_id = ${flow.tableId}${images ? ` and not coalesce(${hasImages(flow)}, false)` : ''}`;
+  const ofFlow = `where p.table_id = ${flow.tableId} and ${isOneOf(flow, ['insert', 'update'])}${images ? ` and not coalesce(${hasImages(flow)}, false)` : ''}`;
   if (first === undefined || key.length > 1 || !first.arrayable) {
     return `${listed}
   join ${quoted} t on ${matchKeys(key, (column) => `t.${column.quoted}`)}
@@ -105,6 +108,40 @@ function present(flow: SourceFlow, images: boolean): string {
     ${listed}
     ${ofFlow}
   )::${first.type}[])`;
+}
+
+/** The log row `p` says that something was done that the flow carries. */
+function isOneOf(flow: SourceFlow, operations: readonly Operation[]): string {
+  const carried = operations.filter((operation) => flow.on.includes(operation));
+  return `p.op = any ('{${carried.map((operation) => operation[0]?.toUpperCase()).join(',')}}')`;
+}
+
+/**
+ * Keys of rows that were deleted, or that an update gave another key, and that are not there now. `g<i>` is their
+ * number, `d<i>_<j>` the values of column j of the key; `u<i>` says that more than inserts was done.
+ */
+function goneCte(flow: SourceFlow, i: number): string {
+  const { key, quoted } = flow.table;
+  const lists = key.map((_, j) => `array_agg(k.k${j})::text as d${i}_${j}`);
+  const deletes = flow.on.includes('delete') ? `p.op in ('U', 'D')` : 'false';
+  return `,
+gone${i} as (
+  select
+    count(*)::integer as g${i},
+    ${lists.join(',\n    ')}
+  from (
+    select distinct k.*
+    from page p
+    cross join lateral ${unnestKeys(key, 'p')}
+    where p.table_id = ${flow.tableId}
+      and ${deletes}
+  ) k
+  where not exists (
+    select
+    from ${quoted} t
+    where ${matchKeys(key, (column) => `t.${column.quoted}`)}
+  )
+)`;
 }
 
 /** A log row whose images hold every column that travels; a column that came later is in none of the earlier ones. */
@@ -139,10 +176,22 @@ function imageElements(flow: SourceFlow, i: number, column: Column): string {
     : `(select ${inOrder(keyElements(flow.table, place, 'p'))} from imaged${i} p)`;
 }
 
+/** How far the other direction has brought the target's own changes here: two sides changed a row at the same time when neither knew of the other. */
+export function seenColumns(reverse: string): string {
+  return ['low', 'high', 'seq']
+    .map(
+      (name) =>
+        `(select c.${name}::text from snk.cursor c where c.link = ${quoteLiteral(reverse)}) as "seen_${name}"`,
+    )
+    .join(',\n  ');
+}
+
 export interface PageVariant {
   /** The statement raises the fence, if there is anything to apply: its commit record comes after those of all that the page saw. */
   readonly fenced: boolean;
   readonly form: Form;
+  /** The link in the other direction, where rows may have been changed on both sides. */
+  readonly reverse: string | null;
 }
 
 /**
@@ -155,14 +204,16 @@ export type Form = 'text' | 'binary';
  * Column `c<i>_<j>` of the answer is column j of flow i; `n<i>` its number of rows; `t<i>` the types of those that were
  * looked up. `size` is what the columns come to, in bytes; beyond $6 they are withheld, but for those of one log row.
  */
-export function pageText(flows: readonly SourceFlow[], { fenced, form }: PageVariant): string {
+export function pageText(flows: readonly SourceFlow[], { fenced, form, reverse }: PageVariant): string {
   const parts = flows.map((flow, i) => (form === 'text' ? textPart(flow, i) : binaryPart(flow, i)));
   const fence = fenced
     ? `,\n${fenceCtes(7, '$2::pg_snapshot is not null or exists (select from candidate)')}`
     : '';
   return prepared(`${windowCte}${parts.map((part) => part.ctes).join('')}${fence}
-select ${summaryColumns}${answered(flows, form)}${fenced ? ',\n  (select count(*) from raised)::integer as raised' : ''}
-from summary s${collected(flows, parts)}`);
+select ${summaryColumns}${reverse === null ? '' : `,\n  ${seenColumns(reverse)}`}${answered(flows, form)}${fenced ? ',\n  (select count(*) from raised)::integer as raised' : ''}
+from summary s${collected(flows, parts)}${flows
+    .map((flow, i) => (carriesChanges(flow) ? `\ncross join gone${i}` : ''))
+    .join('')}`);
 }
 
 function columnNames(flows: readonly SourceFlow[]): string[] {
@@ -191,7 +242,15 @@ function answered(flows: readonly SourceFlow[], form: Form): string {
     const list = form === 'text' ? `l.${name}` : encoded(`l.${name}`);
     return `case when l.size <= coalesce($6::float8, 'infinity') or s."logRows" = 1 then ${list} end as ${name}`;
   });
-  return ['', 'l.size', ...rows, ...lists].join(',\n  ');
+  const gone = flows.flatMap((flow, i) =>
+    carriesChanges(flow)
+      ? [
+          `gone${i}.*`,
+          `exists (select from page p where p.table_id = ${flow.tableId} and p.op <> 'I') as u${i}`,
+        ]
+      : [],
+  );
+  return ['', 'l.size', ...rows, ...lists, ...gone].join(',\n  ');
 }
 
 interface Part {
@@ -211,7 +270,8 @@ rows${i} as (
 }
 
 function textPart(flow: SourceFlow, i: number): Part {
-  return { ctes: rowsCte(flow, i, (column) => columnArray(column, 't'), false), selected: `rows${i}.*` };
+  const rows = rowsCte(flow, i, (column) => columnArray(column, 't'), false);
+  return { ctes: carriesChanges(flow) ? rows + goneCte(flow, i) : rows, selected: `rows${i}.*` };
 }
 
 function binaryPart(flow: SourceFlow, i: number): Part {
@@ -227,7 +287,7 @@ function binaryPart(flow: SourceFlow, i: number): Part {
   });
   const types = flow.columns.map((_, j) => elementType(`rows${i}.c${i}_${j}`));
   return {
-    ctes: images ? ctes + imageCtes(flow, i) : ctes,
+    ctes: ctes + (images ? imageCtes(flow, i) : '') + (carriesChanges(flow) ? goneCte(flow, i) : ''),
     selected: [
       `rows${i}.n${i}${count} as n${i}`,
       `concat_ws(',', ${types.join(', ')}) as t${i}`,

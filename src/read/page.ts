@@ -4,6 +4,7 @@ import type { EntityManager } from '../db/orm.ts';
 import { queryOne, type Bind } from '../db/query.ts';
 import { SnkError } from '../errors.ts';
 import { toArray, typeText } from '../db/value-lists.ts';
+import { carriesChanges } from '../topology/topology.ts';
 import { fenceBinds, overtaken, raiseFence, type Fence } from './fence.ts';
 import { pageText, peekText, type Form, type SourceFlow } from './page-sql.ts';
 import type { Position } from './position.ts';
@@ -14,6 +15,21 @@ export interface Rows<List extends string | Buffer = string | Buffer> {
   readonly count: number;
   readonly columns: readonly List[];
 }
+
+/** What a page has beside rows that are to be there. */
+export interface Changes {
+  /** More than inserts was done. */
+  readonly beyondInserts: boolean;
+  /** Keys whose rows are not there any more: the columns are those of the key. */
+  readonly gone: readonly Rows<string>[];
+  readonly seen: Seen | null;
+}
+
+/**
+ * Which of the target's own changes this side had when the page was read: its position in the other direction. Null
+ * where there is no other direction.
+ */
+export type Seen = Pick<Position, 'low' | 'high' | 'seq'>;
 
 export interface Page {
   /** The window's end, as a snapshot. */
@@ -26,6 +42,8 @@ export interface Page {
   /** When the newest of these changes was captured, by the source's clock. */
   readonly capturedAt: string | null;
   readonly rows: readonly Rows[];
+  /** Null where nothing but inserts travels. */
+  readonly changes: Changes | null;
   /** Bytes of row data, to keep pages within memory. */
   readonly size: number;
 }
@@ -45,7 +63,18 @@ export interface PageLimits {
   readonly bytes?: number;
 }
 
-interface Answer {
+export interface SeenColumns {
+  readonly seen_low?: string | null;
+  readonly seen_high?: string | null;
+  readonly seen_seq?: string | null;
+}
+
+/** Null where the other direction was not asked for, or has not begun. */
+export function seenOf({ seen_low: low, seen_high: high = null, seen_seq: seq }: SeenColumns): Seen | null {
+  return typeof low === 'string' && typeof seq === 'string' ? { low, high, seq } : null;
+}
+
+interface Answer extends SeenColumns {
   readonly snapshot: string;
   readonly moreInWindow: boolean;
   readonly logRows: number;
@@ -58,15 +87,21 @@ interface Answer {
   readonly [column: `n${number}`]: number;
   readonly [column: `t${number}`]: string;
   readonly [column: `c${number}_${number}`]: string | null;
+  readonly [column: `u${number}`]: boolean;
+  readonly [column: `g${number}`]: number;
+  readonly [column: `d${number}_${number}`]: string | null;
 }
 
 /** The page reader of a link; its statements are built once. */
 export class PageReader {
   readonly #flows: readonly SourceFlow[];
+  readonly #reverse: string | null;
   readonly #texts = new Map<string, string>();
 
-  constructor(flows: readonly SourceFlow[]) {
+  /** `reverse`: the link in the other direction, if there is one. */
+  constructor(flows: readonly SourceFlow[], reverse: string | null = null) {
     this.#flows = flows;
+    this.#reverse = reverse;
   }
 
   /** False when a read would answer null. */
@@ -134,7 +169,7 @@ export class PageReader {
     if (text === undefined) {
       text = pageText(
         indexes.map((index) => this.#flows[index] as SourceFlow),
-        { fenced, form },
+        { fenced, form, reverse: this.#reverse },
       );
       this.#texts.set(cached, text);
     }
@@ -164,7 +199,22 @@ export class PageReader {
       lastSeq: answer.lastSeq ?? position.seq,
       capturedAt: answer.capturedAt,
       rows,
+      changes: this.#changes(indexes, answer),
       size: indexes.length === 0 ? 0 : answer.size,
+    };
+  }
+
+  #changes(indexes: readonly number[], answer: Answer): Changes | null {
+    if (!this.#flows.some(carriesChanges)) return null;
+    return {
+      beyondInserts: indexes.some((_, i) => answer[`u${i}`] === true),
+      gone: indexes.flatMap((index, i) => {
+        const count = answer[`g${i}`] ?? 0;
+        const { key } = (this.#flows[index] as SourceFlow).table;
+        const columns = key.map((_, j) => answer[`d${i}_${j}`] ?? '{}');
+        return count === 0 ? [] : [{ flow: index, count, columns }];
+      }),
+      seen: seenOf(answer),
     };
   }
 }

@@ -1,6 +1,7 @@
 /** Statements over a range of keys, for the first copy and for verify: its hash, its rows (pure). */
 import type { Column, KeyColumn, Table } from '../db/catalog.ts';
-import { columnArray } from './page-sql.ts';
+import { matchKeys, unnestKeys } from '../db/key-lists.ts';
+import { columnArray, seenColumns } from './page-sql.ts';
 
 export interface RangeTable {
   readonly table: Table;
@@ -125,24 +126,72 @@ ${filter.text}`,
   };
 }
 
+/** Where rows are also changed: those that a window beyond `low` will bring are left to it. */
+export interface RangeChanges {
+  readonly tableId: number;
+  readonly low: string;
+  /** The link in the other direction: `seen_low`, `seen_high` and `seen_seq` are answered as well. */
+  readonly reverse: string | null;
+}
+
+function pendingOf(
+  { table: { key } }: RangeTable,
+  tableId: number,
+  bind: number,
+): { cte: string; rest: string } {
+  return {
+    cte: `
+with pending as materialized (
+  select distinct k.*
+  from (
+    select table_id, keys, uuid_keys
+    from snk.change_log
+    where xid >= pg_snapshot_xmax($${bind}::pg_snapshot)
+    union all
+    select table_id, keys, uuid_keys
+    from snk.change_log
+    where xid = any (array(select pg_snapshot_xip($${bind}::pg_snapshot)))
+  ) l
+  cross join lateral ${unnestKeys(key, 'l')}
+  where l.table_id = ${tableId}
+)`,
+    rest: `not exists (
+  select
+  from pending k
+  where ${matchKeys(key, (column) => `t.${column.quoted}`)}
+)`,
+  };
+}
+
 /**
  * Answers `count` and the columns' arrays `c0`, `c1`, …, and the snapshot they were read in. Rows whose hashes are
  * listed, as above, are left out.
  */
-export function readRange(range: RangeTable, bounds: Range, without: string | null = null): Statement {
+export function readRange(
+  range: RangeTable,
+  bounds: Range,
+  without: string | null = null,
+  changes: RangeChanges | null = null,
+): Statement {
   const filter = where(range, bounds);
   const arrays = range.columns.map((column, i) => `${columnArray(column, 't')} as c${i}`);
-  const binds = without === null ? filter.binds : [...filter.binds, without];
+  const binds: (string | number | null)[] = [...filter.binds];
+  if (without !== null) binds.push(without);
   const rest =
     without === null
       ? ''
-      : `${filter.text === '' ? 'where' : 'and'} ${rowHash(range)} not in (select unnest($${binds.length}::text::bigint[]))`;
+      : `${filter.text === '' ? 'where' : 'and'} ${rowHash(range)} not in (select unnest($${filter.binds.length + 1}::text::bigint[]))`;
+  const seen = changes === null || changes.reverse === null ? '' : `,\n  ${seenColumns(changes.reverse)}`;
+  const pending =
+    changes === null ? { cte: '', rest: '' } : pendingOf(range, changes.tableId, binds.push(changes.low));
+  const isFirst = filter.text === '' && rest === '';
   return {
-    text: `
-select pg_current_snapshot()::text as snapshot, count(*)::integer as count, ${arrays.join(', ')}
+    text: `${pending.cte}
+select pg_current_snapshot()::text as snapshot, count(*)::integer as count, ${arrays.join(', ')}${seen}
 from ${range.table.quoted} t
 ${filter.text}
-${rest}`,
+${rest}
+${pending.rest === '' ? '' : `${isFirst ? 'where' : 'and'} ${pending.rest}`}`,
     binds,
   };
 }

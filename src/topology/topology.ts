@@ -12,6 +12,8 @@ export interface Flow {
   readonly from: string;
   readonly to: string;
   readonly on: readonly Operation[];
+  /** The same rows may be changed at the target, and travel back: two sides can change one at the same time. */
+  readonly bothWays: boolean;
 }
 
 /** One direction, source node → target node, over a list of flows. */
@@ -39,6 +41,8 @@ export interface FlowOptions {
 export interface LinkOptions {
   readonly tables?: readonly string[] | undefined;
   readonly flows?: readonly FlowOptions[] | undefined;
+  /** For flows that do not say it themselves. */
+  readonly on?: readonly Operation[] | undefined;
 }
 
 export type OneWay = LinkOptions & { readonly from: string; readonly to: string };
@@ -55,6 +59,16 @@ export function twoWay(a: string, b: string, options: LinkOptions): TwoWay {
   return { between: [a, b], ...options };
 }
 
+/** Rows that are there already are written as well, or go. */
+export function carriesChanges({ on }: Pick<Flow, 'on'>): boolean {
+  return on.some((operation) => operation !== 'insert');
+}
+
+/** The link in the other direction, by its name. */
+export function reverseName({ source, target }: Pick<Link, 'source' | 'target'>): string {
+  return `${target}->${source}`;
+}
+
 /** `record` means `public.record`. */
 export function qualifyTable(table: string): string {
   return table.includes('.') ? table : `public.${table}`;
@@ -68,8 +82,8 @@ function flowsOf(options: LinkOptions, reversed: boolean): Flow[] {
   return declared.map((flow) => {
     const from = qualifyTable(flow.from);
     const to = qualifyTable(flow.to ?? flow.from);
-    const on = flow.on ?? ['insert'];
-    return reversed ? { from: to, to: from, on } : { from, to, on };
+    const on = flow.on ?? options.on ?? ['insert'];
+    return reversed ? { from: to, to: from, on, bothWays: false } : { from, to, on, bothWays: false };
   });
 }
 
@@ -91,5 +105,13 @@ export function buildTopology(nodes: readonly Node[], declarations: readonly Lin
         ]
       : [link(declared.from, declared.to, flowsOf(declared, false))],
   );
-  return { nodes, links };
+  return { nodes, links: links.map((each) => ({ ...each, flows: withRivals(each, links) })) };
+}
+
+function withRivals(link: Link, links: readonly Link[]): Flow[] {
+  const back = links.find((other) => other.name === reverseName(link))?.flows ?? [];
+  return link.flows.map((flow) => ({
+    ...flow,
+    bothWays: carriesChanges(flow) && back.some((other) => other.from === flow.to && other.to === flow.from),
+  }));
 }

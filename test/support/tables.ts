@@ -51,6 +51,7 @@ export function table(more: Partial<Table> = {}): Table {
     canSelect: true,
     canInsert: true,
     canUpdate: true,
+    canDelete: true,
     rowsEstimated: 0,
     ...more,
   };

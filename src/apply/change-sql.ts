@@ -1,0 +1,208 @@
+/** The statements that make a set of rows in one target table what they are in the source (pure: built once per flow). */
+import type { Column, KeyColumn } from '../db/catalog.ts';
+import { matchKeys, unnestKeys } from '../db/key-lists.ts';
+import { quoteLiteral } from '../db/sql.ts';
+import { columnList, keyMatch, ordinal, slice, versionJson, type TargetFlow } from './apply-sql.ts';
+
+export interface ChangeTexts {
+  /** Locks the rows that are there. Binds: the columns, then first and last ordinal. */
+  readonly lockRows: string;
+  /**
+   * Binds: as above, then link; then, where both sides may change rows, seen low, high and seq. Answers `written`,
+   * `conflicts` and `raced`: rows that came in between the locking and the writing, and were left alone.
+   */
+  readonly writeRows: string;
+  /**
+   * The same in the first copy: a row that is there with other data, though neither side has logged a change of it, is a
+   * conflict; one that the target has changed meanwhile is left alone, since it travels the other way.
+   */
+  readonly copyRows: string;
+  /** The same for keys whose rows are gone: the columns are those of the key. */
+  readonly lockGone: string;
+  readonly deleteRows: string;
+}
+
+export interface ChangeRules {
+  readonly winner: 'source' | 'target';
+  /** The table's number in the target's own change log; null where only one side may change rows. */
+  readonly targetTableId: number | null;
+}
+
+/**
+ * Keys that somebody changed in the target and that the source had not heard of when it was read. Two branches keep the
+ * plan on the index over xid, as in windowCte. What the engine writes is not in the log, so it is never its own rival.
+ */
+function rivals(key: readonly KeyColumn[], tableId: number | null, firstBind: number): string {
+  const names = key.map((_, i) => `k${i}`).join(', ');
+  if (tableId === null) {
+    const none = key.map((column, i) => `null::${column.arrayable ? column.type : 'text'} as k${i}`);
+    return `,
+rival as (
+  select ${none.join(', ')}
+  where false
+)`;
+  }
+  const [low, high, seq] = [0, 1, 2].map((i) => `$${firstBind + i}`);
+  return `,
+rival as materialized (
+  select distinct ${names}
+  from (
+    select seq, xid, table_id, keys, uuid_keys
+    from snk.change_log
+    where xid >= pg_snapshot_xmax(${low}::pg_snapshot)
+    union all
+    select seq, xid, table_id, keys, uuid_keys
+    from snk.change_log
+    where xid = any (array(select pg_snapshot_xip(${low}::pg_snapshot)))
+  ) l
+  cross join lateral ${unnestKeys(key, 'l')}
+  where l.table_id = ${tableId}
+    and not coalesce(pg_visible_in_snapshot(l.xid, ${high}::pg_snapshot) and l.seq <= ${seq}::bigint, false)
+)`;
+}
+
+const hasRival = (flow: TargetFlow, row: string): string =>
+  `exists (
+    select
+    from rival k
+    where ${matchKeys(flow.table.key, (key) => `${row}.c${flow.columns.findIndex((column) => column.name === key.name)}`)}
+  )`;
+
+/** Both versions as JSON, the losing one with them; null where a side has no row. */
+function recorded(flow: TargetFlow, winner: string, versions: string): string {
+  return `,
+recorded as (
+  insert into snk.conflict (link, target_table, key, source_row, target_row, winner, reason, fingerprint)
+  select ${ordinal(flow, 3)}::text, ${quoteLiteral(flow.table.fullName)}, key_json, source_json, target_json,
+    ${quoteLiteral(winner)}, 'priority',
+    md5(concat_ws('|', key_json::text, coalesce(source_json::text, '-'), coalesce(target_json::text, '-')))
+  from ${versions}
+  on conflict do nothing
+)`;
+}
+
+/** Types whose equal values are alike. Of a numeric, a citext or a float key the row may have another one that is equal. */
+const exactTypes = /^(uuid|smallint|integer|bigint|boolean|date|bytea|timestamp.*)$/;
+
+/** The columns that may have to be written in a row that has the key, with their places. */
+function stored(flow: TargetFlow): { readonly column: Column; readonly i: number }[] {
+  const exact = new Set(
+    flow.table.key.filter((column) => exactTypes.test(column.baseType)).map((column) => column.name),
+  );
+  return flow.columns.flatMap((column, i) => (exact.has(column.name) ? [] : [{ column, i }]));
+}
+
+function isStoredOtherwise(flow: TargetFlow): string {
+  const columns = stored(flow).map(
+    ({ column, i }) => `d.c${i}::text is distinct from t.${column.quoted}::text`,
+  );
+  return columns.length === 0 ? 'false' : `(${columns.join(' or ')})`;
+}
+
+const locked = (flow: TargetFlow): string => `${slice(flow)}
+select count(*)::integer as locked
+from (
+  select
+  from d
+  join ${flow.table.quoted} t on ${keyMatch(flow, 'd')}
+  order by ${flow.table.key.map((column) => `t.${column.quoted}`).join(', ')}
+  for update of t
+) l`;
+
+export function changeTexts(flow: TargetFlow, rules: ChangeRules): ChangeTexts {
+  const gone: TargetFlow = { table: flow.table, columns: flow.table.key };
+  return {
+    lockRows: locked(flow),
+    writeRows: writeText(flow, gone, rules, false),
+    copyRows: writeText(flow, gone, rules, true),
+    lockGone: locked(gone),
+    deleteRows: deleteText(flow, gone, rules),
+  };
+}
+
+function writeText(
+  flow: TargetFlow,
+  keyFlow: TargetFlow,
+  { winner, targetTableId }: ChangeRules,
+  copies: boolean,
+): string {
+  const { table } = flow;
+  const keyAt = table.key.map((key) => flow.columns.findIndex((column) => column.name === key.name));
+  const mayWrite = winner === 'source' && !copies ? '' : `\n    and not ${hasRival(flow, 'd')}`;
+  const clashes = copies
+    ? `t.tableoid is not null
+    and ${isStoredOtherwise(flow)}
+    and not ${hasRival(flow, 'd')}`
+    : `${hasRival(flow, 'd')}
+    and (t.tableoid is null or ${isStoredOtherwise(flow)})`;
+  // An identity column that is always generated takes no value but at the insert.
+  const settable = stored(flow).filter(({ column }) => !column.identity);
+  const updated =
+    settable.length === 0 || (copies && winner === 'target')
+      ? 'select 1 where false'
+      : `update ${table.quoted} t
+  set ${settable.map(({ column, i }) => `${column.quoted} = d.c${i}`).join(', ')}
+  from d
+  where ${keyMatch(flow, 'd')}
+    and ${isStoredOtherwise(flow)}${mayWrite}
+  returning 1`;
+  return `${slice(flow)}${rivals(table.key, targetTableId, flow.columns.length + 4)},
+clash as materialized (
+  select
+    ${versionJson(keyFlow, (_, i) => `d.c${keyAt[i]}`)} as key_json,
+    ${versionJson(flow, (_, i) => `d.c${i}`)} as source_json,
+    case when t.tableoid is not null then ${versionJson(flow, (column) => `t.${column.quoted}`)} end as target_json
+  from d
+  left join ${table.quoted} t on ${keyMatch(flow, 'd')}
+  where ${clashes}
+)${recorded(flow, winner, 'clash')},
+updated as (
+  ${updated}
+),
+missing as materialized (
+  select d.*
+  from d
+  where not exists (
+    select
+    from ${table.quoted} t
+    where ${keyMatch(flow, 'd')}
+  )${mayWrite}
+),
+inserted as (
+  insert into ${table.quoted} (${columnList(flow)})
+  overriding system value
+  select ${flow.columns.map((_, i) => `d.c${i}`).join(', ')}
+  from missing d
+  on conflict (${table.key.map((column) => column.quoted).join(', ')}) do nothing
+  returning 1
+)
+select
+  ((select count(*) from updated) + (select count(*) from inserted))::integer as written,
+  ((select count(*) from missing) - (select count(*) from inserted))::integer as raced,
+  (select count(*) from clash)::integer as conflicts`;
+}
+
+function deleteText(flow: TargetFlow, gone: TargetFlow, { winner, targetTableId }: ChangeRules): string {
+  const { table } = flow;
+  const mayWrite = winner === 'source' ? '' : `\n    and not ${hasRival(gone, 'd')}`;
+  return `${slice(gone)}${rivals(table.key, targetTableId, gone.columns.length + 4)},
+clash as materialized (
+  select
+    ${versionJson(gone, (_, i) => `d.c${i}`)} as key_json,
+    null::json as source_json,
+    ${versionJson(flow, (column) => `t.${column.quoted}`)} as target_json
+  from d
+  join ${table.quoted} t on ${keyMatch(gone, 'd')}
+  where ${hasRival(gone, 'd')}
+)${recorded(gone, winner, 'clash')},
+deleted as (
+  delete from ${table.quoted} t
+  using d
+  where ${keyMatch(gone, 'd')}${mayWrite}
+  returning 1
+)
+select
+  (select count(*) from deleted)::integer as written,
+  0 as raced,
+  (select count(*) from clash)::integer as conflicts`;
+}

@@ -1,0 +1,171 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { TestDatabase, TestSession } from '../../test/support/databases.ts';
+import { drain, linkRig, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
+
+shareDatabases();
+
+const runs = Number(process.env['SNK_TEST_HISTORIES'] ?? 100);
+
+const sides = ['a', 'b'] as const;
+const keys = [1, 2, 3, 4];
+const id = (n: number): string => `00000000-0000-0000-0000-${String(n).padStart(12, '0')}`;
+
+const side = fc.constantFrom(...sides);
+const key = fc.constantFrom(...keys);
+/** Two transactions can be open on each side. */
+const writer = fc.nat(1);
+const text = fc.string({ unit: fc.constantFrom('x', 'y', 'z'), maxLength: 2 });
+
+type Step =
+  | {
+      readonly do: 'insert' | 'upsert' | 'update';
+      readonly at: 'a' | 'b';
+      readonly writer: number;
+      readonly key: number;
+      readonly text: string;
+    }
+  | { readonly do: 'delete'; readonly at: 'a' | 'b'; readonly writer: number; readonly key: number }
+  | {
+      readonly do: 'rekey';
+      readonly at: 'a' | 'b';
+      readonly writer: number;
+      readonly key: number;
+      readonly to: number;
+    }
+  | { readonly do: 'commit' | 'rollback'; readonly at: 'a' | 'b'; readonly writer: number }
+  | { readonly do: 'drain'; readonly link: 'a->b' | 'b->a'; readonly pageKeys: number };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({ do: fc.constantFrom('insert', 'upsert', 'update'), at: side, writer, key, text }),
+  },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('delete'), at: side, writer, key }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('rekey'), at: side, writer, key, to: key }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({ do: fc.constantFrom('commit', 'commit', 'rollback'), at: side, writer }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('drain'),
+      link: fc.constantFrom('a->b', 'b->a'),
+      pageKeys: fc.constantFrom(1, 2, 10_000),
+    }),
+  },
+);
+
+function statement(each: Extract<Step, { key: number }>): string {
+  const at = `'${id(each.key)}'`;
+  switch (each.do) {
+    case 'insert':
+      return `insert into record values (${at}, '${each.text}') on conflict do nothing`;
+    case 'upsert':
+      return `insert into record values (${at}, '${each.text}') on conflict (uuid) do update set text = excluded.text`;
+    case 'update':
+      return `update record set text = '${each.text}' where uuid = ${at}`;
+    case 'delete':
+      return `delete from record where uuid = ${at}`;
+    case 'rekey':
+      return `update record set uuid = '${id(each.to)}' where uuid = ${at}`;
+  }
+}
+
+/** A transaction of an application: a statement that cannot have its row soon, or its key, ends it. */
+class Writer {
+  readonly #session: TestSession;
+  #open = false;
+
+  constructor(session: TestSession) {
+    this.#session = session;
+  }
+
+  async run(text: string): Promise<void> {
+    if (!this.#open) await this.#session.query('begin');
+    this.#open = true;
+    try {
+      await this.#session.query(text);
+    } catch {
+      await this.end('rollback');
+    }
+  }
+
+  async end(how: 'commit' | 'rollback'): Promise<void> {
+    if (this.#open) await this.#session.query(how);
+    this.#open = false;
+  }
+}
+
+const rows = async (database: TestDatabase): Promise<object[]> =>
+  await database.query('select * from record order by uuid');
+
+async function play(
+  rig: LinkRig,
+  writers: ReadonlyMap<string, Writer>,
+  steps: readonly Step[],
+): Promise<void> {
+  const draining = new Map<string, Promise<unknown>>();
+  const draw = async (link: string, pageKeys: number): Promise<void> => {
+    const engine = await rig.engine(link);
+    await drain(engine, { page: { keys: pageKeys, logRows: 5_000 } });
+  };
+  for (const each of steps) {
+    if (each.do === 'drain') {
+      // Beside the writers; a link is drained by one at a time.
+      const before = draining.get(each.link);
+      if (before === undefined)
+        draining.set(
+          each.link,
+          draw(each.link, each.pageKeys).finally(() => draining.delete(each.link)),
+        );
+      continue;
+    }
+    const at = writers.get(`${each.at}${each.writer}`);
+    if ('key' in each) await at?.run(statement(each));
+    else await at?.end(each.do);
+  }
+  for (const each of writers.values()) await each.end('commit');
+  await Promise.all(draining.values());
+}
+
+async function settle(rig: LinkRig): Promise<void> {
+  for (let moved = true, round = 0; moved; round += 1) {
+    if (round > 10) throw new Error('the two sides do not come to rest');
+    moved = false;
+    for (const { name } of rig.config.links) {
+      const report = await drain(await rig.engine(name));
+      moved ||= report.windows > 0;
+    }
+  }
+}
+
+test(`two sides are equal when all have rested, whatever was done on them and whenever it travelled (${runs} histories)`, async () => {
+  const rig = await linkRig({
+    links: [{ between: ['a', 'b'], tables: ['public.record'], on: ['insert', 'update', 'delete'] }],
+  });
+  await settle(rig);
+  const sessions = new Map<string, TestSession>();
+  const writers = new Map<string, Writer>();
+  for (const at of sides)
+    for (const n of [0, 1]) {
+      const session = await rig.other(at).connect();
+      await session.query(`set lock_timeout = '20ms'`);
+      sessions.set(`${at}${n}`, session);
+      writers.set(`${at}${n}`, new Writer(session));
+    }
+  try {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
+        await play(rig, writers, steps);
+        await settle(rig);
+        expect(await rows(rig.a)).toEqual(await rows(rig.b));
+        for (const each of [rig.a, rig.b]) expect(await each.query('select from snk.parked')).toEqual([]);
+      }),
+      { numRuns: runs, endOnFailure: true },
+    );
+  } finally {
+    await Promise.all([...sessions.values()].map(async (session) => await session.end()));
+  }
+}, 600_000);
