@@ -66,10 +66,10 @@ function statement(each: Extract<Step, { key: number }>): string {
       return `insert into record values (${at}, '${each.text}') on conflict (uuid) do update set text = excluded.text`;
     case 'update':
       return `update record set text = '${each.text}' where uuid = ${at}`;
-    case 'delete':
-      return `delete from record where uuid = ${at}`;
     case 'rekey':
       return `update record set uuid = '${id(each.to)}' where uuid = ${at}`;
+    default:
+      return `delete from record where uuid = ${at}`;
   }
 }
 
