@@ -30,20 +30,20 @@ export const hold: Suite = {
     const sheet = new Sheet();
     const seconds = quick ? 3 : 10;
     const behind = full ? 1_000_000 : quick ? 50_000 : 200_000;
-    const free = { id: 'hold.free', label: 'nothing held', seconds: quick ? 3 : 4 };
+    const free = { id: 'hold.free', label: 'nothing held', seconds: 3 };
     const others: readonly Case[] = [
       { id: 'hold.here', label: 'a transaction held here', seconds, database: 'postgres' },
       {
         id: 'hold.elsewhere',
         label: 'held in another database',
-        seconds: quick ? 2 : 4,
+        seconds: quick ? 2 : 3,
         database: 'elsewhere',
       },
     ];
     const long: Case = {
       id: 'hold.long',
       label: `held here, ${behind.toLocaleString('en-US')} log rows behind it`,
-      seconds: quick ? 2 : 5,
+      seconds: quick ? 2 : 4,
       database: 'postgres',
       behind,
     };

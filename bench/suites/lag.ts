@@ -40,10 +40,10 @@ function casesOf(quick: boolean): Case[] {
     { ...idle, probes: 2 },
     of(1, small, 4),
     of(20, small, 120),
-    of(200, small, 150),
-    of(2_000, small, 150),
+    of(200, small, 90),
+    of(2_000, small, 75),
     of(20, large, 40),
-    of(200, large, 60),
+    of(200, large, 40),
   ];
 }
 

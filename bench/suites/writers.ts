@@ -60,7 +60,7 @@ export const writers: Suite = {
 };
 
 async function one({ pair, quick, say }: Context, sheet: Sheet, peer: Peer, running: Running): Promise<void> {
-  const load = { clients: 8, seconds: quick ? 1.5 : 2.5 };
+  const load = { clients: 8, seconds: quick ? 1.5 : 2 };
   const single = await hammer(
     pair,
     'a',
