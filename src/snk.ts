@@ -13,6 +13,17 @@ import { LinkPool } from './link/link-pool.ts';
 import { LinkRunner } from './link/link-runner.ts';
 import { capturedTablesOf, makePlan, type Plan } from './link/plan.ts';
 import { NodeSession } from './link/node-session.ts';
+import { pauseLink, resumeLink } from './link/pause.ts';
+import {
+  dropParked,
+  readConflict,
+  readConflicts,
+  readParked,
+  retryParked,
+  type Conflict,
+  type ConflictInFull,
+  type ParkedRow,
+} from './link/set-aside.ts';
 import { readStatus, type Status } from './link/status.ts';
 import type { Link } from './topology/topology.ts';
 import { Events } from './telemetry/events.ts';
@@ -56,11 +67,7 @@ export class Snk {
 
   /** Starts the named link anew: its rows are all compared and copied where missing. */
   async rebaseline(name: string): Promise<void> {
-    const link = this.config.links.find((each) => each.name === name);
-    if (link === undefined) {
-      const known = this.config.links.map((each) => each.name).join(', ');
-      throw new SnkError('SNK_USAGE', `there is no link '${name}'; there are ${known}`);
-    }
+    const link = this.#link(name);
     await rebaselineLink(link, this.#orm(link.source), this.#orm(link.target));
   }
 
@@ -96,6 +103,61 @@ export class Snk {
       await Promise.allSettled(sessions);
       await pool.close();
     }
+  }
+
+  /** The named link writes nothing from now on, until it is resumed, also through restarts. */
+  async pause(name: string): Promise<void> {
+    const link = this.#link(name);
+    await pauseLink(link, this.#orm(link.target));
+  }
+
+  async resume(name: string): Promise<void> {
+    const link = this.#link(name);
+    await resumeLink(link, this.#orm(link.target));
+  }
+
+  /** Conflicts that were settled, with the versions that lost; of all links, or of the named one. */
+  async conflicts(name?: string): Promise<readonly Conflict[]> {
+    return await this.#ofLinks(name, async (link) => await readConflicts(link, this.#orm(link.target)));
+  }
+
+  async conflict(name: string, id: string): Promise<ConflictInFull> {
+    const link = this.#link(name);
+    return await readConflict(link, this.#orm(link.target), id);
+  }
+
+  /** Rows that their target refused; of all links, or of the named one. */
+  async parked(name?: string): Promise<readonly ParkedRow[]> {
+    return await this.#ofLinks(name, async (link) => await readParked(link, this.#orm(link.target)));
+  }
+
+  /** Has parked rows sent once more, as they now stand. Returns how many. */
+  async retryParked(name?: string): Promise<number> {
+    const retried = await this.#ofLinks(name, async (link) => [
+      await retryParked(link, this.#orm(link.source), this.#orm(link.target)),
+    ]);
+    return retried.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Gives up the parked rows of a link, or the one of that key. Returns how many. */
+  async dropParked(name: string, key: readonly string[] = []): Promise<number> {
+    const link = this.#link(name);
+    return await dropParked(link, this.#orm(link.target), key);
+  }
+
+  #link(name: string): Link {
+    const link = this.config.links.find((each) => each.name === name);
+    if (link !== undefined) return link;
+    const known = this.config.links.map((each) => each.name).join(', ');
+    throw new SnkError('SNK_USAGE', `there is no link '${name}'; there are ${known}`);
+  }
+
+  async #ofLinks<Item>(
+    name: string | undefined,
+    read: (link: Link) => Promise<readonly Item[]>,
+  ): Promise<readonly Item[]> {
+    const links = name === undefined ? this.config.links : [this.#link(name)];
+    return (await Promise.all(links.map(read))).flat();
   }
 
   async status(): Promise<Status> {

@@ -7,7 +7,7 @@ import type { Changes, Page, Rows } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
 import { applyPlain } from './apply-plain.ts';
 import { lockCursor, moveCursor, type LedgerEntry } from './cursor-store.ts';
-import { writeChanges, type ChangeKind } from './write-changes.ts';
+import { hasRival, writeChanges, type ChangeKind } from './write-changes.ts';
 import { add, writeRows, type Care, type WritableFlow, type Written } from './write-rows.ts';
 
 /** Where a link stands, on both of its sides. */
@@ -104,7 +104,7 @@ export async function applyBatch(
 }
 
 function moreCareful(care: Care, error: unknown): Care | null {
-  if (care === 'plain' && codeOf(error) === '23505') return 'tolerant';
+  if (care === 'plain' && (codeOf(error) === '23505' || error instanceof Contested)) return 'tolerant';
   if (!isRowError(error) || care === 'strict') return null;
   return care === 'careful' ? 'strict' : 'careful';
 }
@@ -119,8 +119,11 @@ interface Step {
 
 /** The fence stands already, and its holder is the only one who can commit. */
 async function applyBehindRaised({ context, from, to, batch, care }: Step): Promise<Written> {
-  if (care === 'plain') return await writePlain(context, session(context.target), from, to, batch);
-  return await session(context.target).transactional(async (tx) => {
+  const { target, flows } = context;
+  const isOneStatement = care === 'plain' && !flows.some((flow) => flow.changes?.rivalsWin === true);
+  if (isOneStatement) return await writePlain(context, session(target), from, to, batch);
+  return await session(target).transactional(async (tx) => {
+    if (care === 'plain') return await writePlain(context, tx, from, to, batch);
     await lockCursor(tx, context.link, from, context.origin);
     return await writeWithCare(context, tx, from, to, batch, care);
   });
@@ -154,7 +157,10 @@ async function applyBehind({ context, from, to, batch, care }: Step, fence: Fenc
   }
 }
 
-/** One statement, and so a transaction of its own outside of one. */
+/** Inserts that somebody else has made void meanwhile: see ChangeTexts.countContested. */
+class Contested extends Error {}
+
+/** One statement, and so a transaction of its own outside of one, unless rivals win. */
 async function writePlain(
   context: ApplyContext,
   tx: EntityManager,
@@ -164,6 +170,10 @@ async function writePlain(
 ): Promise<Written> {
   const { link, origin, flows } = context;
   const written = await applyPlain(tx, flows, { ...batch, link, origin, from, to });
+  for (const rows of batch.changes === null ? [] : batch.rows.map(asText)) {
+    const flow = flows[rows.flow] as WritableFlow;
+    if (await hasRival(tx, flow, rows, batch.changes?.seen ?? null)) throw new Contested();
+  }
   await batch.also?.(tx, written);
   return written;
 }

@@ -9,7 +9,7 @@ export interface ChangeTexts {
   readonly lockRows: string;
   /**
    * Binds: as above, then link; then, where both sides may change rows, seen low, high and seq. Answers `written`,
-   * `conflicts` and `raced`: rows that came in between the locking and the writing, and were left alone.
+   * `conflicts`, `contested`, and `raced`: rows that came in between the locking and the writing, and were left alone.
    */
   readonly writeRows: string;
   /**
@@ -20,6 +20,14 @@ export interface ChangeTexts {
   /** The same for keys whose rows are gone: the columns are those of the key. */
   readonly lockGone: string;
   readonly deleteRows: string;
+  /**
+   * Answers `contested`, how many of these keys have a rival now. Binds: the key's columns, first and last ordinal, seen
+   * low, high and seq. A row that is not there cannot be locked: somebody may have inserted and deleted it between the
+   * look and the insert. After the insert he cannot, so it is asked once more then.
+   */
+  readonly countContested: string;
+  /** A rival keeps its row here, so a row that was written must have none; of rows of the first copy that holds anyway. */
+  readonly rivalsWin: boolean;
 }
 
 export interface ChangeRules {
@@ -61,12 +69,24 @@ rival as materialized (
 )`;
 }
 
-const hasRival = (flow: TargetFlow, row: string): string =>
-  `exists (
-    select
-    from rival k
-    where ${matchKeys(flow.table.key, (key) => `${row}.c${flow.columns.findIndex((column) => column.name === key.name)}`)}
-  )`;
+/**
+ * The rows, each with the word whether it has a rival: looked up by hash for a key of one column. As a condition it
+ * would become a join, which these sessions could only do by trying every pair.
+ */
+function judged(flow: TargetFlow): string {
+  const { key } = flow.table;
+  const place = (name: string) => `d.c${flow.columns.findIndex((column) => column.name === name)}`;
+  const [first] = key;
+  const contested =
+    first !== undefined && key.length === 1
+      ? `${place(first.name)} ${first.equals} any (select k.k0${first.arrayable ? '' : `::${first.type}`} from rival k)`
+      : `exists (select from rival k where ${matchKeys(key, (column) => place(column.name))})`;
+  return `,
+judged as materialized (
+  select d.*, ${contested} as contested
+  from d
+)`;
+}
 
 /** Both versions as JSON, the losing one with them; null where a side has no row. */
 function recorded(flow: TargetFlow, winner: string, versions: string): string {
@@ -117,6 +137,10 @@ export function changeTexts(flow: TargetFlow, rules: ChangeRules): ChangeTexts {
     copyRows: writeText(flow, gone, rules, true),
     lockGone: locked(gone),
     deleteRows: deleteText(flow, gone, rules),
+    countContested: `${slice(gone)}${rivals(flow.table.key, rules.targetTableId, gone.columns.length + 3)}${judged(gone)}
+select (count(*) filter (where contested))::integer as contested
+from judged`,
+    rivalsWin: rules.winner === 'target' && rules.targetTableId !== null,
   };
 }
 
@@ -128,12 +152,12 @@ function writeText(
 ): string {
   const { table } = flow;
   const keyAt = table.key.map((key) => flow.columns.findIndex((column) => column.name === key.name));
-  const mayWrite = winner === 'source' && !copies ? '' : `\n    and not ${hasRival(flow, 'd')}`;
+  const mayWrite = winner === 'source' && !copies ? '' : `\n    and not d.contested`;
   const clashes = copies
     ? `t.tableoid is not null
     and ${isStoredOtherwise(flow)}
-    and not ${hasRival(flow, 'd')}`
-    : `${hasRival(flow, 'd')}
+    and not d.contested`
+    : `d.contested
     and (t.tableoid is null or ${isStoredOtherwise(flow)})`;
   // An identity column that is always generated takes no value but at the insert.
   const settable = stored(flow).filter(({ column }) => !column.identity);
@@ -142,17 +166,17 @@ function writeText(
       ? 'select 1 where false'
       : `update ${table.quoted} t
   set ${settable.map(({ column, i }) => `${column.quoted} = d.c${i}`).join(', ')}
-  from d
+  from judged d
   where ${keyMatch(flow, 'd')}
     and ${isStoredOtherwise(flow)}${mayWrite}
   returning 1`;
-  return `${slice(flow)}${rivals(table.key, targetTableId, flow.columns.length + 4)},
+  return `${slice(flow)}${rivals(table.key, targetTableId, flow.columns.length + 4)}${judged(flow)},
 clash as materialized (
   select
     ${versionJson(keyFlow, (_, i) => `d.c${keyAt[i]}`)} as key_json,
     ${versionJson(flow, (_, i) => `d.c${i}`)} as source_json,
     case when t.tableoid is not null then ${versionJson(flow, (column) => `t.${column.quoted}`)} end as target_json
-  from d
+  from judged d
   left join ${table.quoted} t on ${keyMatch(flow, 'd')}
   where ${clashes}
 )${recorded(flow, winner, 'clash')},
@@ -161,7 +185,7 @@ updated as (
 ),
 missing as materialized (
   select d.*
-  from d
+  from judged d
   where not exists (
     select
     from ${table.quoted} t
@@ -179,30 +203,32 @@ inserted as (
 select
   ((select count(*) from updated) + (select count(*) from inserted))::integer as written,
   ((select count(*) from missing) - (select count(*) from inserted))::integer as raced,
-  (select count(*) from clash)::integer as conflicts`;
+  (select count(*) from clash)::integer as conflicts,
+  (select count(*) from judged where contested)::integer as contested`;
 }
 
 function deleteText(flow: TargetFlow, gone: TargetFlow, { winner, targetTableId }: ChangeRules): string {
   const { table } = flow;
-  const mayWrite = winner === 'source' ? '' : `\n    and not ${hasRival(gone, 'd')}`;
-  return `${slice(gone)}${rivals(table.key, targetTableId, gone.columns.length + 4)},
+  const mayWrite = winner === 'source' ? '' : `\n    and not d.contested`;
+  return `${slice(gone)}${rivals(table.key, targetTableId, gone.columns.length + 4)}${judged(gone)},
 clash as materialized (
   select
     ${versionJson(gone, (_, i) => `d.c${i}`)} as key_json,
     null::json as source_json,
     ${versionJson(flow, (column) => `t.${column.quoted}`)} as target_json
-  from d
+  from judged d
   join ${table.quoted} t on ${keyMatch(gone, 'd')}
-  where ${hasRival(gone, 'd')}
+  where d.contested
 )${recorded(gone, winner, 'clash')},
 deleted as (
   delete from ${table.quoted} t
-  using d
+  using judged d
   where ${keyMatch(gone, 'd')}${mayWrite}
   returning 1
 )
 select
   (select count(*) from deleted)::integer as written,
   0 as raced,
-  (select count(*) from clash)::integer as conflicts`;
+  (select count(*) from clash)::integer as conflicts,
+  (select count(*) from judged where contested)::integer as contested`;
 }

@@ -4,7 +4,7 @@ import { query, queryOne, type Bind } from '../db/query.ts';
 import { SnkError } from '../errors.ts';
 import type { Rows, Seen } from '../read/page.ts';
 import type { ChangeTexts } from './change-sql.ts';
-import { writeCarefully, type Care, type WritableFlow, type Written } from './write-rows.ts';
+import { add, writeCarefully, type Care, type WritableFlow, type Written } from './write-rows.ts';
 
 /** Rows that are there, rows of the first copy, and keys whose rows are gone. */
 export type ChangeKind = 'present' | 'copied' | 'gone';
@@ -23,42 +23,69 @@ export async function writeChanges(
     copied: [texts.lockRows, texts.copyRows] as const,
     gone: [texts.lockGone, texts.deleteRows] as const,
   }[kind];
+  const keys = kind === 'gone' ? rows.columns : keysOf(flow, rows);
+  const asksAgain = kind === 'copied' ? flow.rivals : kind === 'present' && texts.rivalsWin;
   const slice = async (em: EntityManager, first: number, last: number): Promise<Written> => {
     const part: Bind[] = [...rows.columns, first, last];
-    const rules: Bind[] = flow.rivals
-      ? [flow.link, seen?.low ?? neverSeen, seen?.high ?? null, seen?.seq ?? '0']
-      : [flow.link];
     let total: Written = { written: 0, conflicts: 0, parked: 0 };
     for (let race = 0; race < mostRaces; race += 1) {
       // Apart from the writing, which then sees what those who held the rows have logged.
       await query(em, lock, part);
-      const { written, conflicts, raced } = await queryOne<{
-        written: number;
-        conflicts: number;
-        raced: number;
-      }>(em, write, [...part, ...rules]);
-      total = {
-        written: total.written + written,
-        conflicts: total.conflicts + conflicts,
-        parked: 0,
-      };
-      if (raced === 0) return total;
+      const done = await queryOne<Done>(em, write, [
+        ...part,
+        flow.link,
+        ...(flow.rivals ? seenBinds(seen) : []),
+      ]);
+      total = add(total, { written: done.written, conflicts: done.conflicts, parked: 0 });
+      if (done.raced > 0) continue;
+      if (asksAgain && (await contested(em, texts, keys, { first, last }, seen)) !== done.contested) break;
+      return total;
     }
-    throw new SnkError('SNK_RACED', `${flow.table.fullName}: rows are being inserted by others`, {
+    throw new SnkError('SNK_RACED', `${flow.table.fullName}: rows are being written by others`, {
       fate: 'retry',
     });
   };
   if (care === 'tolerant') return await slice(tx, 1, rows.count);
-  const keys = flow.table.key.map(
-    (key) =>
-      rows.columns[
-        kind === 'gone'
-          ? flow.table.key.indexOf(key)
-          : flow.columns.findIndex((column) => column.name === key.name)
-      ] ?? null,
-  );
   return await writeCarefully(tx, flow, { slice, keys }, 1, rows.count);
 }
 
+interface Done {
+  readonly written: number;
+  readonly conflicts: number;
+  readonly raced: number;
+  readonly contested: number;
+}
+
+/** True when a rival keeps one of the rows that have just been inserted: the transaction must be rolled back then. */
+export async function hasRival(
+  tx: EntityManager,
+  flow: WritableFlow,
+  rows: Rows<string>,
+  seen: Seen | null,
+): Promise<boolean> {
+  if (flow.changes?.rivalsWin !== true) return false;
+  const range = { first: 1, last: rows.count };
+  return (await contested(tx, flow.changes, keysOf(flow, rows), range, seen)) > 0;
+}
+
+async function contested(
+  em: EntityManager,
+  texts: ChangeTexts,
+  keys: readonly (string | null)[],
+  { first, last }: { readonly first: number; readonly last: number },
+  seen: Seen | null,
+): Promise<number> {
+  const binds = [...keys, first, last, ...seenBinds(seen)];
+  return (await queryOne<{ contested: number }>(em, texts.countContested, binds)).contested;
+}
+
+function keysOf({ table, columns }: WritableFlow, rows: Rows<string>): (string | null)[] {
+  return table.key.map(
+    (key) => rows.columns[columns.findIndex((column) => column.name === key.name)] ?? null,
+  );
+}
+
 /** A link whose other direction has not begun has seen nothing. */
-const neverSeen = '1:1:';
+function seenBinds(seen: Seen | null): Bind[] {
+  return [seen?.low ?? '1:1:', seen?.high ?? null, seen?.seq ?? '0'];
+}

@@ -1,7 +1,10 @@
 /** The command line of SNK: commander's program, nothing else; one verb per file in snk/. */
 import { Command } from 'commander';
+import { addConflicts } from './snk/conflicts.ts';
 import { addDemo } from './snk/demo.ts';
 import { addInstall } from './snk/install.ts';
+import { addParked } from './snk/parked.ts';
+import { addPause, addResume } from './snk/pause.ts';
 import { addPlan } from './snk/plan.ts';
 import { addRun } from './snk/run.ts';
 import { addStatus } from './snk/status.ts';
@@ -26,9 +29,22 @@ const program = new Command('snk')
     process.exit(error.exitCode === 0 ? 0 : 2);
   });
 
-for (const add of [addPlan, addInstall, addRun, addStatus, addVerify, addTrace, addUninstall, addDemo])
+for (const add of [
+  addPlan,
+  addInstall,
+  addRun,
+  addStatus,
+  addVerify,
+  addTrace,
+  addConflicts,
+  addParked,
+  addPause,
+  addResume,
+  addUninstall,
+  addDemo,
+])
   add(program);
-for (const command of program.commands)
+for (const command of program.commands.flatMap((each) => [each, ...each.commands]))
   command.exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
 await program.parseAsync();

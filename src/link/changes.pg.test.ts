@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { TestDatabase } from '../../test/support/databases.ts';
 import {
+  bareRig,
   drain,
   linkRig,
   shareDatabases,
@@ -60,7 +61,7 @@ const conflicts = async (database: TestDatabase): Promise<Lost[]> =>
   );
 
 /** Kept once, by whichever side met it first. */
-const lost = async ({ a, b }: LinkRig): Promise<object[]> => {
+const lost = async ({ a, b }: LinkRig) => {
   const [atA, atB] = await Promise.all([a, b].map(conflicts));
   return [
     ...(atA ?? []).map(({ key, source, target }) => ({ key, a: target, b: source })),
@@ -300,6 +301,40 @@ describe('a row that both sides changed at the same time', () => {
     expect(await rows(rig.a)).toEqual(['1 b3']);
     for (const side of [rig.a, rig.b]) expect(await conflicts(side)).toEqual([]);
   });
+});
+
+describe('the first copy of rows that may change', () => {
+  /** Rows are there before SNK is, and the copy has not begun. */
+  async function uncopied(): Promise<LinkRig> {
+    const rig = await bareRig(both);
+    await put(rig.a, [1, 'same'], [2, 'of a'], [3, 'a alone']);
+    await put(rig.b, [1, 'same'], [2, 'of b'], [4, 'b alone']);
+    await rig.snk.install();
+    return rig;
+  }
+  const merged = ['1 same', '2 of a', '3 a alone', '4 b alone'];
+
+  test('settles what differs by node order, and brings the rest', async () => {
+    const rig = await uncopied();
+    await settle(rig);
+    for (const each of [rig.a, rig.b]) expect(await rows(each)).toEqual(merged);
+    expect(await lost(rig)).toEqual([{ key: id(2), a: 'of a', b: 'of b' }]);
+  });
+
+  test.each(['a', 'b'] as const)(
+    'takes what %s has changed meanwhile for a change, not for a conflict',
+    async (at) => {
+      const rig = await uncopied();
+      await set(rig.other(at), 1, 'changed');
+      await remove(rig.other(at), at === 'a' ? 3 : 4);
+      for (const name of at === 'a' ? ['b->a', 'a->b'] : ['a->b', 'b->a']) await drainOne(rig, name);
+      await settle(rig);
+      const expected = merged.filter((row) => !row.startsWith(at === 'a' ? '3' : '4')).with(0, '1 changed');
+      for (const each of [rig.a, rig.b]) expect(await rows(each)).toEqual(expected);
+      // by each side that met it
+      expect(new Set((await lost(rig)).map((each) => each.key))).toEqual(new Set([id(2)]));
+    },
+  );
 });
 
 describe('rows of several tables', () => {

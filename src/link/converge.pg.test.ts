@@ -34,6 +34,7 @@ type Step =
       readonly to: number;
     }
   | { readonly do: 'commit' | 'rollback'; readonly at: 'a' | 'b'; readonly writer: number }
+  | { readonly do: 'recopy'; readonly link: 'a->b' | 'b->a' }
   | { readonly do: 'drain'; readonly link: 'a->b' | 'b->a'; readonly pageKeys: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -46,6 +47,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 5,
     arbitrary: fc.record({ do: fc.constantFrom('commit', 'commit', 'rollback'), at: side, writer }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('recopy'), link: fc.constantFrom('a->b', 'b->a') }),
   },
   {
     weight: 4,
@@ -112,6 +117,13 @@ async function play(
     await drain(engine, { page: { keys: pageKeys, logRows: 5_000 } });
   };
   for (const each of steps) {
+    if (each.do === 'recopy') {
+      // The first copy can come at any time: after a link was started anew, or a log that was full.
+      await rig
+        .other(each.link === 'a->b' ? 'b' : 'a')
+        .query('update snk.backfill set done_at = null, position = null where link = $1', [each.link]);
+      continue;
+    }
     if (each.do === 'drain') {
       // Beside the writers; a link is drained by one at a time.
       const before = draining.get(each.link);

@@ -134,11 +134,17 @@ export interface RangeChanges {
   readonly reverse: string | null;
 }
 
+/** Negated, a key of one column is looked up by hash; as a join every pair would be tried. */
 function pendingOf(
   { table: { key } }: RangeTable,
   tableId: number,
   bind: number,
 ): { cte: string; rest: string } {
+  const [first] = key;
+  const isPending =
+    first !== undefined && key.length === 1
+      ? `t.${first.quoted} ${first.equals} any (select k.k0${first.arrayable ? '' : `::${first.type}`} from pending k)`
+      : `exists (select from pending k where ${matchKeys(key, (column) => `t.${column.quoted}`)})`;
   return {
     cte: `
 with pending as materialized (
@@ -155,11 +161,7 @@ with pending as materialized (
   cross join lateral ${unnestKeys(key, 'l')}
   where l.table_id = ${tableId}
 )`,
-    rest: `not exists (
-  select
-  from pending k
-  where ${matchKeys(key, (column) => `t.${column.quoted}`)}
-)`,
+    rest: `not (${isPending})`,
   };
 }
 

@@ -1,0 +1,55 @@
+/** `snk conflicts`: rows that two sides changed at the same time, and the versions that lost. */
+import type { Command } from 'commander';
+import type { Conflict, ConflictInFull, Version } from '../../link/set-aside.ts';
+import { printJson, printLine, runVerb } from '../verb.ts';
+
+export function addConflicts(program: Command): void {
+  const conflicts = program.command('conflicts').description('show conflicts that were settled');
+  conflicts
+    .command('list')
+    .description('one line for each conflict, without the rows')
+    .option('--link <link>', 'of this link alone')
+    .option('--json', 'one JSON document on stdout')
+    .action(async (options: { link?: string; json?: boolean }, command: Command) => {
+      await runVerb(command, async (snk) => {
+        const found = await snk.conflicts(options.link);
+        if (options.json === true) printJson(found);
+        else for (const each of found) printLine(conflictLine(each));
+        return found.length > 0 ? 1 : 0;
+      });
+    });
+  conflicts
+    .command('show')
+    .description('one conflict, with both versions of the row')
+    .argument('<link>', 'as the list names it: "a->b"')
+    .argument('<id>', 'its number in the list')
+    .option('--json', 'one JSON document on stdout')
+    .action(async (link: string, id: string, options: { json?: boolean }, command: Command) => {
+      await runVerb(command, async (snk) => {
+        const found = await snk.conflict(link, id);
+        if (options.json === true) printJson(found);
+        else for (const line of inFull(found)) printLine(line);
+        return 0;
+      });
+    });
+}
+
+function conflictLine({ link, id, table, key, winner, at }: Conflict): string {
+  return `${link} ${id}  ${table} ${Object.values(key).join(' ')}: the ${winner} won, at ${at}`;
+}
+
+function inFull(conflict: ConflictInFull): string[] {
+  const { sourceRow, targetRow } = conflict;
+  const columns = Object.keys(sourceRow ?? targetRow ?? {});
+  const value = (row: Version | null, column: string): string =>
+    row === null ? '(deleted)' : (row[column] ?? '(null)');
+  return [
+    conflictLine(conflict),
+    ...columns.map((column) => {
+      const [source, target] = [value(sourceRow, column), value(targetRow, column)];
+      return source === target
+        ? `    ${column}: ${source}`
+        : `  * ${column}: source ${source} | target ${target}`;
+    }),
+  ];
+}
