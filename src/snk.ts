@@ -298,7 +298,7 @@ export class Snk {
     return {
       page: { keys: pageKeys, logRows: 5_000 },
       // What pages hold is most of what a process of many links needs.
-      pageSize: Math.min(1_500_000, 6_000_000 / this.config.links.length),
+      pageSize: Math.min(1_000_000, 6_000_000 / this.config.links.length),
       budget: 500,
       ledgerKeys,
       ledgerAge,
