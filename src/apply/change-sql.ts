@@ -9,7 +9,7 @@ export interface ChangeTexts {
   readonly lockRows: string;
   /**
    * Binds: as above, then link; then, where both sides may change rows, seen low, high and seq. Answers `written`,
-   * `conflicts`, `contested`, and `raced`: rows that came in between the locking and the writing, and were left alone.
+   * `conflicts`, `contested`, `stale`, and `raced`: rows that came in between the locking and the writing, and were left alone.
    */
   readonly writeRows: string;
   /**
@@ -34,13 +34,20 @@ export interface ChangeRules {
   readonly winner: 'source' | 'target';
   /** The table's number in the target's own change log; null where only one side may change rows. */
   readonly targetTableId: number | null;
+  /** The link in the other direction. */
+  readonly reverse: string;
 }
 
 /**
  * Keys that somebody changed in the target and that the source had not heard of when it was read. Two branches keep the
  * plan on the index over xid, as in windowCte. What the engine writes is not in the log, so it is never its own rival.
+ * `stale`: part of what the source had not heard of is purged by now, since the other direction was faster.
  */
-function rivals(key: readonly KeyColumn[], tableId: number | null, firstBind: number): string {
+function rivals(
+  key: readonly KeyColumn[],
+  { targetTableId: tableId, reverse }: ChangeRules,
+  firstBind: number,
+): string {
   const names = key.map((_, i) => `k${i}`).join(', ');
   if (tableId === null) {
     const none = key.map((column, i) => `null::${column.arrayable ? column.type : 'text'} as k${i}`);
@@ -48,6 +55,9 @@ function rivals(key: readonly KeyColumn[], tableId: number | null, firstBind: nu
 rival as (
   select ${none.join(', ')}
   where false
+),
+stale as (
+  select false as is_stale
 )`;
   }
   const [low, high, seq] = [0, 1, 2].map((i) => `$${firstBind + i}`);
@@ -66,6 +76,21 @@ rival as materialized (
   cross join lateral ${unnestKeys(key, 'l')}
   where l.table_id = ${tableId}
     and not coalesce(pg_visible_in_snapshot(l.xid, ${high}::pg_snapshot) and l.seq <= ${seq}::bigint, false)
+),
+stale as (
+  select coalesce(
+    bool_or(
+      pg_snapshot_xmax(p.through) > pg_snapshot_xmax(${low}::pg_snapshot)
+      or exists (
+        select
+        from pg_snapshot_xip(${low}::pg_snapshot) as x (xid)
+        where pg_visible_in_snapshot(x.xid, p.through)
+      )
+    ),
+    false
+  ) as is_stale
+  from snk.purged p
+  where p.link = ${quoteLiteral(reverse)}
 )`;
 }
 
@@ -137,19 +162,17 @@ export function changeTexts(flow: TargetFlow, rules: ChangeRules): ChangeTexts {
     copyRows: writeText(flow, gone, rules, true),
     lockGone: locked(gone),
     deleteRows: deleteText(flow, gone, rules),
-    countContested: `${slice(gone)}${rivals(flow.table.key, rules.targetTableId, gone.columns.length + 3)}${judged(gone)}
-select (count(*) filter (where contested))::integer as contested
+    countContested: `${slice(gone)}${rivals(flow.table.key, rules, gone.columns.length + 3)}${judged(gone)}
+select
+  (count(*) filter (where contested))::integer as contested,
+  (select is_stale from stale) as stale
 from judged`,
     rivalsWin: rules.winner === 'target' && rules.targetTableId !== null,
   };
 }
 
-function writeText(
-  flow: TargetFlow,
-  keyFlow: TargetFlow,
-  { winner, targetTableId }: ChangeRules,
-  copies: boolean,
-): string {
+function writeText(flow: TargetFlow, keyFlow: TargetFlow, rules: ChangeRules, copies: boolean): string {
+  const { winner } = rules;
   const { table } = flow;
   const keyAt = table.key.map((key) => flow.columns.findIndex((column) => column.name === key.name));
   const mayWrite = winner === 'source' && !copies ? '' : `\n    and not d.contested`;
@@ -160,7 +183,7 @@ function writeText(
     : `d.contested
     and (t.tableoid is null or ${isStoredOtherwise(flow)})`;
   // An identity column that is always generated takes no value but at the insert.
-  const settable = stored(flow).filter(({ column }) => !column.identity);
+  const settable = stored(flow).filter(({ column }) => !column.identityAlways);
   const updated =
     settable.length === 0 || (copies && winner === 'target')
       ? 'select 1 where false'
@@ -170,7 +193,7 @@ function writeText(
   where ${keyMatch(flow, 'd')}
     and ${isStoredOtherwise(flow)}${mayWrite}
   returning 1`;
-  return `${slice(flow)}${rivals(table.key, targetTableId, flow.columns.length + 4)}${judged(flow)},
+  return `${slice(flow)}${rivals(table.key, rules, flow.columns.length + 4)}${judged(flow)},
 clash as materialized (
   select
     ${versionJson(keyFlow, (_, i) => `d.c${keyAt[i]}`)} as key_json,
@@ -204,13 +227,15 @@ select
   ((select count(*) from updated) + (select count(*) from inserted))::integer as written,
   ((select count(*) from missing) - (select count(*) from inserted))::integer as raced,
   (select count(*) from clash)::integer as conflicts,
-  (select count(*) from judged where contested)::integer as contested`;
+  (select count(*) from judged where contested)::integer as contested,
+  (select is_stale from stale) as stale`;
 }
 
-function deleteText(flow: TargetFlow, gone: TargetFlow, { winner, targetTableId }: ChangeRules): string {
+function deleteText(flow: TargetFlow, gone: TargetFlow, rules: ChangeRules): string {
+  const { winner } = rules;
   const { table } = flow;
   const mayWrite = winner === 'source' ? '' : `\n    and not d.contested`;
-  return `${slice(gone)}${rivals(table.key, targetTableId, gone.columns.length + 4)}${judged(gone)},
+  return `${slice(gone)}${rivals(table.key, rules, gone.columns.length + 4)}${judged(gone)},
 clash as materialized (
   select
     ${versionJson(gone, (_, i) => `d.c${i}`)} as key_json,
@@ -230,5 +255,6 @@ select
   (select count(*) from deleted)::integer as written,
   0 as raced,
   (select count(*) from clash)::integer as conflicts,
-  (select count(*) from judged where contested)::integer as contested`;
+  (select count(*) from judged where contested)::integer as contested,
+  (select is_stale from stale) as stale`;
 }

@@ -37,8 +37,11 @@ export async function writeChanges(
         ...(flow.rivals ? seenBinds(seen) : []),
       ]);
       total = add(total, { written: done.written, conflicts: done.conflicts, parked: 0 });
-      if (done.raced > 0) continue;
-      if (asksAgain && (await contested(em, texts, keys, { first, last }, seen)) !== done.contested) break;
+      if (done.stale) throw stalePage(flow);
+      // A trigger of the target that keeps rows out, or gives them other keys, looks like a race that never ends.
+      if (done.raced > 0 && race < mostRaces - 1) continue;
+      if (asksAgain && (await contested(em, flow, texts, keys, { first, last }, seen)) !== done.contested)
+        break;
       return total;
     }
     throw new SnkError('SNK_RACED', `${flow.table.fullName}: rows are being written by others`, {
@@ -54,6 +57,13 @@ interface Done {
   readonly conflicts: number;
   readonly raced: number;
   readonly contested: number;
+  readonly stale: boolean;
+}
+
+function stalePage(flow: WritableFlow): SnkError {
+  return new SnkError('SNK_STALE_PAGE', `${flow.table.fullName}: a page is to be read again`, {
+    fate: 'retry',
+  });
 }
 
 /** True when a rival keeps one of the rows that have just been inserted: the transaction must be rolled back then. */
@@ -65,18 +75,21 @@ export async function hasRival(
 ): Promise<boolean> {
   if (flow.changes?.rivalsWin !== true) return false;
   const range = { first: 1, last: rows.count };
-  return (await contested(tx, flow.changes, keysOf(flow, rows), range, seen)) > 0;
+  return (await contested(tx, flow, flow.changes, keysOf(flow, rows), range, seen)) > 0;
 }
 
 async function contested(
   em: EntityManager,
+  flow: WritableFlow,
   texts: ChangeTexts,
   keys: readonly (string | null)[],
   { first, last }: { readonly first: number; readonly last: number },
   seen: Seen | null,
 ): Promise<number> {
   const binds = [...keys, first, last, ...seenBinds(seen)];
-  return (await queryOne<{ contested: number }>(em, texts.countContested, binds)).contested;
+  const found = await queryOne<{ contested: number; stale: boolean }>(em, texts.countContested, binds);
+  if (found.stale) throw stalePage(flow);
+  return found.contested;
 }
 
 function keysOf({ table, columns }: WritableFlow, rows: Rows<string>): (string | null)[] {

@@ -20,7 +20,8 @@ export interface Column {
   /** What is carried does not depend on a setting of the session in which it is read. */
   readonly steady: boolean;
   readonly generated: boolean;
-  readonly identity: boolean;
+  /** Takes a value of ours at an insert alone. */
+  readonly identityAlways: boolean;
   readonly notNull: boolean;
   /** Name and version of the collation it is ordered under; null where none applies. */
   readonly collation: string | null;
@@ -176,7 +177,7 @@ const tablesQuery = (names: readonly string[]) => sql<TableRow>`
           carrier.oid::integer as "carrierOid",
           carrier.oid = a.atttypid or t.typtype = 'e' or a.atttypid = 'character varying'::regtype as steady,
           a.attgenerated <> '' as generated,
-          a.attidentity <> '' as identity,
+          a.attidentity = 'a' as "identityAlways",
           a.attnotnull as "notNull",
           case
             when a.attcollation = 0 then null

@@ -235,7 +235,8 @@ async function finish(
     'update snk.backfill set done_at = clock_timestamp() where link = $1 and target_table = $2 and done_at is null',
     [engine.link.name, target.table.fullName],
   );
-  await forgetParked(session(engine.target), engine, target);
+  // Where rows change, one that is there may be parked for what it has become.
+  if (target.changes === null) await forgetParked(session(engine.target), engine, target);
   return { standing, applied: null, progress: progressOf(target, state, 0, 0, true) };
 }
 

@@ -2,6 +2,9 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { TestDatabase, TestSession } from '../../test/support/databases.ts';
 import { drain, linkRig, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
+import { testLimits } from '../../test/support/limits.ts';
+import { freshState, tidyLink } from './drain.ts';
+import { loadStanding } from './engine.ts';
 
 shareDatabases();
 
@@ -34,6 +37,7 @@ type Step =
       readonly to: number;
     }
   | { readonly do: 'commit' | 'rollback'; readonly at: 'a' | 'b'; readonly writer: number }
+  | { readonly do: 'tidy'; readonly link: 'a->b' | 'b->a' }
   | { readonly do: 'recopy'; readonly link: 'a->b' | 'b->a' }
   | { readonly do: 'drain'; readonly link: 'a->b' | 'b->a'; readonly pageKeys: number };
 
@@ -48,6 +52,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 5,
     arbitrary: fc.record({ do: fc.constantFrom('commit', 'commit', 'rollback'), at: side, writer }),
   },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('tidy'), link: fc.constantFrom('a->b', 'b->a') }) },
   {
     weight: 1,
     arbitrary: fc.record({ do: fc.constant('recopy'), link: fc.constantFrom('a->b', 'b->a') }),
@@ -114,7 +119,14 @@ async function play(
   const draining = new Map<string, Promise<unknown>>();
   const draw = async (link: string, pageKeys: number): Promise<void> => {
     const engine = await rig.engine(link);
-    await drain(engine, { page: { keys: pageKeys, logRows: 5_000 } });
+    for (let tries = 0; ; tries += 1) {
+      try {
+        return void (await drain(engine, { page: { keys: pageKeys, logRows: 5_000 } }));
+      } catch (error) {
+        // As a run does it.
+        if (tries === 10 || (error as { fate?: string }).fate !== 'retry') throw error;
+      }
+    }
   };
   for (const each of steps) {
     if (each.do === 'recopy') {
@@ -122,6 +134,13 @@ async function play(
       await rig
         .other(each.link === 'a->b' ? 'b' : 'a')
         .query('update snk.backfill set done_at = null, position = null where link = $1', [each.link]);
+      continue;
+    }
+    if (each.do === 'tidy') {
+      // Beside the other direction.
+      if (draining.has(each.link)) continue;
+      const engine = await rig.engine(each.link);
+      await tidyLink(engine, { ...freshState, standing: await loadStanding(engine) }, testLimits);
       continue;
     }
     if (each.do === 'drain') {

@@ -100,7 +100,9 @@ export async function openEngine(
       ...flow,
       link: link.name,
       texts: applyTexts(flow, link.winner),
-      changes: carriesChanges({ on }) ? changeTexts(flow, { winner: link.winner, targetTableId }) : null,
+      changes: carriesChanges({ on })
+        ? changeTexts(flow, { winner: link.winner, targetTableId, reverse: reverseName(link) })
+        : null,
       rivals: targetTableId !== null,
     };
   });

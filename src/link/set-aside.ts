@@ -1,10 +1,11 @@
 /** What links have set aside, each in its target: versions of rows that lost a conflict, and rows that were parked. */
 import { SnkError } from '../errors.ts';
 import { describeTables } from '../db/catalog.ts';
+import { durableCommit } from '../db/durable.ts';
 import { keyListColumn, singleKey } from '../db/key-lists.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query } from '../db/query.ts';
-import { carriesChanges, type Link } from '../topology/topology.ts';
+import type { Link } from '../topology/topology.ts';
 
 export type Version = Readonly<Record<string, string | null>>;
 
@@ -93,15 +94,20 @@ export async function retryParked(link: Link, source: MikroORM, target: MikroORM
     const key = sources.get(flow?.from ?? '')?.key ?? [];
     if (flow === undefined || key.length !== row.key.length) continue;
     const values = key.map((column, i) => `$${i + 3}::${column.type} as ${column.quoted}`);
-    await query(
+    // Durable before the entry goes.
+    const logged = await query(
       session(source),
-      `insert into snk.change_log (table_id, op, ${keyListColumn(key)}, key_count)
+      `with durable as materialized (select ${durableCommit})
+       insert into snk.change_log (table_id, op, ${keyListColumn(key)}, key_count)
        select c.id, $2::"char", ${singleKey(key, 'r')}, 1
-       from snk.captured_table c
+       from durable
+       cross join snk.captured_table c
        cross join (select ${values.join(', ')}) r
-       where c.table_schema || '.' || c.table_name = $1`,
-      [flow.from, carriesChanges(flow) ? 'U' : 'I', ...row.key],
+       where c.table_schema || '.' || c.table_name = $1
+       returning 1 as logged`,
+      [flow.from, flow.on.includes('update') ? 'U' : 'I', ...row.key],
     );
+    if (logged.length === 0) continue;
     await forget(session(target), row);
     retried += 1;
   }

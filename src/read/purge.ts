@@ -5,6 +5,9 @@ import { queryOne } from '../db/query.ts';
 /**
  * Deletes at most `limit` log rows; returns how many went. A row whose transaction committed late has a low
  * number and an old time, and is still unread: only the snapshots know.
+ *
+ * How far each subscriber's part of the log is gone is noted with it: a page of the other direction that was read before
+ * then could not tell any more which rows were changed here.
  */
 export async function purgeChangeLog(em: EntityManager, limit: number): Promise<number> {
   const { purged } = await queryOne<{ purged: number }>(
@@ -23,6 +26,14 @@ export async function purgeChangeLog(em: EntityManager, limit: number): Promise<
            where not pg_visible_in_snapshot(l.xid, s.snapshot)
          )
        limit $1::bigint
+     ),
+     noted as (
+       insert into snk.purged (link, through)
+       select link, safe
+       from snk.subscriber
+       where exists (select from doomed)
+       on conflict (link) do update
+       set through = excluded.through
      ),
      gone as (
        delete from snk.change_log l

@@ -13,7 +13,7 @@ export function column(name: string, type = 'text', more: Partial<Column> = {}):
     carrierOid: 25,
     steady: true,
     generated: false,
-    identity: false,
+    identityAlways: false,
     notNull: false,
     collation: null,
     ...more,
