@@ -8,7 +8,15 @@ import type { Position } from '../read/position.ts';
 import { applyPlain } from './apply-plain.ts';
 import { lockCursor, moveCursor, type LedgerEntry } from './cursor-store.ts';
 import { hasRival, writeChanges, type ChangeKind } from './write-changes.ts';
-import { add, writeRows, type Care, type WritableFlow, type Written } from './write-rows.ts';
+import {
+  add,
+  writeRefused,
+  writeRows,
+  type Care,
+  type Refusal,
+  type WritableFlow,
+  type Written,
+} from './write-rows.ts';
 
 /** Where a link stands, on both of its sides. */
 export interface Standing {
@@ -189,22 +197,28 @@ async function writeWithCare(
   if (care === 'strict') await tx.execute('set constraints all immediate');
   let total: Written = { written: 0, conflicts: 0, parked: 0 };
   const entries: LedgerEntry[] = [];
+  const refused: Refusal[] = [];
   const write = async (rows: Rows<string>, kind: ChangeKind): Promise<void> => {
     const flow = context.flows[rows.flow] as WritableFlow;
     const written =
       batch.changes === null || flow.changes === null
-        ? await writeRows(tx, flow, rows, care)
-        : await writeChanges(tx, flow, flow.changes, { rows, kind, seen: batch.changes.seen, care });
+        ? await writeRows(tx, flow, rows, care, refused)
+        : await writeChanges(tx, flow, flow.changes, { rows, kind, seen: batch.changes.seen, care }, refused);
     total = add(total, written);
     entries.push(ledgerEntry(flow, rows, kind, batch, written));
   };
-  const present = batch.rows.map(asText);
-  // Children go before their parents, and come after them. A row that leaves one parent for another comes first, so that
-  // its old parent can go; refused, they go first, so that what they held of a unique index is free.
-  const gone = (batch.changes?.gone ?? []).toReversed();
-  if (care !== 'tolerant') for (const rows of gone) await write(rows, 'gone');
-  for (const rows of present) await write(rows, batch.kind === 'backfill' ? 'copied' : 'present');
-  if (care === 'tolerant') for (const rows of gone) await write(rows, 'gone');
+  for (const rows of batch.rows.map(asText))
+    await write(rows, batch.kind === 'backfill' ? 'copied' : 'present');
+  // Children go before their parents, and come after them. What leaves one parent for another has left it by now, or what
+  // refers to it would go with it.
+  for (const rows of (batch.changes?.gone ?? []).toReversed()) await write(rows, 'gone');
+  for (const each of refused) {
+    const written = await writeRefused(tx, each);
+    total = add(total, written);
+    const place = entries.findIndex((entry) => entry.targetTable === each.flow.table.fullName);
+    const entry = entries[place];
+    if (entry !== undefined) entries[place] = { ...entry, written: entry.written + written.written };
+  }
   await batch.also?.(tx, total);
   await moveCursor(tx, context.link, from, to, entries);
   return total;

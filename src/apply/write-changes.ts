@@ -4,7 +4,14 @@ import { query, queryOne, type Bind } from '../db/query.ts';
 import { SnkError } from '../errors.ts';
 import type { Rows, Seen } from '../read/page.ts';
 import type { ChangeTexts } from './change-sql.ts';
-import { add, writeCarefully, type Care, type WritableFlow, type Written } from './write-rows.ts';
+import {
+  add,
+  writeCarefully,
+  type Care,
+  type Refusal,
+  type WritableFlow,
+  type Written,
+} from './write-rows.ts';
 
 /** Rows that are there, rows of the first copy, and keys whose rows are gone. */
 export type ChangeKind = 'present' | 'copied' | 'gone';
@@ -17,6 +24,7 @@ export async function writeChanges(
   flow: WritableFlow,
   texts: ChangeTexts,
   { rows, kind, seen, care }: { rows: Rows<string>; kind: ChangeKind; seen: Seen | null; care: Care },
+  refused: Refusal[],
 ): Promise<Written> {
   const [lock, write] = {
     present: [texts.lockRows, texts.writeRows] as const,
@@ -49,7 +57,7 @@ export async function writeChanges(
     });
   };
   if (care === 'tolerant') return await slice(tx, 1, rows.count);
-  return await writeCarefully(tx, flow, { slice, keys }, 1, rows.count);
+  return await writeCarefully(tx, flow, { slice, keys }, [1, rows.count], refused);
 }
 
 interface Done {

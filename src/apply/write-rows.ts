@@ -36,18 +36,27 @@ export interface Sliced {
   readonly keys: readonly (string | null)[];
 }
 
+/** A row that its table refused, and may take once all others of its transaction are in. */
+export interface Refusal {
+  readonly flow: WritableFlow;
+  readonly rows: Sliced;
+  readonly ordinal: number;
+}
+
+/** What is refused under more care than `tolerant` is put into `refused`: see writeRefused. */
 export async function writeRows(
   tx: EntityManager,
   flow: WritableFlow,
   rows: Rows<string>,
   care: Exclude<Care, 'plain'>,
+  refused: Refusal[],
 ): Promise<Written> {
   if (care === 'tolerant') return await writeSlice(tx, flow, rows, 1, rows.count);
   const keys = flow.table.key.map(
     (each) => rows.columns[flow.columns.findIndex((column) => column.name === each.name)] ?? null,
   );
   const slice: Sliced['slice'] = async (em, first, last) => await writeSlice(em, flow, rows, first, last);
-  return await writeCarefully(tx, flow, { slice, keys }, 1, rows.count);
+  return await writeCarefully(tx, flow, { slice, keys }, [1, rows.count], refused);
 }
 
 /** Rows `first` to `last`, counted from 1. Fewer written than sent is the sign to look for conflicts. */
@@ -72,23 +81,39 @@ async function writeSlice(
   return { written, conflicts, parked: 0 };
 }
 
-/** Halves the set around each refused row, under savepoints, until the row stands alone and is parked by its key. */
+/** Halves the set around each refused row, under savepoints, until the row stands alone. */
 export async function writeCarefully(
   tx: EntityManager,
   flow: WritableFlow,
   rows: Sliced,
-  first: number,
-  last: number,
+  [first, last]: readonly [number, number],
+  refused: Refusal[],
 ): Promise<Written> {
   try {
     return await tx.transactional(async (savepoint) => await rows.slice(savepoint, first, last));
   } catch (error) {
     if (!isRowError(error)) throw error;
-    if (first === last) return await park(tx, flow, rows.keys, first, error);
+    if (first === last) {
+      refused.push({ flow, rows, ordinal: first });
+      return { written: 0, conflicts: 0, parked: 0 };
+    }
     const middle = Math.floor((first + last) / 2);
-    const left = await writeCarefully(tx, flow, rows, first, middle);
-    const right = await writeCarefully(tx, flow, rows, middle + 1, last);
+    const left = await writeCarefully(tx, flow, rows, [first, middle], refused);
+    const right = await writeCarefully(tx, flow, rows, [middle + 1, last], refused);
     return add(left, right);
+  }
+}
+
+/**
+ * Once more, after all others: what it refers to may have come, and what held its unique value may have gone. Refused
+ * again, it is parked by its key.
+ */
+export async function writeRefused(tx: EntityManager, { flow, rows, ordinal }: Refusal): Promise<Written> {
+  try {
+    return await tx.transactional(async (savepoint) => await rows.slice(savepoint, ordinal, ordinal));
+  } catch (error) {
+    if (!isRowError(error)) throw error;
+    return await park(tx, flow, rows.keys, ordinal, error);
   }
 }
 

@@ -446,6 +446,60 @@ describe('rows of several tables', () => {
   });
 });
 
+describe('rows that are refused at first', () => {
+  const tables = `
+    create table address (id integer primary key, customer integer, is_default boolean);
+    create unique index one_default on address (customer) where is_default;
+    create table p (id integer primary key);
+    create table c (id integer primary key, p integer references p (id) on delete cascade, code text unique);
+    create table g (id integer primary key, c integer references c (id) on delete cascade)`;
+  const options: RigOptions = {
+    tables,
+    links: [
+      {
+        from: 'a',
+        to: 'b',
+        tables: ['public.address', 'public.p', 'public.c', 'public.g'],
+        on: everything,
+      },
+    ],
+  };
+  const alike = async (rig: LinkRig, ...names: string[]): Promise<void> => {
+    for (const name of names)
+      expect(await rig.b.query(`select * from ${name} order by id`)).toEqual(
+        await rig.a.query(`select * from ${name} order by id`),
+      );
+    expect(await rig.snk.parked()).toEqual([]);
+  };
+
+  test.each([
+    [1, 2],
+    [2, 1],
+  ])('go in when a unique value is handed from row %i to row %i', async (from, to) => {
+    const rig = await rigOf(options);
+    await rig.a.query(`insert into address values (1, 7, ${from === 1}), (2, 7, ${from === 2})`);
+    await settle(rig);
+    await rig.a.query(`update address set is_default = false where id = ${from}`);
+    await rig.a.query(`update address set is_default = true where id = ${to}`);
+    await drainOne(rig, 'a->b');
+    await alike(rig, 'address');
+  });
+
+  test('do not take along what has left its parent', async () => {
+    const rig = await rigOf(options);
+    await rig.a.query(
+      `insert into p values (1), (2); insert into c values (1, 1, 'x'), (2, 2, 'y'); insert into g values (1, 1), (2, 1)`,
+    );
+    await settle(rig);
+    // a unique value handed over makes the page one that is written with care
+    await rig.a.query(
+      `begin; update c set p = 2, code = 'z' where id = 1; delete from p where id = 1; update c set code = 'x' where id = 2; commit`,
+    );
+    await drainOne(rig, 'a->b');
+    await alike(rig, 'p', 'c', 'g');
+  });
+});
+
 describe('keys of any kind', () => {
   test('of several columns, equal though not alike, and of partitioned tables', async () => {
     const rig = await rigOf({
