@@ -195,6 +195,9 @@ async function writeWithCare(
   care: Exclude<Care, 'plain'>,
 ): Promise<Written> {
   if (care === 'strict') await tx.execute('set constraints all immediate');
+  // It holds rows of applications while it waits for others of them: not longer than they may be made to wait, and not as
+  // long as it takes to look for deadlocks, or one of theirs would be ended.
+  if (batch.changes !== null) await tx.execute(`set local lock_timeout = '900ms'`);
   let total: Written = { written: 0, conflicts: 0, parked: 0 };
   const entries: LedgerEntry[] = [];
   const refused: Refusal[] = [];

@@ -290,6 +290,34 @@ describe('a row that both sides changed at the same time', () => {
     expect(await rows(rig.b)).toEqual(['1 of a']);
   });
 
+  test('holds up no application for a second: it gives back the rows it has while it waits for one', async () => {
+    const rig = await rigOf(both);
+    await put(rig.a, [1, 'x'], [2, 'y']);
+    await settle(rig);
+    await rig.a.query(`update record set text = text || '!'`);
+    const [holder, other] = [await rig.b.connect(), await rig.b.connect()];
+    try {
+      await holder.query(`begin; update record set text = 'held' where uuid = '${id(2)}'`);
+      const refused = expect(drainOne(rig, 'a->b')).rejects.toMatchObject({ code: '55P03' });
+      await waitUntil(
+        async () =>
+          (
+            await rig.b.query(
+              `select from pg_stat_activity where wait_event_type = 'Lock' and application_name like 'snk:%'`,
+            )
+          ).length === 1,
+      );
+      await other.query(`set lock_timeout = '5s'`);
+      await other.query(`update record set text = 'quick' where uuid = '${id(1)}'`);
+      await refused;
+      await holder.query('rollback');
+    } finally {
+      await Promise.all([holder.end(), other.end()]);
+    }
+    await settle(rig);
+    for (const each of [rig.a, rig.b]) expect(await rows(each)).toEqual(['1 x!', '2 y!']);
+  });
+
   test('is told also when what one side did has been purged since the other was read', async () => {
     const rig = await rigOf(both);
     await put(rig.a, [1, 'x']);
@@ -298,7 +326,7 @@ describe('a row that both sides changed at the same time', () => {
     await set(rig.b, 1, 'of b');
     const holder = await rig.a.connect();
     try {
-      await holder.query(`begin; select from record where uuid = '${id(1)}' for update`);
+      await holder.query(`begin; select from snk.cursor where link = 'b->a' for update`);
       const draining = drainOne(rig, 'b->a');
       const refused = expect(draining).rejects.toMatchObject({ code: 'SNK_STALE_PAGE', fate: 'retry' });
       await waitUntil(
