@@ -156,7 +156,7 @@ function statementBody(
     statements:
       operation === 'insert'
         ? logRows(key, tableId, 'new_rows', images, imageBytes)
-        : logRows(key, tableId, operation === 'update' ? bothKeys(key) : 'old_rows', null, 0),
+        : logChanged(key, tableId, operation === 'update' ? bothKeys(key) : 'old_rows'),
   }));
   const [only] = branches;
   const logging =
@@ -184,6 +184,34 @@ end
 function bothKeys(key: readonly KeyColumn[]): string {
   const names = key.map((column) => `r.${column.quoted}`).join(', ');
   return `(select ${names} from new_rows r union select ${names} from old_rows r)`;
+}
+
+/**
+ * The same for rows that were changed. How many there are is asked first: an update of a whole table would otherwise be
+ * one list of all its keys, in the memory of the application's session, before it is seen to be too long.
+ */
+function logChanged(key: readonly KeyColumn[], tableId: number, source: string): string {
+  const into = `insert into snk.change_log (table_id, op, ${keyListColumn(key)}, key_count)`;
+  const values = `select ${tableId}, left(tg_op, 1)::"char"`;
+  return `
+  if (select count(*) from (select from ${source} r limit ${keysPerLogRow + 1}) l) > ${keysPerLogRow} then
+    ${into}
+    ${values}, ${collectKeys(renamed(key, 'k'), 'p')}, count(*)
+    ${parts(key, [], source)};
+    if not found then
+      return null;
+    end if;
+    log_seq := 0;
+  else
+    ${into}
+    ${values}, ${collectKeys(key, 'r')}, count(*)
+    from ${source} r
+    having count(*) > 0 and ${gateIsOpen}
+    returning seq into log_seq;
+    if not found then
+      return null;
+    end if;
+  end if;`;
 }
 
 /** Statements that log the keys of `source`, and their images if there are any; without a row the function returns. */

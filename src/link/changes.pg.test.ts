@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { TestDatabase } from '../../test/support/databases.ts';
+import { parseConfig } from '../config/config.ts';
 import {
   bareRig,
+  openSnk,
   drain,
   linkRig,
   shareDatabases,
@@ -150,6 +152,24 @@ describe('what is done to a row', () => {
     );
     await drainOne(rig, 'a->b');
     expect(await rows(rig.b)).toEqual(['1 up', '3 merged']);
+  });
+
+  test('is captured once the flow carries it, and not before', async () => {
+    const before = await rigOf({ links: [{ from: 'a', to: 'b', tables: ['public.record'] }] });
+    const snk = openSnk(
+      parseConfig({ nodes: { a: { url: before.a.url }, b: { url: before.b.url } }, links: oneWay.links }),
+    );
+    expect((await snk.plan()).nodes.map((node) => node.capture)).toEqual([['public.record'], []]);
+    await expect(snk.run(new AbortController().signal, { install: false })).rejects.toMatchObject({
+      faults: [{ code: 'SNK_NOT_INSTALLED', at: 'a' }],
+    });
+    await snk.install();
+    expect((await snk.plan()).nodes.map((node) => node.capture)).toEqual([[], []]);
+    // and back: what nobody carries is captured no more
+    await before.snk.install();
+    await put(before.a, [1, 'x']);
+    await set(before.a, 1, 'x2');
+    expect(await before.a.query('select op from snk.change_log')).toEqual([{ op: 'I' }]);
   });
 
   test('stays where it was when the flow does not carry it', async () => {

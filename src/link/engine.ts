@@ -68,10 +68,10 @@ export async function openEngine(
   const pairs = link.flows.map((flow) => {
     const sourceTable = from.get(flow.from);
     const targetTable = to.get(flow.to);
-    const tableId = ids.get(flow.from);
+    const { id: tableId, operations } = ids.get(flow.from) ?? { id: undefined, operations: [] };
     if (sourceTable === undefined) throw missing(link.source, flow.from);
     if (targetTable === undefined) throw missing(link.target, flow.to);
-    if (tableId === undefined) {
+    if (tableId === undefined || !flow.on.every((operation) => operations.includes(operation))) {
       throw new SnkError('SNK_NOT_INSTALLED', `${link.source}: ${flow.from} is not captured`, {
         hint: "Run 'snk install'.",
       });
@@ -95,7 +95,7 @@ export async function openEngine(
       return found;
     });
     const flow = { table: targetTable, columns };
-    const targetTableId = bothWays ? (theirIds.get(targetTable.fullName) ?? null) : null;
+    const targetTableId = bothWays ? (theirIds.get(targetTable.fullName)?.id ?? null) : null;
     return {
       ...flow,
       link: link.name,
@@ -123,12 +123,18 @@ function missing(node: string, what: string): SnkError {
   });
 }
 
-async function capturedTables(em: EntityManager): Promise<Map<string, number>> {
-  const rows = await query<{ name: string; id: number }>(
+interface Captured {
+  readonly name: string;
+  readonly id: number;
+  readonly operations: readonly string[];
+}
+
+async function capturedTables(em: EntityManager): Promise<Map<string, Captured>> {
+  const rows = await query<Captured>(
     em,
-    `select table_schema || '.' || table_name as name, id from snk.captured_table`,
+    `select table_schema || '.' || table_name as name, id, operations from snk.captured_table`,
   );
-  return new Map(rows.map((row) => [row.name, row.id]));
+  return new Map(rows.map((row) => [row.name, row]));
 }
 
 /**

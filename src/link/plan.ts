@@ -126,6 +126,11 @@ async function tablesOf(
     ]),
   );
   const em = session(orm);
+  // The operations that a flow carries may be more than they were.
+  const wantedTriggers = (name: string): string[] =>
+    (capturedTablesOf(topology, node).find((each) => each.table === name)?.operations ?? []).map(
+      (operation) => `snk_capture_${operation}`,
+    );
   const [tables, names, captured] = await Promise.all([
     describeTables(em, [...new Set(wanted)]),
     query<{ name: string }>(
@@ -137,10 +142,10 @@ async function tablesOf(
        limit 5000`,
     ),
     facts.installed && facts.canUseSchema
-      ? query<{ name: string }>(
+      ? query<{ name: string; triggers: string[] }>(
           em,
           // What stands in the table is not enough: a trigger can be disabled or dropped by hand.
-          `select c.table_schema || '.' || c.table_name as name
+          `select c.table_schema || '.' || c.table_name as name, c.triggers
            from snk.captured_table c
            join pg_namespace n on n.nspname = c.table_schema
            join pg_class r on r.relnamespace = n.oid and r.relname = c.table_name
@@ -162,7 +167,11 @@ async function tablesOf(
     user: facts.user,
     tables,
     names: names.map((row) => row.name),
-    captured: new Set(captured.map((row) => row.name)),
+    captured: new Set(
+      captured
+        .filter((row) => wantedTriggers(row.name).every((name) => row.triggers.includes(name)))
+        .map((row) => row.name),
+    ),
   };
 }
 
