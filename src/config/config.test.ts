@@ -184,6 +184,85 @@ describe('the faults of a configuration', () => {
   });
 });
 
+describe('a flow', () => {
+  const nodes = { a: { url: 'postgres://u:p@h/a' }, b: { url: 'postgres://u:p@h/b' } };
+  const codes = (links: unknown): string[] => {
+    try {
+      parseConfig({ nodes, links });
+      return [];
+    } catch (error) {
+      return (error as FaultsError).faults.map((fault) => `${fault.code} ${fault.at}`);
+    }
+  };
+  const flows = (...all: object[]) => [
+    { from: 'a', to: 'b', flows: all.map((each) => ({ from: 't', ...each })) },
+  ];
+
+  test('upserts all columns under their own names, unless it says more', () => {
+    const config = parseConfig({ nodes, links: flows({}) });
+    expect(config.links[0]?.flows[0]).toEqual({
+      from: 'public.t',
+      to: 'public.t',
+      on: ['insert'],
+      columns: null,
+      set: {},
+      where: null,
+      write: 'upsert',
+      missing: 'skip',
+      echo: false,
+      bothWays: false,
+    });
+  });
+
+  test('of both ways is turned round for the way back, its columns as well', () => {
+    const links = [{ between: ['a', 'b'], flows: [{ from: 't', to: 'u', columns: { theirs: 'ours' } }] }];
+    expect(parseConfig({ nodes, links }).links.map((link) => link.flows[0]?.columns)).toEqual([
+      { theirs: 'ours' },
+      { ours: 'theirs' },
+    ]);
+  });
+
+  test('of both ways cannot say what only one direction does', () => {
+    const flow = { from: 't', set: { x: 1 }, where: 'x > 1', write: 'update', missing: 'skip', echo: true };
+    const found = codes([{ between: ['a', 'b'], flows: [flow] }]);
+    expect(found.filter((fault) => fault.includes('ONE_WAY'))).toEqual(
+      Array.from({ length: 5 }, () => 'SNK_CONFIG_ONE_WAY_ONLY links[0].flows[0]'),
+    );
+  });
+
+  test('gives a column one value', () => {
+    const twice = 'SNK_CONFIG_COLUMN_TWICE links[0].flows[0]';
+    expect(codes(flows({ columns: ['x'], set: { x: 1 } }))).toEqual([twice]);
+    expect(codes(flows({ columns: ['x', 'x'] }))).toEqual([twice]);
+    expect(codes(flows({ columns: { x: 'y', z: 'y' } }))).toEqual([]);
+    expect(codes([{ between: ['a', 'b'], flows: [{ from: 't', columns: { x: 'y', z: 'y' } }] }])).toEqual([
+      twice,
+    ]);
+  });
+
+  test('says what becomes of missing rows only where it does not add them', () => {
+    expect(codes(flows({ missing: 'park' }))).toEqual(['SNK_CONFIG_MISSING links[0].flows[0]']);
+    expect(codes(flows({ missing: 'park', write: 'update' }))).toEqual([]);
+  });
+
+  test('and the one back cannot both echo', () => {
+    const echo = (from: string, to: string) => ({ from, to, flows: [{ from: 't', echo: true }] });
+    expect(codes([echo('a', 'b'), echo('b', 'a')])).toEqual([
+      'SNK_CONFIG_ECHO_LOOP link a->b',
+      'SNK_CONFIG_ECHO_LOOP link b->a',
+    ]);
+    expect(codes([echo('a', 'b'), { from: 'b', to: 'a', flows: [{ from: 't' }] }])).toEqual([]);
+  });
+
+  test('has its faults named with their place', () => {
+    expect(codes(flows({ colums: ['x'] }))).toEqual(['SNK_CONFIG_UNKNOWN_KEY links[0].flows[0].colums']);
+    expect(codes(flows({ where: ' ' }))).toEqual(['SNK_CONFIG_INVALID links[0].flows[0].where']);
+    expect(codes(flows({ set: { x: { sql: '' } } }))[0]).toMatch(
+      /^SNK_CONFIG_INVALID links\[0\].flows\[0\].set.x/,
+    );
+  });
+});
+
 describe('the faults of a URL', () => {
   test.each([
     'not a url',

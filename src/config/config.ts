@@ -3,7 +3,14 @@ import { closest } from 'fastest-levenshtein';
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
 import { FaultsError, type Fault } from '../errors.ts';
-import { buildTopology, qualifyTable, type LinkDeclaration, type Topology } from '../topology/topology.ts';
+import {
+  buildTopology,
+  qualifyTable,
+  reverseName,
+  type FlowOptions,
+  type LinkDeclaration,
+  type Topology,
+} from '../topology/topology.ts';
 
 const duration = z.union([z.number().int().nonnegative(), z.string()]).transform((value, context) => {
   // ms throws on an empty text.
@@ -27,10 +34,24 @@ const databaseUrl = z.string().superRefine((text, context) => {
 const operation = z.enum(['insert', 'update', 'delete']);
 const on = z.array(operation).nonempty().optional();
 
+const columnName = z.string().regex(/^[^\0]{1,63}$/, 'wanted the name of a column');
+const expression = z.string().regex(/^[^\0]*[^\0\s][^\0]*$/, 'wanted SQL');
+
 const flow = z.strictObject({
   from: tableName,
   to: tableName.optional(),
   on,
+  columns: z.union([z.array(columnName).nonempty(), z.record(columnName, columnName)]).optional(),
+  set: z
+    .record(
+      columnName,
+      z.union([z.string(), z.number(), z.boolean(), z.null(), z.strictObject({ sql: expression })]),
+    )
+    .optional(),
+  where: expression.optional(),
+  write: z.enum(['insert', 'upsert', 'update']).optional(),
+  missing: z.enum(['skip', 'park', 'create']).optional(),
+  echo: z.boolean().optional(),
 });
 const linkOptions = { tables: z.array(tableName).optional(), flows: z.array(flow).optional(), on };
 const link = z.union([
@@ -110,7 +131,7 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
   '': ['nodes', 'links', 'limits'],
   nodes: ['url'],
   links: ['between', 'from', 'to', 'tables', 'flows', 'on'],
-  flows: ['from', 'to', 'on'],
+  flows: ['from', 'to', 'on', 'columns', 'set', 'where', 'write', 'missing', 'echo'],
   limits: ['pageKeys', 'changeLogMegabytes', 'imageBytes', 'ledgerKeys', 'ledgerAge'],
 };
 
@@ -181,14 +202,47 @@ function linkFaults(links: readonly LinkDeclaration[], nodes: readonly string[])
     if ((declared.tables ?? []).length + (declared.flows ?? []).length === 0) {
       faults.push({ code: 'SNK_CONFIG_NO_TABLES', at, message: "wanted 'tables' or 'flows'" });
     }
+    const isTwoWay = 'between' in declared;
+    for (const [j, flow] of (declared.flows ?? []).entries())
+      faults.push(...flowFaults(flow, `${at}.flows[${j}]`, isTwoWay));
     return faults;
   });
+}
+
+const oneWayOnly = ['set', 'where', 'write', 'missing', 'echo'] as const;
+
+function flowFaults(flow: FlowOptions, at: string, isTwoWay: boolean): Fault[] {
+  const faults: Fault[] = [];
+  const fault = (code: string, message: string, hint?: string): void => {
+    faults.push({ code, at, message, hint });
+  };
+  for (const key of isTwoWay ? oneWayOnly : []) {
+    if (flow[key] === undefined) continue;
+    fault(
+      'SNK_CONFIG_ONE_WAY_ONLY',
+      `'${key}' says what one direction does`,
+      "Declare two links, one from each node, instead of 'between'.",
+    );
+  }
+  if (flow.missing !== undefined && flow.write !== 'update') {
+    fault('SNK_CONFIG_MISSING', "'missing' goes with write: 'update'; other flows add rows that are missing");
+  }
+  const { columns = {} } = flow;
+  const targets = Array.isArray(columns) ? (columns as readonly string[]) : Object.keys(columns);
+  const twice = targets.find((name, i) => targets.indexOf(name) !== i || Object.hasOwn(flow.set ?? {}, name));
+  if (twice !== undefined) fault('SNK_CONFIG_COLUMN_TWICE', `column ${twice} is given two values`);
+  const sources = Object.values(columns);
+  if (isTwoWay && new Set(sources).size < sources.length) {
+    fault('SNK_CONFIG_COLUMN_TWICE', 'one column becomes two, which has no way back');
+  }
+  return faults;
 }
 
 function topologyFaults(topology: Topology): Fault[] {
   const faults: Fault[] = [];
   const seen = new Set<string>();
-  for (const { name, flows } of topology.links) {
+  for (const { name, flows, source, target } of topology.links) {
+    const reverse = reverseName({ source, target });
     if (seen.has(name)) {
       faults.push({
         code: 'SNK_CONFIG_DUPLICATE_LINK',
@@ -205,6 +259,22 @@ function topologyFaults(topology: Topology): Fault[] {
         code: 'SNK_CONFIG_DUPLICATE_TABLE',
         at: `link ${name}`,
         message: `two flows write ${twice}`,
+      });
+    const echoes = flows.find(
+      (each) =>
+        each.echo &&
+        topology.links.some(
+          (other) =>
+            other.name === reverse &&
+            other.flows.some((back) => back.echo && back.from === each.to && back.to === each.from),
+        ),
+    );
+    if (echoes !== undefined)
+      faults.push({
+        code: 'SNK_CONFIG_ECHO_LOOP',
+        at: `link ${name}`,
+        message: `${echoes.from} and ${echoes.to} would send each other's echo for ever`,
+        hint: "Leave 'echo' to one of the two flows.",
       });
     const own = flows.find(
       (each) => qualifyTable(each.from).startsWith('snk.') || qualifyTable(each.to).startsWith('snk.'),

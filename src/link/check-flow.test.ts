@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { column, keyColumn, table } from '../../test/support/tables.ts';
 import type { Table, TableKind } from '../db/catalog.ts';
-import type { Link } from '../topology/topology.ts';
+import { buildTopology, oneWay, type Flow, type FlowOptions, type Link } from '../topology/topology.ts';
 import { checkFlow, type TablesOfNode } from './check-flow.ts';
 
 interface Case {
@@ -9,11 +9,14 @@ interface Case {
   readonly to?: Partial<Table> | null;
   readonly winner?: Link['winner'];
   readonly captured?: readonly string[];
+  readonly flow?: Partial<FlowOptions>;
 }
 
-function faults({ from = {}, to = {}, winner = 'source', captured = [] }: Case) {
-  const flow = { from: 'public.record', to: 'public.record', on: ['insert'] as const, bothWays: false };
-  const link: Link = { name: 'a->b', source: 'a', target: 'b', flows: [flow], winner };
+const nodes = ['a', 'b'].map((name) => ({ name, url: '' }));
+
+function faults({ from = {}, to = {}, winner = 'source', captured = [], flow: options = {} }: Case) {
+  const flow = { from: 'public.record', ...options };
+  const link = { ...(buildTopology(nodes, [oneWay('a', 'b', { flows: [flow] })]).links[0] as Link), winner };
   const side = (node: string, changed: Partial<Table> | null): TablesOfNode => ({
     node,
     user: `${node}_user`,
@@ -21,7 +24,7 @@ function faults({ from = {}, to = {}, winner = 'source', captured = [] }: Case) 
     names: ['public.other', 'public.recrod'],
     captured: new Set(captured),
   });
-  return checkFlow(link, flow, side('a', from), side('b', to));
+  return checkFlow(link, link.flows[0] as Flow, side('a', from), side('b', to));
 }
 
 const brief = (options: Case) => faults(options).map(({ code, at, message }) => `${code} ${at}: ${message}`);

@@ -7,11 +7,33 @@ export interface Node {
   readonly url: string;
 }
 
+/**
+ * `upsert` makes the target's row what the source's is. `insert` adds rows that are not there and leaves the others alone.
+ * `update` changes the columns that travel, in rows that are there.
+ */
+export type WriteMode = 'insert' | 'upsert' | 'update';
+
+/** What becomes of a change whose row the target does not have, under `write: 'update'`. */
+export type WhenMissing = 'skip' | 'park' | 'create';
+
+/** A constant, or SQL over the source's row. */
+export type SetValue = string | number | boolean | null | { readonly sql: string };
+
 /** One source table → one target table inside a link. Names are `schema.table` as written in the catalog. */
 export interface Flow {
   readonly from: string;
   readonly to: string;
   readonly on: readonly Operation[];
+  /** Target column → source column; null: all columns, by their names. The key's columns need not be said. */
+  readonly columns: Readonly<Record<string, string>> | null;
+  /** Target column → what stands there. */
+  readonly set: Readonly<Record<string, SetValue>>;
+  /** SQL over the source's row: other rows do not travel, and one that stops matching is deleted where deletes travel. */
+  readonly where: string | null;
+  readonly write: WriteMode;
+  readonly missing: WhenMissing;
+  /** What this flow writes is captured at its target like anybody's change. */
+  readonly echo: boolean;
   /** The same rows may be changed at the target, and travel back: two sides can change one at the same time. */
   readonly bothWays: boolean;
 }
@@ -36,6 +58,15 @@ export interface FlowOptions {
   readonly from: string;
   readonly to?: string | undefined;
   readonly on?: readonly Operation[] | undefined;
+  /** A list of names that are the same on both sides, or target column → source column. */
+  readonly columns?: readonly string[] | Readonly<Record<string, string>> | undefined;
+  readonly set?: Readonly<Record<string, SetValue>> | undefined;
+  readonly where?: string | undefined;
+  /** Default: `upsert`. */
+  readonly write?: WriteMode | undefined;
+  /** Default: `skip`. */
+  readonly missing?: WhenMissing | undefined;
+  readonly echo?: boolean | undefined;
 }
 
 export interface LinkOptions {
@@ -74,17 +105,39 @@ export function qualifyTable(table: string): string {
   return table.includes('.') ? table : `public.${table}`;
 }
 
-function flowsOf(options: LinkOptions, reversed: boolean): Flow[] {
+/** The target holds what the source holds, column for column: its rows can be read from either. */
+export function isMirror({ set, where, write, echo }: Flow): boolean {
+  return Object.keys(set).length === 0 && where === null && write === 'upsert' && !echo;
+}
+
+function flowsOf(options: LinkOptions): Flow[] {
   const declared: FlowOptions[] = [
     ...(options.tables ?? []).map((table) => ({ from: table })),
     ...(options.flows ?? []),
   ];
-  return declared.map((flow) => {
-    const from = qualifyTable(flow.from);
-    const to = qualifyTable(flow.to ?? flow.from);
-    const on = flow.on ?? options.on ?? ['insert'];
-    return reversed ? { from: to, to: from, on, bothWays: false } : { from, to, on, bothWays: false };
-  });
+  return declared.map((flow) => ({
+    from: qualifyTable(flow.from),
+    to: qualifyTable(flow.to ?? flow.from),
+    on: flow.on ?? options.on ?? ['insert'],
+    columns: Array.isArray(flow.columns)
+      ? Object.fromEntries((flow.columns as readonly string[]).map((name) => [name, name]))
+      : ((flow.columns as Readonly<Record<string, string>> | undefined) ?? null),
+    set: flow.set ?? {},
+    where: flow.where ?? null,
+    write: flow.write ?? 'upsert',
+    missing: flow.missing ?? 'skip',
+    echo: flow.echo ?? false,
+    bothWays: false,
+  }));
+}
+
+/** The other direction of a two-way flow. */
+function mirrored(flow: Flow): Flow {
+  const columns =
+    flow.columns === null
+      ? null
+      : Object.fromEntries(Object.entries(flow.columns).map(([target, source]) => [source, target]));
+  return { ...flow, from: flow.to, to: flow.from, columns };
 }
 
 /** Declarations → links; a two-way declaration gives two links with mirrored flows. */
@@ -100,18 +153,23 @@ export function buildTopology(nodes: readonly Node[], declarations: readonly Lin
   const links = declarations.flatMap((declared) =>
     'between' in declared
       ? [
-          link(declared.between[0], declared.between[1], flowsOf(declared, false)),
-          link(declared.between[1], declared.between[0], flowsOf(declared, true)),
+          link(declared.between[0], declared.between[1], flowsOf(declared)),
+          link(declared.between[1], declared.between[0], flowsOf(declared).map(mirrored)),
         ]
-      : [link(declared.from, declared.to, flowsOf(declared, false))],
+      : [link(declared.from, declared.to, flowsOf(declared))],
   );
   return { nodes, links: links.map((each) => ({ ...each, flows: withRivals(each, links) })) };
 }
 
+/** Where one side owns a column, or makes a row into another one, nobody else changes what is written: it has no rivals. */
 function withRivals(link: Link, links: readonly Link[]): Flow[] {
   const back = links.find((other) => other.name === reverseName(link))?.flows ?? [];
   return link.flows.map((flow) => ({
     ...flow,
-    bothWays: carriesChanges(flow) && back.some((other) => other.from === flow.to && other.to === flow.from),
+    bothWays: carriesChanges(flow) && isMirror(flow) && back.some((other) => isMirrorOf(other, flow)),
   }));
+}
+
+export function isMirrorOf(other: Flow, flow: Flow): boolean {
+  return other.from === flow.to && other.to === flow.from && isMirror(other) && isMirror(flow);
 }
