@@ -3,6 +3,7 @@ import type { Operation } from '../topology/topology.ts';
 import type { Column, KeyColumn, Table } from '../db/catalog.ts';
 import { collectKeys, keyListColumn, singleKey } from '../db/key-lists.ts';
 import { collectImages, imageNumbers, fewestImages, imageColumns, rowBytes } from '../db/row-images.ts';
+import { doorbellChannel } from '../db/doorbell-channel.ts';
 import { quoteLiteral } from '../db/sql.ts';
 
 /** Keys of one log row at the most: a reader's page is cut between log rows. */
@@ -13,7 +14,6 @@ export const keysPerLogRow = 1000;
  * `beside` while one stays in flight and others are to ring nevertheless. See link/doorbell.ts.
  */
 export const doorbellLock = { space: 0x736e6b, quiet: 1, beside: 2 } as const;
-export const doorbellChannel = 'snk_doorbell';
 
 /** Types whose text does not depend on a setting of the writer's session. */
 const steadyTypes = /^(uuid|smallint|integer|bigint|text|boolean|numeric.*|character.*)$/;

@@ -210,8 +210,38 @@ describe('a flow', () => {
       write: 'upsert',
       missing: 'skip',
       echo: false,
+      conflict: 'priority',
       bothWays: false,
     });
+  });
+
+  test('settles conflicts by a policy only where both sides may change rows', () => {
+    const pair = (conflict: unknown, on = ['insert', 'update']) => [
+      { between: ['a', 'b'], tables: ['t'], on, conflict },
+    ];
+    for (const policy of ['priority', 'newest', 'stop', { column: 'x' }, { function: './x.ts#y' }])
+      expect(codes(pair(policy))).toEqual([]);
+    expect(codes(pair('newest', ['insert']))).toEqual([
+      'SNK_CONFIG_CONFLICT link a->b',
+      'SNK_CONFIG_CONFLICT link b->a',
+    ]);
+    expect(codes(flows({ conflict: 'stop' }))).toEqual(['SNK_CONFIG_CONFLICT link a->b']);
+    expect(codes(pair('latest'))).toEqual(['SNK_CONFIG_INVALID links[0].conflict']);
+    expect(codes(pair({ function: './x' }))).toEqual(['SNK_CONFIG_INVALID links[0].conflict.function']);
+  });
+
+  test('of both ways names the column of a policy as each side knows it', () => {
+    const links = [
+      {
+        between: ['a', 'b'],
+        flows: [{ from: 't', columns: { theirs: 'ours' }, conflict: { column: 'theirs' } }],
+        on: ['insert', 'update'],
+      },
+    ];
+    expect(parseConfig({ nodes, links }).links.map((link) => link.flows[0]?.conflict)).toEqual([
+      { column: 'theirs' },
+      { column: 'ours' },
+    ]);
   });
 
   test('of both ways is turned round for the way back, its columns as well', () => {
