@@ -136,7 +136,7 @@ async function drain({ pair, say }: Context, sheet: Sheet, { kind, rows, count }
       say(
         `${count} ${x.label}: ${formatWhole(rows / seconds)} rows/s, ${perRow.toFixed(1)} µs CPU/row, ${Math.round(memory)} MB`,
       );
-      for (const database of databases) await check(pair, perLink + 1, database);
+      for (const database of databases) await check(pair, perLink + 1, { database });
     } finally {
       for (const pid of running.pids) process.kill(pid, 'SIGCONT');
       await running.stop();

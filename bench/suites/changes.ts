@@ -1,0 +1,102 @@
+/** Inserts, updates and deletes of many rows by key on one side, over a link that carries them all, beside each peer. */
+import { atFullSpeed, inStatements, perStatement, type Task } from '../bulk.ts';
+import type { Pair } from '../pair.ts';
+import { copy } from '../peers/copy.ts';
+import { untilSynced, type Peer, type Running } from '../peers/peer.ts';
+import { changing } from '../peers/snk.ts';
+import { formatWhole } from '../report/format.ts';
+import { check, fillAtOnce } from '../rows.ts';
+import { Sheet } from '../sheet.ts';
+import {
+  beside,
+  interleaved,
+  noteMemory,
+  ratioGoal,
+  takingPart,
+  type Context,
+  type Suite,
+} from '../suite.ts';
+
+const insert = `insert into public.record (uuid, text)
+  select gen_random_uuid(), left(repeat(md5(random()::text), 2), 36)
+  from generate_series(1, $1::int)`;
+const update = `update public.record
+  set text = left(repeat(md5(text), 2), 36)
+  where uuid = any ($1::uuid[])`;
+const remove = `delete from public.record
+  where uuid = any ($1::uuid[])`;
+
+export const changes: Suite = {
+  name: 'changes',
+  run: async (context) => {
+    const sheet = new Sheet();
+    const there = context.full ? 2_000_000 : context.quick ? 40_000 : 200_000;
+    const rows = context.full ? 1_000_000 : context.quick ? 20_000 : 100_000;
+    const peers = await takingPart(context.quick ? ['snk', 'logical'] : ['bare', 'snk', 'logical'], sheet, [
+      changing,
+    ]);
+    await interleaved(context, peers, async (peer) => {
+      const work = async (running: Running) => await one(context, sheet, peer, running, { there, rows });
+      await beside(context, peer, work, async () => await prepare(context.pair, there));
+    });
+    sheet.skipped.push({ peer: 'id-cursor', why: 'a cursor on id sees neither updates nor deletes' });
+    sheet.notes.push(
+      `${formatWhole(there)} rows are there on both sides; one side inserts ${formatWhole(rows)}, then updates, then deletes as many by key, picked at random, ${formatWhole(perStatement)} in a statement`,
+      'the link of SNK carries inserts, updates and deletes both ways, so that rows travel by their keys and each is looked at for a change of the other side',
+    );
+    for (const [name, what] of [
+      ['updates', 'updates by key'],
+      ['deletes', 'deletes by key'],
+    ] as const) {
+      const id = `changes.${name}.equal`;
+      const label = `changes: ${what} until both sides are equal, rows/s of SNK ÷ of logical replication`;
+      ratioGoal(sheet, { id, label, sign: '>=', value: 1 }, [id, 'snk', 'logical']);
+    }
+    return sheet.result('changes', 'Changes: updates and deletes of many rows by key', 'logical');
+  },
+};
+
+async function prepare(pair: Pair, rows: number): Promise<void> {
+  await fillAtOnce(pair, rows);
+  await copy(pair, [['a', 'b']]);
+  await pair.both('vacuum (analyze) public.record');
+}
+
+async function one(
+  context: Context,
+  sheet: Sheet,
+  peer: Peer,
+  running: Running,
+  { there, rows }: { readonly there: number; readonly rows: number },
+): Promise<void> {
+  const { pair } = context;
+  const run = async (
+    name: string,
+    label: string,
+    text: string,
+    binds: readonly (readonly unknown[])[],
+  ): Promise<number> => {
+    const task: Task = { id: `changes.${name}`, label, rows, bulks: [{ side: 'a', text, binds }] };
+    const added = await atFullSpeed(context, sheet, peer, running, task);
+    await untilSynced(running);
+    return added;
+  };
+  const statements = Array.from({ length: rows / perStatement }, () => [perStatement]);
+  let expected = there + rows;
+  expected += await run('inserts', 'inserts', insert, statements);
+  const updated = inStatements(await someKeys(pair, rows)).map((keys) => [keys]);
+  expected += await run('updates', 'updates by key', update, updated);
+  if (peer.name !== 'bare') await check(pair, expected);
+  const deleted = inStatements(await someKeys(pair, rows)).map((keys) => [keys]);
+  expected += (await run('deletes', 'deletes by key', remove, deleted)) - rows;
+  noteMemory(sheet, 'changes', peer, running);
+  if (peer.name !== 'bare') await check(pair, expected);
+}
+
+async function someKeys(pair: Pair, count: number): Promise<string[]> {
+  const { rows } = await pair.pools.a.query<{ uuid: string }>(
+    'select uuid from public.record order by random() limit $1',
+    [count],
+  );
+  return rows.map(({ uuid }) => uuid);
+}
