@@ -15,7 +15,9 @@ import { changes } from './suites/changes.ts';
 import { hold } from './suites/hold.ts';
 import { idle } from './suites/idle.ts';
 import { lag } from './suites/lag.ts';
+import { mapping } from './suites/mapping.ts';
 import { upserts } from './suites/upserts.ts';
+import { wide } from './suites/wide.ts';
 import { writers } from './suites/writers.ts';
 import { worstMemory } from './worst-memory.ts';
 
@@ -25,6 +27,8 @@ const suites: readonly Suite[] = [
   writers,
   changes,
   upserts,
+  wide,
+  mapping,
   idle,
   hold,
   backlog,

@@ -1,9 +1,10 @@
 /** Inserts, updates and deletes of many rows by key on one side, over a link that carries them all, beside each peer. */
-import { atFullSpeed, inStatements, perStatement, type Task } from '../bulk.ts';
+import { atFullSpeed, perStatement, type Bulk } from '../bulk.ts';
 import type { Pair } from '../pair.ts';
 import { copy } from '../peers/copy.ts';
 import { untilSynced, type Peer, type Running } from '../peers/peer.ts';
 import { changing } from '../peers/snk.ts';
+import { deletes, inserts, updates } from '../record-bulks.ts';
 import { formatWhole } from '../report/format.ts';
 import { check, fillAtOnce } from '../rows.ts';
 import { Sheet } from '../sheet.ts';
@@ -16,15 +17,6 @@ import {
   type Context,
   type Suite,
 } from '../suite.ts';
-
-const insert = `insert into public.record (uuid, text)
-  select gen_random_uuid(), left(repeat(md5(random()::text), 2), 36)
-  from generate_series(1, $1::int)`;
-const update = `update public.record
-  set text = left(repeat(md5(text), 2), 36)
-  where uuid = any ($1::uuid[])`;
-const remove = `delete from public.record
-  where uuid = any ($1::uuid[])`;
 
 export const changes: Suite = {
   name: 'changes',
@@ -70,33 +62,18 @@ async function one(
   { there, rows }: { readonly there: number; readonly rows: number },
 ): Promise<void> {
   const { pair } = context;
-  const run = async (
-    name: string,
-    label: string,
-    text: string,
-    binds: readonly (readonly unknown[])[],
-  ): Promise<number> => {
-    const task: Task = { id: `changes.${name}`, label, rows, bulks: [{ side: 'a', text, binds }] };
+  const run = async (name: string, label: string, bulk: Bulk): Promise<number> => {
+    const task = { id: `changes.${name}`, label, rows, bulks: [bulk] };
     const added = await atFullSpeed(context, sheet, peer, running, task);
     await untilSynced(running);
     return added;
   };
-  const statements = Array.from({ length: rows / perStatement }, () => [perStatement]);
   let expected = there + rows;
-  expected += await run('inserts', 'inserts', insert, statements);
-  const updated = inStatements(await someKeys(pair, rows)).map((keys) => [keys]);
-  expected += await run('updates', 'updates by key', update, updated);
+  expected += await run('inserts', 'inserts', inserts(rows));
+  expected += await run('updates', 'updates by key', await updates(pair, rows));
+  // Rows that differ could be deleted next, and nobody would know.
   if (peer.name !== 'bare') await check(pair, expected);
-  const deleted = inStatements(await someKeys(pair, rows)).map((keys) => [keys]);
-  expected += (await run('deletes', 'deletes by key', remove, deleted)) - rows;
+  expected += (await run('deletes', 'deletes by key', await deletes(pair, rows))) - rows;
   noteMemory(sheet, 'changes', peer, running);
   if (peer.name !== 'bare') await check(pair, expected);
-}
-
-async function someKeys(pair: Pair, count: number): Promise<string[]> {
-  const { rows } = await pair.pools.a.query<{ uuid: string }>(
-    'select uuid from public.record order by random() limit $1',
-    [count],
-  );
-  return rows.map(({ uuid }) => uuid);
 }
