@@ -28,7 +28,7 @@ export interface Task {
 }
 
 const words = [
-  ['rate', 'rate of the writer', 'rows/s'],
+  ['rate', 'rate of the writes', 'rows/s'],
   ['equal', 'from the first statement until both sides are equal', 'rows/s'],
   ['drain', 'both sides equal after the last commit', 'ms'],
   ['cpu', 'CPU of servers and sync process', 's/M rows'],
