@@ -22,8 +22,8 @@ export const changes: Suite = {
   name: 'changes',
   run: async (context) => {
     const sheet = new Sheet();
-    const there = context.full ? 2_000_000 : context.quick ? 40_000 : 200_000;
-    const rows = context.full ? 1_000_000 : context.quick ? 20_000 : 100_000;
+    const there = context.full ? 2_000_000 : context.quick ? 40_000 : 120_000;
+    const rows = context.full ? 1_000_000 : context.quick ? 20_000 : 60_000;
     const peers = await takingPart(context.quick ? ['snk', 'logical'] : ['bare', 'snk', 'logical'], sheet, [
       changing,
     ]);

@@ -27,7 +27,7 @@ export const upserts: Suite = {
   name: 'upserts',
   run: async (context) => {
     const sheet = new Sheet();
-    const count = context.full ? 400_000 : context.quick ? 10_000 : 40_000;
+    const count = context.full ? 400_000 : context.quick ? 10_000 : 20_000;
     const peers = await takingPart(context.quick ? ['snk'] : ['bare', 'snk', 'logical'], sheet, [changing]);
     await interleaved(context, peers, async (peer) => {
       const keys = makeKeys(count);

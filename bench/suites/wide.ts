@@ -57,7 +57,7 @@ export const wide: Suite = {
   run: async (context) => {
     const { pair, quick, full } = context;
     const sheet = new Sheet();
-    const rows = full ? 200_000 : quick ? 3_000 : 12_000;
+    const rows = full ? 200_000 : quick ? 3_000 : 10_000;
     const peers = await takingPart(quick ? ['snk', 'logical'] : ['bare', 'snk', 'logical'], sheet, [
       snkOver('public.wide'),
       logicalOver('public.wide'),
