@@ -31,7 +31,7 @@ export interface ChangeTexts {
    * updated, and `raced`: rows that came in between the locking and the writing, and were left alone.
    */
   readonly write: Readonly<Record<ChangeKind, string>>;
-  /** The versions between which a function has to choose. Binds as above; answers `ord`, `key`, `source`, `target`. */
+  /** The versions between which a function has to choose. Binds as above; answers `ord`, `key`, `source`, `target`, `link`. */
   readonly versions: Readonly<Record<ChangeKind, string>>;
   /** Keeps both versions, and writes neither. Binds as above. */
   readonly record: Readonly<Record<ChangeKind, string>>;
@@ -133,7 +133,7 @@ export function changeTexts(flow: TargetFlow, rules: ChangeRules): ChangeTexts {
     write,
     versions: each(
       (kind) => `${clashText(flow, kinds[kind], rules, kind)}
-select ord::integer as ord, key_json as key, source_json as source, target_json as target
+select ord::integer as ord, key_json as key, source_json as source, target_json as target, ${ordinal(kinds[kind], 3)}::text as link
 from clash`,
     ),
     record: each(

@@ -95,6 +95,7 @@ export async function openEngine(
     rangeKey: mapping.rangeKey,
     columns: mapping.columns,
     goneKey: mapping.goneKey,
+    isTimed: flow.conflict === 'newest',
     on: flow.on,
   }));
   const targetFlows: WritableFlow[] = ordered.map(({ flow, mapping, targetTable }) => {
