@@ -2,6 +2,7 @@
 import type { EntityManager } from '../db/orm.ts';
 import { query, queryOne, type Bind } from '../db/query.ts';
 import { rowMissingCode } from '../db/sqlstate.ts';
+import { raiseClock } from '../db/clock.ts';
 import { doorbellChannel } from '../db/doorbell-channel.ts';
 import { SnkError } from '../errors.ts';
 import type { Rows, Seen } from '../read/page.ts';
@@ -45,11 +46,14 @@ export async function writeChanges(
       if (done.absent > 0 && flow.parksMissing) throw rowMissing(flow);
       if (done.conflicts > 0 && texts.policy === 'stop') throw new Unsettled(flow, texts.record[kind], binds);
       // Whoever rests at this side's doorbell has something to bring back.
+      if (texts.policy === 'newest' && changedAt !== null) await raiseClock(em, changedAt);
       if (done.resent > 0) await query(em, `select pg_notify($1, '')`, [doorbellChannel]);
       // A trigger of the target that keeps rows out, or gives them other keys, looks like a race that never ends.
       if (done.raced > 0 && race < mostRaces - 1) continue;
-      if (asksAgain && (await contested(em, flow, texts, keys, { first, last }, seen)) !== done.contested)
-        break;
+      if (!asksAgain) return total;
+      // What the first copy sends back has been logged by now.
+      const expected = done.contested + (kind === 'copied' ? done.resent : 0);
+      if ((await contested(em, flow, texts, keys, { first, last }, seen)) !== expected) break;
       return total;
     }
     throw new SnkError('SNK_RACED', `${flow.table.fullName}: rows are being written by others`, {

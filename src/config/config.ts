@@ -85,6 +85,8 @@ const limits = z.strictObject({
   ledgerKeys: z.number().int().min(1).default(1_000_000),
   /** How long the ledger keeps a batch. */
   ledgerAge: duration.default(24 * 3_600_000),
+  /** How far apart two nodes' clocks may be, where the newest change wins, before SNK says so. */
+  clockSkew: duration.default(60_000),
 });
 
 const schema = z.strictObject({
@@ -163,7 +165,7 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
   nodes: ['url'],
   links: ['between', 'from', 'to', 'tables', 'flows', 'on', 'conflict'],
   flows: ['from', 'to', 'on', 'columns', 'set', 'where', 'write', 'missing', 'echo', 'conflict'],
-  limits: ['pageKeys', 'changeLogMegabytes', 'imageBytes', 'ledgerKeys', 'ledgerAge'],
+  limits: ['pageKeys', 'changeLogMegabytes', 'imageBytes', 'ledgerKeys', 'ledgerAge', 'clockSkew'],
 };
 
 function toFaults(issue: Issue, input: unknown, above: readonly PropertyKey[] = []): Fault[] {

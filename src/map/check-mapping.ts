@@ -22,7 +22,12 @@ export function checkMapping(
   to: Table,
   { source, target }: { readonly source: string; readonly target: string },
 ): MappingFindings {
-  if (isPlainMapping(flow)) return { faults: plainFaults(from, to, source, target), warnings: [] };
+  if (isPlainMapping(flow)) {
+    return {
+      faults: [...plainFaults(from, to, source, target), ...conflictFaults(flow, to, target)],
+      warnings: [],
+    };
+  }
   const origins = originsOf(flow, from, to);
   const findings = [...origins].map(([column, origin]) => fitOf(column, origin, source, target));
   return {
@@ -31,6 +36,7 @@ export function checkMapping(
       ...findings.flatMap(({ fault }) => (fault === undefined ? [] : [fault])),
       ...missingFaults(flow, to, origins, target),
       ...keyFaults(flow, from, to, origins, source),
+      ...conflictFaults(flow, to, target),
     ],
     warnings: findings.flatMap(({ warning }) => (warning === undefined ? [] : [warning])),
   };
@@ -56,6 +62,19 @@ function plainFaults(from: Table, to: Table, source: string, target: string): Ma
     differ(`the primary key is (${keyText(from)}) on ${source} and (${keyText(to)}) on ${target}`);
   }
   return faults;
+}
+
+/** The column that decides conflicts has to be there, and to travel. */
+function conflictFaults({ conflict, columns }: Flow, to: Table, target: string): MappingFault[] {
+  if (typeof conflict === 'string' || !('column' in conflict)) return [];
+  const { column: name } = conflict;
+  const travels = columns === null || Object.hasOwn(columns, name);
+  if (travels && to.columns.some((column) => column.name === name)) return [];
+  return [
+    {
+      message: `column ${name}, by which conflicts are settled, is missing on ${target}, or does not travel`,
+    },
+  ];
 }
 
 const keyText = (table: Table): string => table.key.map((column) => column.name).join(', ');
