@@ -66,6 +66,7 @@ const flow = z.strictObject({
   write: z.enum(['insert', 'upsert', 'update']).optional(),
   missing: z.enum(['skip', 'park', 'create']).optional(),
   echo: z.boolean().optional(),
+  map: modulePath.optional(),
   conflict,
 });
 const linkOptions = { tables: z.array(tableName).optional(), flows: z.array(flow).optional(), on, conflict };
@@ -129,8 +130,10 @@ export function parseConfig(input: unknown, directory = process.cwd()): Config {
 }
 
 function withModules<Declared extends LinkDeclaration>(declared: Declared, directory: string): Declared {
-  const placed = <Options extends FlowOptions | LinkDeclaration>(options: Options): Options => {
-    const { conflict } = options;
+  const placed = <Options extends FlowOptions | LinkDeclaration>(given: Options): Options => {
+    const { conflict } = given;
+    const options =
+      'map' in given && given.map !== undefined ? { ...given, map: placeOf(given.map, directory) } : given;
     return typeof conflict === 'object' && 'function' in conflict
       ? { ...options, conflict: { function: placeOf(conflict.function, directory) } }
       : options;
@@ -164,7 +167,7 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
   '': ['nodes', 'links', 'limits'],
   nodes: ['url'],
   links: ['between', 'from', 'to', 'tables', 'flows', 'on', 'conflict'],
-  flows: ['from', 'to', 'on', 'columns', 'set', 'where', 'write', 'missing', 'echo', 'conflict'],
+  flows: ['from', 'to', 'on', 'columns', 'set', 'where', 'write', 'missing', 'echo', 'map', 'conflict'],
   limits: ['pageKeys', 'changeLogMegabytes', 'imageBytes', 'ledgerKeys', 'ledgerAge', 'clockSkew'],
 };
 
