@@ -6,15 +6,27 @@ import type { Rows, Seen } from '../read/page.ts';
 import type { ChangeTexts } from './change-sql.ts';
 import {
   add,
+  keyLists,
+  nothingWritten,
   writeCarefully,
   type Care,
   type Refusal,
+  type Slice,
   type WritableFlow,
   type Written,
 } from './write-rows.ts';
 
 /** Rows that are there, rows of the first copy, and keys whose rows are gone. */
 export type ChangeKind = 'present' | 'copied' | 'gone';
+
+export interface Change {
+  readonly rows: Rows<string>;
+  /** A text array per key column. */
+  readonly keys: readonly (string | null)[];
+  readonly kind: ChangeKind;
+  readonly seen: Seen | null;
+  readonly care: Care;
+}
 
 /** Tries at rows that somebody inserts at the same moment; each of them sees what the one before met. */
 const mostRaces = 10;
@@ -23,7 +35,7 @@ export async function writeChanges(
   tx: EntityManager,
   flow: WritableFlow,
   texts: ChangeTexts,
-  { rows, kind, seen, care }: { rows: Rows<string>; kind: ChangeKind; seen: Seen | null; care: Care },
+  { rows, keys, kind, seen, care }: Change,
   refused: Refusal[],
 ): Promise<Written> {
   const [lock, write] = {
@@ -31,11 +43,10 @@ export async function writeChanges(
     copied: [texts.lockRows, texts.copyRows] as const,
     gone: [texts.lockGone, texts.deleteRows] as const,
   }[kind];
-  const keys = kind === 'gone' ? rows.columns : keysOf(flow, rows);
   const asksAgain = kind === 'copied' ? flow.rivals : kind === 'present' && texts.rivalsWin;
-  const slice = async (em: EntityManager, first: number, last: number): Promise<Written> => {
+  const slice: Slice = async (em, first, last) => {
     const part: Bind[] = [...rows.columns, first, last];
-    let total: Written = { written: 0, conflicts: 0, parked: 0 };
+    let total = nothingWritten;
     for (let race = 0; race < mostRaces; race += 1) {
       // Apart from the writing, which then sees what those who held the rows have logged.
       await query(em, lock, part);
@@ -57,7 +68,7 @@ export async function writeChanges(
     });
   };
   if (care === 'tolerant') return await slice(tx, 1, rows.count);
-  return await writeCarefully(tx, flow, { slice, keys }, [1, rows.count], refused);
+  return await writeCarefully(tx, slice, [1, rows.count], refused);
 }
 
 interface Done {
@@ -83,7 +94,7 @@ export async function hasRival(
 ): Promise<boolean> {
   if (flow.changes?.rivalsWin !== true) return false;
   const range = { first: 1, last: rows.count };
-  return (await contested(tx, flow, flow.changes, keysOf(flow, rows), range, seen)) > 0;
+  return (await contested(tx, flow, flow.changes, keyLists(flow, rows), range, seen)) > 0;
 }
 
 async function contested(
@@ -98,12 +109,6 @@ async function contested(
   const found = await queryOne<{ contested: number; stale: boolean }>(em, texts.countContested, binds);
   if (found.stale) throw stalePage(flow);
   return found.contested;
-}
-
-function keysOf({ table, columns }: WritableFlow, rows: Rows<string>): (string | null)[] {
-  return table.key.map(
-    (key) => rows.columns[columns.findIndex((column) => column.name === key.name)] ?? null,
-  );
 }
 
 /** A link whose other direction has not begun has seen nothing. */

@@ -52,12 +52,12 @@ describe('install', () => {
     expect(installed).toMatchObject([
       {
         node: 'a',
-        migrations: ['001-control-tables', '002-row-images', '003-changes'],
+        migrations: ['001-control-tables', '002-row-images', '003-changes', '004-set-aside'],
         captured: ['public.record'],
       },
       {
         node: 'b',
-        migrations: ['001-control-tables', '002-row-images', '003-changes'],
+        migrations: ['001-control-tables', '002-row-images', '003-changes', '004-set-aside'],
         captured: ['public.record'],
       },
     ]);
