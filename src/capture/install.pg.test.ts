@@ -99,9 +99,11 @@ describe('install', () => {
       'a 001-control-tables',
       'a 002-row-images',
       'a 003-changes',
+      'a 004-set-aside',
       'b 001-control-tables',
       'b 002-row-images',
       'b 003-changes',
+      'b 004-set-aside',
     ]);
     for (const database of [rig.a, rig.b]) {
       expect(await triggers(database)).toEqual(isRight);
