@@ -233,6 +233,15 @@ describe('a parked row', () => {
     expect(await keys(rig)).toEqual([[id(3)]]);
   });
 
+  test('is given up when the flow does not take its row any more', async () => {
+    const rig = await withParked(insertsAlone);
+    await rig.snk.retryParked();
+    const engine = await rig.engine();
+    const flows = engine.link.flows.map((flow) => ({ ...flow, where: `text <> 'too long' -- or so` }));
+    await retryParked({ ...engine, link: { ...engine.link, flows } });
+    expect(await keys(rig)).toEqual([[id(3)]]);
+  });
+
   test('is parked no more when its row is gone and deletes travel, though no update does', async () => {
     const rig = await withParked({
       links: [{ from: 'a', to: 'b', tables: ['public.record'], on: ['insert', 'delete'] }],
