@@ -29,7 +29,7 @@ describe('a configuration', () => {
     const config = parseConfig(good);
     expect(config.nodes.map((node) => node.name)).toEqual(['a', 'b']);
     expect(config.links.map((link) => link.name)).toEqual(['a->b', 'b->a']);
-    expect(config.limits).toMatchObject({ pageKeys: 10_000, ledgerAge: 86_400_000 });
+    expect(config.limits).toMatchObject({ pageKeys: 10_000, parkedRows: 1_000, ledgerAge: 86_400_000 });
   });
 
   test('cannot be changed once it is checked', () => {

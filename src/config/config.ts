@@ -82,6 +82,8 @@ const limits = z.strictObject({
   changeLogMegabytes: z.number().min(1).max(1_000_000).default(10_240),
   /** Rows up to this size, beside their key, are logged with it by statements of many rows; 0: keys alone are logged. */
   imageBytes: z.number().int().min(0).max(8_000).default(1_000),
+  /** Rows that a link may have parked; one more stops it. 0: none may be. */
+  parkedRows: z.number().int().min(0).max(1_000_000).default(1_000),
   /** Keys that a link's ledger keeps at the most, about. */
   ledgerKeys: z.number().int().min(1).default(1_000_000),
   /** How long the ledger keeps a batch. */
@@ -168,7 +170,15 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
   nodes: ['url'],
   links: ['between', 'from', 'to', 'tables', 'flows', 'on', 'conflict'],
   flows: ['from', 'to', 'on', 'columns', 'set', 'where', 'write', 'missing', 'echo', 'map', 'conflict'],
-  limits: ['pageKeys', 'changeLogMegabytes', 'imageBytes', 'ledgerKeys', 'ledgerAge', 'clockSkew'],
+  limits: [
+    'pageKeys',
+    'changeLogMegabytes',
+    'imageBytes',
+    'parkedRows',
+    'ledgerKeys',
+    'ledgerAge',
+    'clockSkew',
+  ],
 };
 
 function toFaults(issue: Issue, input: unknown, above: readonly PropertyKey[] = []): Fault[] {

@@ -177,6 +177,18 @@ describe('a link that stops at a conflict', () => {
     ]);
   });
 
+  test.each(['a', 'b'])('goes on when a person has kept the version of %s', async (keep) => {
+    const rig = await rigOf('stop');
+    await rig.a.query(`update t set x = 'of a'`);
+    await rig.b.query(`update t set x = 'of b'`);
+    await expect(drain(await rig.engine('a->b'))).rejects.toMatchObject({ code: 'SNK_CONFLICT' });
+    const [conflict] = await rig.snk.conflicts('a->b');
+    await rig.snk.resolveConflict('a->b', conflict?.id ?? '', { keep });
+    await settle(rig);
+    expect(await both(rig)).toEqual([[`1 of ${keep} 0`], [`1 of ${keep} 0`]]);
+    expect(await rig.snk.conflicts()).toEqual([]);
+  });
+
   test('lets all pass that is none', async () => {
     const rig = await rigOf('stop');
     await rig.a.query(`update t set x = 'of a'`);
