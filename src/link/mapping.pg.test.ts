@@ -118,6 +118,29 @@ describe('columns', () => {
   });
 });
 
+test('a key that the target cannot read is parked, and holds nothing up', async () => {
+  const rig = await rigOf(
+    {
+      a: 'create table t (id text primary key, x text)',
+      b: 'create table t (id integer primary key, x text)',
+    },
+    oneWay({ from: 't', columns: ['id', 'x'], on: everything }),
+  );
+  await rig.a.query(`insert into t values ('1', 'a'), ('one', 'a')`);
+  await settle(rig);
+  expect(await parked(rig.b)).toEqual([['public.t', ['one'], '22P02']]);
+  await rig.a.query(`insert into t values ('2', 'b'); update t set x = 'b' where id = '1'`);
+  await settle(rig);
+  await rig.a.query(`insert into t values ('3', 'c')`);
+  await settle(rig);
+  expect(await rows(rig.b, 'select * from t order by id')).toEqual([
+    [1, 'b'],
+    [2, 'b'],
+    [3, 'c'],
+  ]);
+  expect(await parked(rig.b)).toEqual([['public.t', ['one'], '22P02']]);
+});
+
 describe('set', () => {
   test('gives constants and SQL over the row', async () => {
     const rig = await rigOf(
