@@ -1,6 +1,7 @@
 /** One page → one transaction in the target: rows, ledger and cursor together, behind the fence in the source. */
 import { keyListColumn } from '../db/key-lists.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
+import { query } from '../db/query.ts';
 import { codeOf, isRowError } from '../db/sqlstate.ts';
 import { loadSubscriber, overtaken, raiseFence, type Fence, type Subscriber } from '../read/fence.ts';
 import type { Changes, Page, Rows } from '../read/page.ts';
@@ -31,6 +32,8 @@ export interface ApplyContext {
   readonly source: MikroORM;
   readonly target: MikroORM;
   readonly flows: readonly WritableFlow[];
+  /** Its rows can go in as one statement. */
+  readonly isPlain: boolean;
   readonly newNonce: () => string;
 }
 
@@ -92,7 +95,8 @@ export async function applyBatch(
 ): Promise<Applied> {
   const fence = raised ?? nextFence(context, standing);
   const next: Position = { ...batch.next, generation: fence.next.generation, nonce: fence.next.nonce };
-  const first = batch.changes?.beyondInserts === true && care === 'plain' ? 'tolerant' : care;
+  const isPlain = context.isPlain && batch.changes?.beyondInserts !== true;
+  const first = care === 'plain' && !isPlain ? 'tolerant' : care;
   const step = { context, from: standing.position, to: next, batch, care: first };
   try {
     const written = raised === null ? await applyBehind(step, fence) : await applyBehindRaised(step);
@@ -177,7 +181,8 @@ async function writePlain(
   batch: Batch,
 ): Promise<Written> {
   const { link, origin, flows } = context;
-  const written = await applyPlain(tx, flows, { ...batch, link, origin, from, to });
+  const mark = flows[0]?.echo === true ? '' : origin;
+  const written = await applyPlain(tx, flows, { ...batch, link, origin: mark, from, to });
   for (const rows of batch.changes === null ? [] : batch.rows.map(asText)) {
     const flow = flows[rows.flow] as WritableFlow;
     if (await hasRival(tx, flow, rows, batch.changes?.seen ?? null)) throw new Contested();
@@ -197,16 +202,24 @@ async function writeWithCare(
   if (care === 'strict') await tx.execute('set constraints all immediate');
   // It holds rows of applications while it waits for others of them: not longer than they may be made to wait, and not as
   // long as it takes to look for deadlocks, or one of theirs would be ended.
-  if (batch.changes !== null) await tx.execute(`set local lock_timeout = '900ms'`);
+  if (context.flows.some((flow) => flow.changes !== null))
+    await tx.execute(`set local lock_timeout = '900ms'`);
   let total: Written = { written: 0, conflicts: 0, parked: 0 };
   const entries: LedgerEntry[] = [];
   const refused: Refusal[] = [];
+  let mark = context.origin;
+  const markAs = async ({ echo }: WritableFlow): Promise<void> => {
+    const wanted = echo ? '' : context.origin;
+    if (wanted !== mark) await query(tx, `select set_config('snk.origin', $1, true)`, [(mark = wanted)]);
+  };
   const write = async (rows: Rows<string>, kind: ChangeKind): Promise<void> => {
     const flow = context.flows[rows.flow] as WritableFlow;
+    const seen = batch.changes?.seen ?? null;
+    await markAs(flow);
     const written =
-      batch.changes === null || flow.changes === null
+      flow.changes === null
         ? await writeRows(tx, flow, rows, care, refused)
-        : await writeChanges(tx, flow, flow.changes, { rows, kind, seen: batch.changes.seen, care }, refused);
+        : await writeChanges(tx, flow, flow.changes, { rows, kind, seen, care }, refused);
     total = add(total, written);
     entries.push(ledgerEntry(flow, rows, kind, batch, written));
   };
@@ -216,6 +229,7 @@ async function writeWithCare(
   // refers to it would go with it.
   for (const rows of (batch.changes?.gone ?? []).toReversed()) await write(rows, 'gone');
   for (const each of refused) {
+    await markAs(each.flow);
     const written = await writeRefused(tx, each);
     total = add(total, written);
     const place = entries.findIndex((entry) => entry.targetTable === each.flow.table.fullName);

@@ -1,6 +1,7 @@
 /** The statements that write a set of rows into one target table (pure: texts, built once per flow). */
 import type { Column, Table } from '../db/catalog.ts';
 import { carriesItself } from '../db/value-lists.ts';
+import type { WriteMode } from '../topology/topology.ts';
 
 export interface TargetFlow {
   readonly table: Table;
@@ -11,8 +12,11 @@ export interface TargetFlow {
 export interface ApplyTexts {
   /** Leaves rows alone whose key is there. Binds: the columns, then first and last ordinal. Answers `sent`, `written`. */
   readonly insertMissing: string;
-  /** Records rows whose key is there with other data; overwrites them where the source wins. Binds: as above, then link. Answers `conflicts`. */
-  readonly settleConflicts: string;
+  /**
+   * Records rows whose key is there with other data; overwrites them where the source wins. Binds: as above, then link.
+   * Answers `conflicts`. Null where rows that are there are nobody's business.
+   */
+  readonly settleConflicts: string | null;
 }
 
 export const ordinal = (flow: TargetFlow, offset: number) => `$${flow.columns.length + offset}`;
@@ -71,7 +75,12 @@ export function beside(flow: TargetFlow): { readonly column: Column; readonly i:
   return flow.columns.flatMap((column, i) => (keyNames.has(column.name) ? [] : [{ column, i }]));
 }
 
-export function applyTexts(flow: TargetFlow, winner: 'source' | 'target'): ApplyTexts {
+export interface WriteRules {
+  readonly write: WriteMode;
+  readonly winner: 'source' | 'target';
+}
+
+export function applyTexts(flow: TargetFlow, { write, winner }: WriteRules): ApplyTexts {
   const key = flow.table.key.map((column) => column.quoted).join(', ');
   const rest = beside(flow);
   const differs = differsFrom(flow);
@@ -102,7 +111,10 @@ written as (
 select
   (select count(*) from d)::integer as sent,
   (select count(*) from written)::integer as written`,
-    settleConflicts: `${slice(flow)},
+    settleConflicts:
+      write === 'insert'
+        ? null
+        : `${slice(flow)},
 clash as (
   select
     d.*,

@@ -2,14 +2,24 @@
 import type { Column, KeyColumn } from '../db/catalog.ts';
 import { matchKeys, unnestKeys } from '../db/key-lists.ts';
 import { quoteLiteral } from '../db/sql.ts';
-import { columnList, keyMatch, ordinal, slice, versionJson, type TargetFlow } from './apply-sql.ts';
+import type { WhenMissing } from '../topology/topology.ts';
+import {
+  columnList,
+  keyMatch,
+  ordinal,
+  slice,
+  versionJson,
+  type TargetFlow,
+  type WriteRules,
+} from './apply-sql.ts';
 
 export interface ChangeTexts {
   /** Locks the rows that are there. Binds: the columns, then first and last ordinal. */
   readonly lockRows: string;
   /**
    * Binds: as above, then link; then, where both sides may change rows, seen low, high and seq. Answers `written`,
-   * `conflicts`, `contested`, `stale`, and `raced`: rows that came in between the locking and the writing, and were left alone.
+   * `conflicts`, `contested`, `stale`, `absent`: rows that are not there to be updated, and `raced`: rows that came in
+   * between the locking and the writing, and were left alone.
    */
   readonly writeRows: string;
   /**
@@ -30,8 +40,9 @@ export interface ChangeTexts {
   readonly rivalsWin: boolean;
 }
 
-export interface ChangeRules {
-  readonly winner: 'source' | 'target';
+export interface ChangeRules extends WriteRules {
+  /** Of `write: 'update'`. */
+  readonly missing: WhenMissing;
   /** The table's number in the target's own change log; null where only one side may change rows. */
   readonly targetTableId: number | null;
   /** The link in the other direction. */
@@ -172,20 +183,25 @@ from judged`,
 }
 
 function writeText(flow: TargetFlow, keyFlow: TargetFlow, rules: ChangeRules, copies: boolean): string {
-  const { winner } = rules;
+  const { winner, write } = rules;
+  const inserts = write !== 'update' || rules.missing === 'create';
   const { table } = flow;
   const keyAt = table.key.map((key) => flow.columns.findIndex((column) => column.name === key.name));
   const mayWrite = winner === 'source' && !copies ? '' : `\n    and not d.contested`;
-  const clashes = copies
-    ? `t.tableoid is not null
+  // Where one side owns what is written, what the other holds there is no version of it.
+  const clashes =
+    copies && write !== 'upsert'
+      ? 'false'
+      : copies
+        ? `t.tableoid is not null
     and ${isStoredOtherwise(flow)}
     and not d.contested`
-    : `d.contested
+        : `d.contested
     and (t.tableoid is null or ${isStoredOtherwise(flow)})`;
   // An identity column that is always generated takes no value but at the insert.
   const settable = stored(flow).filter(({ column }) => !column.identityAlways);
   const updated =
-    settable.length === 0 || (copies && winner === 'target')
+    settable.length === 0 || write === 'insert' || (copies && write === 'upsert' && winner === 'target')
       ? 'select 1 where false'
       : `update ${table.quoted} t
   set ${settable.map(({ column, i }) => `${column.quoted} = d.c${i}`).join(', ')}
@@ -219,13 +235,14 @@ inserted as (
   insert into ${table.quoted} (${columnList(flow)})
   overriding system value
   select ${flow.columns.map((_, i) => `d.c${i}`).join(', ')}
-  from missing d
+  from missing d${inserts ? '' : '\n  where false'}
   on conflict (${table.key.map((column) => column.quoted).join(', ')}) do nothing
   returning 1
 )
 select
   ((select count(*) from updated) + (select count(*) from inserted))::integer as written,
-  ((select count(*) from missing) - (select count(*) from inserted))::integer as raced,
+  ${inserts ? '((select count(*) from missing) - (select count(*) from inserted))::integer' : '0'} as raced,
+  ${inserts ? '0' : '(select count(*) from missing)::integer'} as absent,
   (select count(*) from clash)::integer as conflicts,
   (select count(*) from judged where contested)::integer as contested,
   (select is_stale from stale) as stale`;
@@ -254,6 +271,7 @@ deleted as (
 select
   (select count(*) from deleted)::integer as written,
   0 as raced,
+  0 as absent,
   (select count(*) from clash)::integer as conflicts,
   (select count(*) from judged where contested)::integer as contested,
   (select is_stale from stale) as stale`;

@@ -1,6 +1,7 @@
 /** Makes one flow's rows in the target what they are in the source: writes those that are there, deletes those that are gone. */
 import type { EntityManager } from '../db/orm.ts';
 import { query, queryOne, type Bind } from '../db/query.ts';
+import { rowMissingCode } from '../db/sqlstate.ts';
 import { SnkError } from '../errors.ts';
 import type { Rows, Seen } from '../read/page.ts';
 import type { ChangeTexts } from './change-sql.ts';
@@ -46,6 +47,7 @@ export async function writeChanges(
       ]);
       total = add(total, { written: done.written, conflicts: done.conflicts, parked: 0 });
       if (done.stale) throw stalePage(flow);
+      if (done.absent > 0 && flow.parksMissing) throw rowMissing(flow);
       // A trigger of the target that keeps rows out, or gives them other keys, looks like a race that never ends.
       if (done.raced > 0 && race < mostRaces - 1) continue;
       if (asksAgain && (await contested(em, flow, texts, keys, { first, last }, seen)) !== done.contested)
@@ -64,8 +66,14 @@ interface Done {
   readonly written: number;
   readonly conflicts: number;
   readonly raced: number;
+  readonly absent: number;
   readonly contested: number;
   readonly stale: boolean;
+}
+
+/** Refused as a table would refuse it: the row stands alone in the end, and is parked. */
+function rowMissing(flow: WritableFlow): SnkError {
+  return new SnkError(rowMissingCode, `${flow.table.fullName}: there is no row to update`);
 }
 
 function stalePage(flow: WritableFlow): SnkError {

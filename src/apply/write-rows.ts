@@ -22,10 +22,14 @@ export interface Written {
 export interface WritableFlow extends TargetFlow {
   readonly link: string;
   readonly texts: ApplyTexts;
-  /** Null where nothing but inserts travels. */
+  /** Null where nothing but inserts travels, and is inserted. */
   readonly changes: ChangeTexts | null;
   /** Rows of the target may be changed there as well, and travel the other way. */
   readonly rivals: boolean;
+  /** A row that is not there to be updated is parked. */
+  readonly parksMissing: boolean;
+  /** What is written is captured here, like anybody's change. */
+  readonly echo: boolean;
 }
 
 /** A set of rows that can be written in parts. */
@@ -73,11 +77,9 @@ async function writeSlice(
     flow.texts.insertMissing,
     binds,
   );
-  if (written === sent) return { written, conflicts: 0, parked: 0 };
-  const { conflicts } = await queryOne<{ conflicts: number }>(tx, flow.texts.settleConflicts, [
-    ...binds,
-    flow.link,
-  ]);
+  const { settleConflicts } = flow.texts;
+  if (written === sent || settleConflicts === null) return { written, conflicts: 0, parked: 0 };
+  const { conflicts } = await queryOne<{ conflicts: number }>(tx, settleConflicts, [...binds, flow.link]);
   return { written, conflicts, parked: 0 };
 }
 

@@ -19,7 +19,15 @@ export interface Column {
   readonly carrierOid: number;
   /** What is carried does not depend on a setting of the session in which it is read. */
   readonly steady: boolean;
+  /** Of its type, as pg_type.typcategory has it: `N` numbers, `S` texts, `E` enums, … */
+  readonly category: string;
+  /** The labels of an enum; null for other types. */
+  readonly labels: readonly string[] | null;
+  /** The most characters of a text type that has a limit; null without one. */
+  readonly maxLength: number | null;
   readonly generated: boolean;
+  /** A row that does not say it gets a value all the same. */
+  readonly hasDefault: boolean;
   /** Takes a value of ours at an insert alone. */
   readonly identityAlways: boolean;
   readonly notNull: boolean;
@@ -54,7 +62,7 @@ export interface Table {
   readonly kind: TableKind;
   /** Live columns that can be written, in order; generated ones are left out. */
   readonly columns: readonly Column[];
-  /** The primary key's columns, in the key's order; empty without one. */
+  /** The columns of the primary key, or of a unique index over columns that are not null, in its order; empty without one. */
   readonly key: readonly KeyColumn[];
   /** Checked at the end of a transaction only: `on conflict` does not work with it. */
   readonly keyDeferrable: boolean;
@@ -176,7 +184,14 @@ const tablesQuery = (names: readonly string[]) => sql<TableRow>`
           format_type(carrier.oid, -1) as carrier,
           carrier.oid::integer as "carrierOid",
           carrier.oid = a.atttypid or t.typtype = 'e' or a.atttypid = 'character varying'::regtype as steady,
+          t.typcategory as category,
+          case
+            when t.typtype = 'e' then
+              (select json_agg(l.enumlabel order by l.enumsortorder) from pg_enum l where l.enumtypid = t.oid)
+          end as labels,
+          case when a.atttypid in ('character varying'::regtype, 'character'::regtype) and a.atttypmod > 4 then a.atttypmod - 4 end as "maxLength",
           a.attgenerated <> '' as generated,
+          a.atthasdef or a.attidentity <> '' as "hasDefault",
           a.attidentity = 'a' as "identityAlways",
           a.attnotnull as "notNull",
           case
@@ -219,11 +234,28 @@ const tablesQuery = (names: readonly string[]) => sql<TableRow>`
           from pg_index i
           cross join lateral unnest(i.indkey::int2[], i.indclass::oid[]) with ordinality as part (attnum, opclass, pos)
           join pg_opclass opc on opc.oid = part.opclass
-          where i.indrelid = c.oid and i.indisprimary and part.attnum = a.attnum and pos <= i.indnkeyatts
+          where i.indexrelid = key_index.oid and part.attnum = a.attnum and pos <= i.indnkeyatts
         ) k on true
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
       ) col
     ) as columns
   from pg_class c
   join pg_namespace n on n.oid = c.relnamespace
+  left join lateral (
+    select i.indexrelid as oid
+    from pg_index i
+    where i.indrelid = c.oid
+      and i.indisunique
+      and i.indisvalid
+      and i.indpred is null
+      and i.indexprs is null
+      and (i.indimmediate or i.indisprimary)
+      and not exists (
+        select
+        from pg_attribute a
+        where a.attrelid = c.oid and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1]) and not a.attnotnull
+      )
+    order by i.indisprimary desc, i.indnkeyatts, i.indexrelid
+    limit 1
+  ) key_index on true
   where n.nspname || '.' || c.relname = any (${names}::text[])`;

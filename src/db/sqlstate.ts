@@ -46,10 +46,13 @@ export function isTransient(error: unknown): boolean {
   return transientClasses.has(code.slice(0, 2)) || transientStates.has(code) || transientNodeCodes.has(code);
 }
 
+/** Of a row that is to be updated where there is none: SNK's own, for no server calls that an error. */
+export const rowMissingCode = 'SNK_ROW_MISSING';
+
 /** An error of one row's data, not of the link: such a row can be parked and the others go on. */
 export function isRowError(error: unknown): boolean {
   const code = codeOf(error);
-  return code !== undefined && (/^(22|23)/.test(code) || code === 'P0001');
+  return code !== undefined && (/^(22|23)/.test(code) || code === 'P0001' || code === rowMissingCode);
 }
 
 /**

@@ -65,9 +65,9 @@ export async function pendingBackfills(engine: LinkEngine): Promise<number[]> {
 
 /** Both sides of a flow as ranges of keys. */
 export function rangesOf(source: SourceFlow, target: WritableFlow): { from: RangeTable; to: RangeTable } {
-  const byteOrder = source.table.key.some((column, i) => column.collation !== target.table.key[i]?.collation);
+  const byteOrder = source.rangeKey.some((column, i) => column.collation !== target.table.key[i]?.collation);
   return {
-    from: { table: source.table, columns: source.columns, byteOrder },
+    from: { table: { ...source.table, key: source.rangeKey }, columns: source.columns, byteOrder },
     to: { table: target.table, columns: target.columns, byteOrder },
   };
 }
@@ -106,6 +106,7 @@ export async function backfillStep(
       ? null
       : {
           tableId: source.tableId,
+          key: source.table.key,
           low: standing.position.low,
           reverse: target.rivals ? reverseName(engine.link) : null,
         };
@@ -197,7 +198,7 @@ async function loadState(engine: LinkEngine, source: SourceFlow, target: Writabl
   // The planner's figure is 0 or stale for a table that was never analysed; a progress bar needs a better one.
   const { rows } = await queryOne<{ rows: string }>(
     session(engine.source),
-    `select count(*)::text as rows from ${source.table.quoted}`,
+    `select count(*)::text as rows from ${source.table.quoted} t`,
   );
   await query(
     session(engine.target),

@@ -24,7 +24,7 @@ function faults({ from = {}, to = {}, winner = 'source', captured = [], flow: op
     names: ['public.other', 'public.recrod'],
     captured: new Set(captured),
   });
-  return checkFlow(link, link.flows[0] as Flow, side('a', from), side('b', to));
+  return checkFlow(link, link.flows[0] as Flow, side('a', from), side('b', to)).faults;
 }
 
 const brief = (options: Case) => faults(options).map(({ code, at, message }) => `${code} ${at}: ${message}`);

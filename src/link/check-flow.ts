@@ -3,6 +3,7 @@ import { closest } from 'fastest-levenshtein';
 import type { Fault } from '../errors.ts';
 import type { Table } from '../db/catalog.ts';
 import { quoteIdentifier } from '../db/sql.ts';
+import { checkMapping } from '../map/check-mapping.ts';
 import { carriesChanges, type Flow, type Link } from '../topology/topology.ts';
 
 export interface TablesOfNode {
@@ -24,7 +25,12 @@ const unfitKinds: Readonly<Partial<Record<Table['kind'], string>>> = {
   other: 'is not an ordinary table',
 };
 
-export function checkFlow(link: Link, flow: Flow, source: TablesOfNode, target: TablesOfNode): Fault[] {
+export interface FlowFindings {
+  readonly faults: readonly Fault[];
+  readonly warnings: readonly Fault[];
+}
+
+export function checkFlow(link: Link, flow: Flow, source: TablesOfNode, target: TablesOfNode): FlowFindings {
   const from = source.tables.get(flow.from);
   const to = target.tables.get(flow.to);
   const faults = [
@@ -33,8 +39,13 @@ export function checkFlow(link: Link, flow: Flow, source: TablesOfNode, target: 
       : tableFaults(source, from, 'source', link, flow)),
     ...(to === undefined ? [missingTable(target, flow.to)] : tableFaults(target, to, 'target', link, flow)),
   ];
-  if (from !== undefined && to !== undefined) faults.push(...shapeFaults(source, from, target, to));
-  return faults;
+  if (from === undefined || to === undefined) return { faults, warnings: [] };
+  const at = `${source.node}: ${from.fullName} -> ${target.node}: ${to.fullName}`;
+  const shape = checkMapping(flow, from, to, { source: source.node, target: target.node });
+  return {
+    faults: [...faults, ...shape.faults.map((fault) => ({ code: 'SNK_SHAPE_DIFFERS', at, ...fault }))],
+    warnings: shape.warnings.map((warning) => ({ code: 'SNK_MAY_NOT_FIT', at, ...warning })),
+  };
 }
 
 function missingTable(side: TablesOfNode, name: string): Fault {
@@ -65,7 +76,7 @@ function tableFaults(
     faults.push({
       code: 'SNK_NO_PRIMARY_KEY',
       at,
-      message: 'has no primary key',
+      message: 'has no primary key, and no unique index over columns that are not null',
       hint: `alter table ${table.quoted} add primary key (…)`,
     });
   }
@@ -100,9 +111,10 @@ function tableFaults(
     });
   }
   if (!table.canSelect) faults.push(grant('select'));
-  if (role === 'target' && !table.canInsert) faults.push(grant('insert'));
+  const inserts = flow.write !== 'update' || flow.missing === 'create';
+  if (role === 'target' && inserts && !table.canInsert) faults.push(grant('insert'));
   // A conflict that the source wins is settled by an update.
-  const updates = carriesChanges(flow) || link.winner === 'source';
+  const updates = flow.write !== 'insert' && (carriesChanges(flow) || link.winner === 'source');
   if (role === 'target' && updates && !table.canUpdate) faults.push(grant('update'));
   if (role === 'target' && flow.on.includes('delete') && !table.canDelete) faults.push(grant('delete'));
   if (role === 'source' && !table.isOwner && !side.captured.has(table.fullName)) {
@@ -112,32 +124,6 @@ function tableFaults(
       message: `user ${side.user} does not own it: only the owner can make a trigger that always fires`,
       hint: `grant the owner's role to "${side.user}", or run 'snk install' once as the owner`,
     });
-  }
-  return faults;
-}
-
-function shapeFaults(source: TablesOfNode, from: Table, target: TablesOfNode, to: Table): Fault[] {
-  const at = `${source.node}: ${from.fullName} -> ${target.node}: ${to.fullName}`;
-  const faults: Fault[] = [];
-  const differ = (message: string, hint?: string): void => {
-    faults.push({ code: 'SNK_SHAPE_DIFFERS', at, message, hint });
-  };
-  const theirs = new Map(to.columns.map((column) => [column.name, column]));
-  for (const column of from.columns) {
-    const other = theirs.get(column.name);
-    if (other === undefined) differ(`column ${column.name} is missing on ${target.node}`);
-    else if (other.type !== column.type)
-      differ(`column ${column.name} is ${column.type} on ${source.node} and ${other.type} on ${target.node}`);
-    else if (other.notNull && !column.notNull)
-      differ(`column ${column.name} may be null on ${source.node} and not on ${target.node}`);
-  }
-  const ours = new Set(from.columns.map((column) => column.name));
-  for (const column of to.columns) {
-    if (!ours.has(column.name)) differ(`column ${column.name} is missing on ${source.node}`);
-  }
-  const keyOf = (table: Table): string => table.key.map((column) => column.name).join(', ');
-  if (from.key.length > 0 && to.key.length > 0 && keyOf(from) !== keyOf(to)) {
-    differ(`the primary key is (${keyOf(from)}) on ${source.node} and (${keyOf(to)}) on ${target.node}`);
   }
   return faults;
 }

@@ -171,7 +171,7 @@ async function drainPage(
   if (!before.expectant && !(await engine.reader.peek(source, standing.position))) return null;
   const fence = care === 'plain' ? nextFence(engine.apply, standing) : null;
   // Rows that more than inserts may come with are written from text.
-  const isPlain = care === 'plain' && !engine.link.flows.some(carriesChanges);
+  const isPlain = care === 'plain' && engine.apply.isPlain && !engine.link.flows.some(carriesChanges);
   const page = await engine.reader.read(
     source,
     standing.position,

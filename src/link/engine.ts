@@ -10,6 +10,8 @@ import { describeTables, type Table } from '../db/catalog.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query } from '../db/query.ts';
 import { loadSubscriber } from '../read/fence.ts';
+import { checkMapping } from '../map/check-mapping.ts';
+import { mapFlow } from '../map/mapping.ts';
 import { PageReader } from '../read/page.ts';
 import type { SourceFlow } from '../read/page-sql.ts';
 import { carriesChanges, reverseName, type Link } from '../topology/topology.ts';
@@ -78,32 +80,33 @@ export async function openEngine(
     }
     return { flow, sourceTable, targetTable, tableId };
   });
-  const ordered = byReference(pairs.map((pair) => pair.targetTable)).map(
-    (index) => pairs[index] as (typeof pairs)[number],
-  );
-  const sourceFlows = ordered.map(({ flow, sourceTable, tableId }) => ({
+  const ordered = byReference(pairs.map((pair) => pair.targetTable)).map((index) => {
+    const pair = pairs[index] as (typeof pairs)[number];
+    const { flow, sourceTable, targetTable } = pair;
+    const [fault] = checkMapping(flow, sourceTable, targetTable, link).faults;
+    if (fault !== undefined) throw drifted(link.target, `${targetTable.fullName}: ${fault.message}`);
+    return { ...pair, mapping: mapFlow(flow, sourceTable, targetTable) };
+  });
+  const sourceFlows = ordered.map(({ flow, mapping, tableId }) => ({
     tableId,
-    table: sourceTable,
-    columns: sourceTable.columns,
+    table: mapping.from,
+    rangeKey: mapping.rangeKey,
+    columns: mapping.columns,
+    goneKey: mapping.goneKey,
     on: flow.on,
   }));
-  const targetFlows: WritableFlow[] = ordered.map(({ flow: { on, bothWays }, sourceTable, targetTable }) => {
-    const byName = new Map(targetTable.columns.map((column) => [column.name, column]));
-    const columns = sourceTable.columns.map((column) => {
-      const found = byName.get(column.name);
-      if (found === undefined) throw missing(link.target, `${targetTable.fullName}.${column.name}`);
-      return found;
-    });
-    const flow = { table: targetTable, columns };
-    const targetTableId = bothWays ? (theirIds.get(targetTable.fullName)?.id ?? null) : null;
+  const targetFlows: WritableFlow[] = ordered.map(({ flow, mapping, targetTable }) => {
+    const into = { table: targetTable, columns: mapping.into };
+    const targetTableId = flow.bothWays ? (theirIds.get(targetTable.fullName)?.id ?? null) : null;
+    const rules = { ...flow, winner: link.winner, targetTableId, reverse: reverseName(link) };
     return {
-      ...flow,
+      ...into,
       link: link.name,
-      texts: applyTexts(flow, link.winner),
-      changes: carriesChanges({ on })
-        ? changeTexts(flow, { winner: link.winner, targetTableId, reverse: reverseName(link) })
-        : null,
+      texts: applyTexts(into, rules),
+      changes: carriesChanges(flow) || flow.write === 'update' ? changeTexts(into, rules) : null,
       rivals: targetTableId !== null,
+      parksMissing: flow.write === 'update' && flow.missing === 'park',
+      echo: flow.echo,
     };
   });
   return {
@@ -112,15 +115,32 @@ export async function openEngine(
     target,
     reader: new PageReader(sourceFlows, link.flows.some((flow) => flow.bothWays) ? reverseName(link) : null),
     sourceFlows,
-    apply: { link: link.name, origin: sourceNode, source, target, flows: targetFlows, newNonce },
+    apply: {
+      link: link.name,
+      origin: sourceNode,
+      source,
+      target,
+      flows: targetFlows,
+      isPlain: isPlainLink(link),
+      newNonce,
+    },
     turns,
   };
 }
 
-function missing(node: string, what: string): SnkError {
-  return new SnkError('SNK_SCHEMA_DRIFT', `${node}: ${what} is not there any more`, {
+/** Whether its rows can go in as one statement: inserts, under one origin. */
+function isPlainLink({ flows }: Link): boolean {
+  return flows.every((flow) => flow.write !== 'update' && flow.echo === flows[0]?.echo);
+}
+
+function drifted(node: string, what: string): SnkError {
+  return new SnkError('SNK_SCHEMA_DRIFT', `${node}: ${what}`, {
     hint: "Run 'snk plan' to see what differs.",
   });
+}
+
+function missing(node: string, what: string): SnkError {
+  return drifted(node, `${what} is not there any more`);
 }
 
 interface Captured {

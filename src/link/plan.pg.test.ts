@@ -195,8 +195,17 @@ describe('a table', () => {
 
   test.each([
     ['nothing unique', 'create table t (id integer)'],
-    ['a unique column only', 'create table t (id integer unique not null)'],
-  ])('with %s has no primary key', async (_, tables) => {
+    ['a unique column that may be null', 'create table t (id integer unique)'],
+    [
+      'a unique index over some rows',
+      'create table t (id integer not null); create unique index on t (id) where id > 0',
+    ],
+    [
+      'a unique index over an expression',
+      'create table t (id integer not null); create unique index on t ((id + 1))',
+    ],
+    ['a unique constraint that waits', 'create table t (id integer not null unique deferrable)'],
+  ])('with %s has no key', async (_, tables) => {
     expect(brief(await tableFaults(tables))).toEqual([
       'SNK_NO_PRIMARY_KEY a: public.t',
       'SNK_NO_PRIMARY_KEY b: public.t',

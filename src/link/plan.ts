@@ -6,6 +6,7 @@ import { isSameDatabase, probeNode, type NodeFacts } from '../db/probe.ts';
 import { query } from '../db/query.ts';
 import type { CapturedTable } from '../capture/install.ts';
 import { carriesChanges, type Flow, type Link, type Operation, type Topology } from '../topology/topology.ts';
+import { checkExpressions } from './check-expressions.ts';
 import { checkFlow, type TablesOfNode } from './check-flow.ts';
 
 export interface Plan {
@@ -70,7 +71,13 @@ export async function makePlan({ topology, ormOf, newLock }: PlanOptions): Promi
     const source = sides.get(link.source);
     const target = sides.get(link.target);
     if (source === undefined || target === undefined) continue;
-    for (const flow of link.flows) faults.push(...checkFlow(link, flow, source, target));
+    for (const flow of link.flows) {
+      const found = checkFlow(link, flow, source, target);
+      faults.push(...found.faults);
+      warnings.push(...found.warnings);
+      if (found.faults.length === 0)
+        faults.push(...(await checkExpressions(link, flow, { source, target }, ormOf)));
+    }
   }
   for (const fact of facts.values()) {
     if (fact.preparedTransactions) warnings.push(preparedWarning(fact.name));
@@ -89,19 +96,43 @@ export async function makePlan({ topology, ormOf, newLock }: PlanOptions): Promi
       flows: link.flows.map((flow) => sentence(link, flow)),
     })),
     faults: unique(faults),
-    warnings,
+    warnings: unique(warnings),
   };
 }
 
-function sentence(link: Link, { from, to, on }: Flow): string {
-  const wins = link.winner === 'source' ? link.source : link.target;
-  const [what, how] = carriesChanges({ on })
-    ? [`what is done to ${from} on ${link.source} (${on.join(', ')})`, 'is done']
-    : [`rows inserted into ${from} on ${link.source}`, 'are inserted'];
-  const clash = carriesChanges({ on })
-    ? 'where both changed one row at the same time'
-    : 'where both hold one key with different data';
-  return `${what} ${how} ${carriesChanges({ on }) ? 'to' : 'into'} ${to} on ${link.target}; ${clash}, ${wins} wins`;
+/** What a flow will do. */
+function sentence(link: Link, flow: Flow): string {
+  const { from, to, on, where, write, echo } = flow;
+  const ofRows = where === null ? '' : `, of rows where ${where}`;
+  const what = carriesChanges(flow)
+    ? `what is done to ${from} on ${link.source} (${on.join(', ')})${ofRows}`
+    : `rows inserted into ${from} on ${link.source}${where === null ? '' : ` where ${where}`}`;
+  const columns = flow.columns === null ? '' : `, columns ${Object.keys(flow.columns).join(', ')}`;
+  const set = Object.keys(flow.set).map((name) => `${name} set`);
+  const target = `${to} on ${link.target}`;
+  const missing = {
+    skip: 'rows that are not there are passed over',
+    park: 'rows that are not there are parked',
+    create: 'rows that are not there are added',
+  }[flow.missing];
+  const done = {
+    insert: `is added to ${target} where it is missing`,
+    upsert: carriesChanges(flow) ? `is done to ${target}` : `is added to ${target}`,
+    update: `changes ${target}; ${missing}`,
+  }[write];
+  const clash = clashOf(link, flow);
+  return [
+    `${what}${columns}${set.length === 0 ? '' : `, ${set.join(', ')}`}, ${done}`,
+    ...(clash === null ? [] : [clash]),
+    ...(echo ? ['what is written there is captured there'] : []),
+  ].join('; ');
+}
+
+function clashOf(link: Link, flow: Flow): string | null {
+  const wins = `${link.winner === 'source' ? link.source : link.target} wins`;
+  if (flow.bothWays) return `where both changed one row at the same time, ${wins}`;
+  if (flow.write !== 'upsert' || carriesChanges(flow)) return null;
+  return `where both hold one key with different data, ${wins}`;
 }
 
 function preparedWarning(node: string): Fault {

@@ -1,5 +1,5 @@
 /** The statement that reads a page of a window: log rows joined to the rows as they stand, in one snapshot (pure). */
-import type { Column, Table } from '../db/catalog.ts';
+import type { Column, KeyColumn, Table } from '../db/catalog.ts';
 import { quoteLiteral } from '../db/sql.ts';
 import { carriesChanges, type Operation } from '../topology/topology.ts';
 import { matchKeys, unnestKeys } from '../db/key-lists.ts';
@@ -11,9 +11,14 @@ import { prepared } from '../db/prepared.ts';
 export interface SourceFlow {
   /** The table's number in the source's change log. */
   readonly tableId: number;
+  /** The table, or a selection of it: see map/mapping.ts. */
   readonly table: Table;
-  /** What travels, in the order of the target's statement; the key's columns are among them. */
+  /** What travels, in the order of the target's statement; of a table the key's columns are among them. */
   readonly columns: readonly Column[];
+  /** The columns of the table that are the target's key. */
+  readonly rangeKey: readonly KeyColumn[];
+  /** The target's key of a row that is gone, over `k`. */
+  readonly goneKey: readonly string[];
   readonly on: readonly Operation[];
 }
 
@@ -117,12 +122,12 @@ function isOneOf(flow: SourceFlow, operations: readonly Operation[]): string {
 }
 
 /**
- * Keys of rows that were deleted, or that an update gave another key, and that are not there now. `g<i>` is their
- * number, `d<i>_<j>` the values of column j of the key; `u<i>` says that more than inserts was done.
+ * Keys of rows that were deleted, that an update gave another key, or that the flow leaves out by now. `g<i>` is their
+ * number, `d<i>_<j>` the values of column j of the target's key; `u<i>` says that more than inserts was done.
  */
 function goneCte(flow: SourceFlow, i: number): string {
   const { key, quoted } = flow.table;
-  const lists = key.map((_, j) => `array_agg(k.k${j})::text as d${i}_${j}`);
+  const lists = flow.goneKey.map((value, j) => `array_agg(${value})::text as d${i}_${j}`);
   const deletes = flow.on.includes('delete') ? `p.op in ('U', 'D')` : 'false';
   return `,
 gone${i} as (

@@ -90,7 +90,8 @@ async function pageReader(orm: MikroORM, tables: readonly string[]): Promise<Pag
       const table = described.get(name);
       const tableId = ids.find((each) => each.name === name)?.id;
       if (table === undefined || tableId === undefined) throw new Error(`there is no ${name}`);
-      return { tableId, table, columns: table.columns, on: ['insert'] };
+      const { columns, key } = table;
+      return { tableId, table, columns, rangeKey: key, goneKey: ['k.k0'], on: ['insert'] };
     }),
   );
 }

@@ -20,7 +20,7 @@ export interface Rows<List extends string | Buffer = string | Buffer> {
 export interface Changes {
   /** More than inserts was done. */
   readonly beyondInserts: boolean;
-  /** Keys whose rows are not there any more: the columns are those of the key. */
+  /** Keys whose rows are not there any more: the columns are those of the target's key. */
   readonly gone: readonly Rows<string>[];
   readonly seen: Seen | null;
 }
@@ -210,8 +210,8 @@ export class PageReader {
       beyondInserts: indexes.some((_, i) => answer[`u${i}`] === true),
       gone: indexes.flatMap((index, i) => {
         const count = answer[`g${i}`] ?? 0;
-        const { key } = (this.#flows[index] as SourceFlow).table;
-        const columns = key.map((_, j) => answer[`d${i}_${j}`] ?? '{}');
+        const { goneKey } = this.#flows[index] as SourceFlow;
+        const columns = goneKey.map((_, j) => answer[`d${i}_${j}`] ?? '{}');
         return count === 0 ? [] : [{ flow: index, count, columns }];
       }),
       seen: seenOf(answer),

@@ -4,6 +4,7 @@ import { matchKeys, unnestKeys } from '../db/key-lists.ts';
 import { columnArray, seenColumns } from './page-sql.ts';
 
 export interface RangeTable {
+  /** Its key is what ranges are of, the same on both sides. */
   readonly table: Table;
   /** What is compared or copied, in an order that both sides share. */
   readonly columns: readonly Column[];
@@ -129,17 +130,15 @@ ${filter.text}`,
 /** Where rows are also changed: those that a window beyond `low` will bring are left to it. */
 export interface RangeChanges {
   readonly tableId: number;
+  /** The key that the change log holds. */
+  readonly key: readonly KeyColumn[];
   readonly low: string;
   /** The link in the other direction: `seen_low`, `seen_high` and `seen_seq` are answered as well. */
   readonly reverse: string | null;
 }
 
 /** Negated, a key of one column is looked up by hash; as a join every pair would be tried. */
-function pendingOf(
-  { table: { key } }: RangeTable,
-  tableId: number,
-  bind: number,
-): { cte: string; rest: string } {
+function pendingOf({ key, tableId }: RangeChanges, bind: number): { cte: string; rest: string } {
   const [first] = key;
   const isPending =
     first !== undefined && key.length === 1
@@ -184,8 +183,7 @@ export function readRange(
       ? ''
       : `${filter.text === '' ? 'where' : 'and'} ${rowHash(range)} not in (select unnest($${filter.binds.length + 1}::text::bigint[]))`;
   const seen = changes === null || changes.reverse === null ? '' : `,\n  ${seenColumns(changes.reverse)}`;
-  const pending =
-    changes === null ? { cte: '', rest: '' } : pendingOf(range, changes.tableId, binds.push(changes.low));
+  const pending = changes === null ? { cte: '', rest: '' } : pendingOf(changes, binds.push(changes.low));
   const isFirst = filter.text === '' && rest === '';
   return {
     text: `${pending.cte}

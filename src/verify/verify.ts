@@ -1,10 +1,12 @@
 /** Compares the tables of all links while they are live, and says up to which time that holds. */
 import { SnkError } from '../errors.ts';
-import { describeTables } from '../db/catalog.ts';
+import { describeTables, type Column, type Table } from '../db/catalog.ts';
 import { session, type MikroORM } from '../db/orm.ts';
 import { queryOne } from '../db/query.ts';
 import type { RangeTable } from '../read/range-sql.ts';
-import type { Link, Topology } from '../topology/topology.ts';
+import { checkMapping } from '../map/check-mapping.ts';
+import { asStored, mapFlow } from '../map/mapping.ts';
+import { isMirrorOf, type Flow, type Link, type Topology } from '../topology/topology.ts';
 import { compareKeys, compareTables, type Difference, type Side } from './compare.ts';
 import { waitUntilPassed } from './passed.ts';
 
@@ -40,6 +42,8 @@ export interface TableDifference {
 interface Pair {
   readonly a: { readonly node: string; readonly table: string };
   readonly b: { readonly node: string; readonly table: string };
+  /** From a to b. */
+  readonly flow: Flow;
   /** The links that carry rows between the two. */
   readonly links: readonly Link[];
   readonly twoWay: boolean;
@@ -47,19 +51,21 @@ interface Pair {
 
 /** A two-way pair is one pair: its two links speak of the same two tables. */
 export function pairsOf(topology: Topology): Pair[] {
-  const pairs = new Map<string, Pair>();
+  const pairs: Pair[] = [];
   for (const link of topology.links) {
     for (const flow of link.flows) {
-      const a = { node: link.source, table: flow.from };
-      const b = { node: link.target, table: flow.to };
-      const mirror = `${b.node} ${b.table} ${a.node} ${a.table}`;
-      const known = pairs.get(mirror);
-      if (known === undefined)
-        pairs.set(`${a.node} ${a.table} ${b.node} ${b.table}`, { a, b, links: [link], twoWay: false });
-      else pairs.set(mirror, { ...known, links: [...known.links, link], twoWay: true });
+      const mirror = pairs.findIndex(
+        (pair) => pair.a.node === link.target && pair.b.node === link.source && isMirrorOf(pair.flow, flow),
+      );
+      const known = pairs[mirror];
+      if (known !== undefined) pairs[mirror] = { ...known, links: [...known.links, link], twoWay: true };
+      else {
+        const a = { node: link.source, table: flow.from };
+        pairs.push({ a, b: { node: link.target, table: flow.to }, flow, links: [link], twoWay: false });
+      }
     }
   }
-  return [...pairs.values()];
+  return pairs;
 }
 
 export async function verifyTables(
@@ -94,9 +100,8 @@ async function verifyPair(
     onProgress: (rows) =>
       options.onProgress?.({ table: pair.a.table, rows, rowsEstimated: Math.max(rows, rowsEstimated) }),
   });
-  // Rows of one way only: what else the target holds is its own.
   const relevant = (found: readonly Difference[]): Difference[] =>
-    found.filter((each) => pair.twoWay || each.at === b.node);
+    found.filter((each) => pair.twoWay || isWrong(pair.flow, each, b.node));
   let differences = relevant(comparison.differences);
   // A row in flight differs for a moment: look again once the links have passed what was committed by now.
   for (let round = 0; round < 5 && differences.length > 0; round += 1) {
@@ -134,24 +139,32 @@ async function openSides(pair: Pair, ormOf: (node: string) => MikroORM): Promise
     }),
   );
   if (from === undefined || to === undefined) throw new SnkError('SNK_INTERNAL', 'a pair has two tables');
-  const byteOrder = from.key.some((column, i) => column.collation !== to.key[i]?.collation);
-  const theirs = new Map(to.columns.map((column) => [column.name, column]));
-  const columns = from.columns.filter((column) => theirs.has(column.name));
-  const range = (table: typeof from, own: RangeTable['columns']): RangeTable => ({
+  const [fault] = checkMapping(pair.flow, from, to, { source: pair.a.node, target: pair.b.node }).faults;
+  if (fault !== undefined) {
+    throw new SnkError('SNK_SHAPE_DIFFERS', `${pair.a.table}: ${fault.message}`, { hint: fault.hint });
+  }
+  const mapping = mapFlow(pair.flow, from, to);
+  const byteOrder = mapping.rangeKey.some((column, i) => column.collation !== to.key[i]?.collation);
+  const range = (table: typeof from, columns: RangeTable['columns']): RangeTable => ({
     table,
-    columns: own,
+    columns: columns.filter((_, i) => isCompared(pair.flow, to, mapping.into[i] as Column)),
     byteOrder,
   });
+  const ours = { ...asStored(mapping, pair.flow, from, to), key: mapping.rangeKey };
   return [
-    { node: pair.a.node, em: () => session(ormOf(pair.a.node)), range: range(from, columns) },
-    {
-      node: pair.b.node,
-      em: () => session(ormOf(pair.b.node)),
-      range: range(
-        to,
-        columns.map((column) => theirs.get(column.name) as typeof column),
-      ),
-    },
+    { node: pair.a.node, em: () => session(ormOf(pair.a.node)), range: range(ours, mapping.columns) },
+    { node: pair.b.node, em: () => session(ormOf(pair.b.node)), range: range(to, mapping.into) },
     from.rowsEstimated,
   ];
+}
+
+/** Of one direction: what else the target holds is its own, and a flow that only updates adds no rows. */
+function isWrong({ write, missing }: Flow, { kind, at }: Difference, target: string): boolean {
+  const isMissing = kind === 'missing';
+  return at === target && !(isMissing && write === 'update' && missing === 'skip');
+}
+
+/** A row that is only added may be changed by its new owner. */
+function isCompared({ write }: Flow, target: Table, column: Column): boolean {
+  return write !== 'insert' || target.key.some((key) => key.name === column.name);
 }

@@ -12,7 +12,15 @@ export function column(name: string, type = 'text', more: Partial<Column> = {}):
     carrier: type.replace(/\(.*\)/, ''),
     carrierOid: 25,
     steady: true,
+    category: /^(text|character)/.test(type)
+      ? 'S'
+      : /^(small|big)?int|^numeric|^double/.test(type)
+        ? 'N'
+        : 'U',
+    labels: null,
+    maxLength: null,
     generated: false,
+    hasDefault: false,
     identityAlways: false,
     notNull: false,
     collation: null,
