@@ -48,7 +48,7 @@ export default defineConfig({
           from: 'payment',
           to: 'report.revenue',
           columns: { payment_id: 'id', ride_id: 'rental_id', amount: 'amount' },
-          where: "state = 'captured'",
+          where: "state = 'paid'",
         },
         {
           from: 'repair',

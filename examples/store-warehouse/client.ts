@@ -26,7 +26,9 @@ export class Client {
     const file = join(import.meta.dirname, name, `${name}.ts`);
     const program = await Program.start(stage, file, { env: { DATABASE_URL: databaseUrl } });
     const said = await program.untilSaid(stage, 'its address', () => program.stdout[0]);
-    return new Client(stage, said.split(' ').at(-1) as string);
+    const client = new Client(stage, said.split(' ').at(-1) as string);
+    await client.#call('GET', '/orders'); // the first answer opens its connection to the database
+    return client;
   }
 
   async create(order: Pick<Order, 'id' | 'amount' | 'price'>): Promise<Order> {

@@ -41,4 +41,12 @@ export class Database {
       async () => (await this.tell(text, ...values)) === told,
     );
   }
+
+  /** Waits until the query tells something else, and returns that. */
+  async untilNot(told: string, text: string): Promise<string> {
+    return await until(this.#stage, `another answer than '${told}' to: ${text}`, async () => {
+      const now = await this.tell(text);
+      return now === told ? undefined : now;
+    });
+  }
 }
