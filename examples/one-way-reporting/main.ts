@@ -54,10 +54,10 @@ const scenes: readonly Scene[] = [
       update bike set retired_on = '2026-11-04', station_id = null where id = 3;
       update station set name = 'Opera' where id = 2`,
     report: `
-      select (select string_agg(model, ' + ') from report.fleet) || ', ' || (select string_agg(name, ' + ' order by id) from report.place)`,
+      select (select string_agg(model, ' + ' order by id) from report.fleet) || ', ' || (select string_agg(name, ' + ' order by id) from report.place)`,
   },
   {
-    title: 'a customer wants to be forgotten; the rides stay, and are nobody’s',
+    title: 'a customer wants to be forgotten: the rides stay, without a rider',
     work: `delete from customer where full_name = 'Bo Lund'`,
     report: `
       select (select count(*) from report.rider) || ' riders, ' || count(*) || ' rides, ' || count(rider_id) || ' of known riders'

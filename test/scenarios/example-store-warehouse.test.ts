@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { StoreWarehouse, type App } from '../examples/store-warehouse.ts';
+import { App, StoreWarehouse } from '../examples/store-warehouse.ts';
 import type { TestDatabase } from '../support/databases.ts';
 import { startServer } from '../support/servers.ts';
 import { full, tailOf } from '../support/snk-run.ts';
@@ -247,6 +247,11 @@ describe('what travels', () => {
     expect((await warehouse.order('ORD-2'))?.status).toBe('lost');
     expect(await store.order('BORN-THERE')).toBeNull();
     expect((await store.order('ORD-3'))?.status).toBe('updated status');
+
+    // one that starts now looks at the schema, and takes nothing of SNK's for rubbish
+    const another = await App.start('store', store.database);
+    await untilPassed();
+    expect((await another.process.kill('SIGTERM')).code).toBe(0);
     for (const link of (await rig.status()).links)
       expect(link).toMatchObject({ state: 'live', conflicts: 0, parked: 0, lastError: null });
     await expectSilence(rig);

@@ -1,7 +1,6 @@
-import { writeFile } from 'node:fs/promises';
-import path from 'node:path';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { createDatabase, type TestDatabase } from '../support/databases.ts';
 import { startSnk } from '../support/processes.ts';
@@ -67,7 +66,7 @@ it('keeps a table of three columns and a composite key as a configuration says t
     message: () => `the archive to hold what is high:\n${tailOf(snk)}`,
     interval: 50,
   });
-  expect(await rows(archive, `${kept.replace('order', `where site in ('north', 'east') order`)}`)).toEqual([
+  expect(await rows(archive, kept.replace('order', `where site in ('north', 'east') order`))).toEqual([
     ['east', '2026-01-01', '90'],
     ['east', '2026-02-02', '90'],
     ['north', '2026-01-02', '50.1'],
