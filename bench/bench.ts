@@ -11,13 +11,30 @@ import { backlog } from './suites/backlog.ts';
 import { firstCopy } from './suites/first-copy.ts';
 import { flood } from './suites/flood.ts';
 import { growth } from './suites/growth.ts';
+import { changes } from './suites/changes.ts';
 import { hold } from './suites/hold.ts';
 import { idle } from './suites/idle.ts';
 import { lag } from './suites/lag.ts';
+import { mapping } from './suites/mapping.ts';
+import { upserts } from './suites/upserts.ts';
+import { wide } from './suites/wide.ts';
 import { writers } from './suites/writers.ts';
 import { worstMemory } from './worst-memory.ts';
 
-const suites: readonly Suite[] = [flood, lag, writers, idle, hold, backlog, growth, firstCopy];
+const suites: readonly Suite[] = [
+  flood,
+  lag,
+  writers,
+  changes,
+  upserts,
+  wide,
+  mapping,
+  idle,
+  hold,
+  backlog,
+  growth,
+  firstCopy,
+];
 /** Idle is measured before there is anything that the servers would tidy up meanwhile. */
 const order: readonly Suite[] = [idle, ...suites.filter((suite) => suite !== idle)];
 

@@ -5,7 +5,7 @@ import type { Client } from 'pg';
 import { sides, type Pair, type Side } from './pair.ts';
 
 /** Looked for inside the server, so that no round trip of ours lies between two looks. */
-const seen = `
+const seen = (table: string): string => `
 create function pg_temp.seen(wanted uuid, tight float8, pause float8, patience float8)
 returns boolean
 language plpgsql
@@ -15,7 +15,7 @@ declare
   passed float8;
 begin
   loop
-    perform from public.record where uuid = wanted;
+    perform from ${table} where uuid = wanted;
     if found then
       return true;
     end if;
@@ -31,6 +31,9 @@ end
 $$`;
 
 export interface ProbeOptions {
+  /** Where it is written, and where on the other side it is looked for; with a uuid and a text. */
+  readonly table?: string;
+  readonly seenIn?: string;
   readonly text?: string;
   /** Milliseconds of looking without a pause. */
   readonly tight?: number;
@@ -58,15 +61,17 @@ export class Probe {
     const [writer, watcher] = await Promise.all([pair.connect(from), pair.connect(from === 'a' ? 'b' : 'a')]);
     // The plan of the look is kept from when the table was empty, and must not read the whole of it later.
     await watcher.query('set enable_seqscan = off');
-    await watcher.query(seen);
-    return new Probe(writer, watcher, { text: 'one row', tight: 0, pause: 2, patience: 60_000, ...options });
+    const table = options.table ?? 'public.record';
+    await watcher.query(seen(options.seenIn ?? table));
+    const usual = { table, seenIn: table, text: 'one row', tight: 0, pause: 2, patience: 60_000 };
+    return new Probe(writer, watcher, { ...usual, ...options });
   }
 
   async insert(): Promise<string> {
     const uuid = randomUUID();
     await this.#writer.query({
       name: 'probe',
-      text: 'insert into public.record (uuid, text) values ($1, $2)',
+      text: `insert into ${this.#options.table} (uuid, text) values ($1, $2)`,
       values: [uuid, this.#options.text],
     });
     this.rows += 1;

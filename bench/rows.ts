@@ -58,15 +58,21 @@ interface Content {
   readonly hash: string;
 }
 
+export interface Place {
+  readonly database?: string;
+  /** What each side is to hold, as a table or as a select in brackets. */
+  readonly rows?: Readonly<Record<Side, string>>;
+}
+
 /** Order does not matter to a sum; each term covers every byte of a row. */
-async function content(pair: Pair, side: Side, database?: string): Promise<Content> {
+async function content(pair: Pair, side: Side, { database, rows: from }: Place): Promise<Content> {
   const client = await pair.connect(side, database);
   try {
     const { rows } = await client.query<{ count: string; hash: string | null }>(
       `select
         count(*) as count,
         sum(hashtextextended(one::text, 0)) as hash
-      from public.record as one`,
+      from ${from?.[side] ?? 'public.record'} as one`,
     );
     return { count: Number(rows[0]?.count ?? 0), hash: rows[0]?.hash ?? '' };
   } finally {
@@ -85,8 +91,8 @@ export async function counts(pair: Pair): Promise<readonly [number, number]> {
 }
 
 /** Throws when a side lacks a row or holds another one: the run is void. */
-export async function check(pair: Pair, expected: number, database?: string): Promise<void> {
-  const [a, b] = await Promise.all([content(pair, 'a', database), content(pair, 'b', database)]);
+export async function check(pair: Pair, expected: number, place: Place = {}): Promise<void> {
+  const [a, b] = await Promise.all([content(pair, 'a', place), content(pair, 'b', place)]);
   if (a.count === expected && b.count === expected && a.hash === b.hash) return;
   throw new Error(
     `void: a has ${a.count} and b has ${b.count} of ${expected} rows, contents are ${a.hash === b.hash ? 'equal' : 'different'}`,

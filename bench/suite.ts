@@ -26,10 +26,15 @@ export interface Suite {
 
 const peers: readonly Peer[] = [bare, snk, logical, idCursor, bucardo, pglogical];
 
-/** Those of the named peers that can take part; the others are named with the reason. */
-export async function takingPart(names: readonly string[], sheet: Sheet): Promise<Peer[]> {
+/** Those of the named peers that can take part, each in its variant where there is one; the others are named with the reason. */
+export async function takingPart(
+  names: readonly string[],
+  sheet: Sheet,
+  variants: readonly Peer[] = [],
+): Promise<Peer[]> {
   const found: Peer[] = [];
-  for (const peer of peers) {
+  for (const usual of peers) {
+    const peer = variants.find(({ name }) => name === usual.name) ?? usual;
     const wanted = names.includes(peer.name) || peer === bucardo || peer === pglogical;
     const why = wanted ? await peer.skip() : null;
     if (why !== null) sheet.skipped.push({ peer: peer.name, why });

@@ -290,6 +290,7 @@ export class Snk {
       target: this.#orm(link.target, 'run'),
       events: this.events,
       limits: this.#limits(),
+      clockSkew: this.config.limits.clockSkew,
     });
   }
 

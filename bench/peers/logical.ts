@@ -6,33 +6,38 @@ import { always, type Peer } from './peer.ts';
 
 const other = { a: 'b', b: 'a' } as const;
 
-export const logical: Peer = {
-  name: 'logical',
-  skip: always,
-  start: async (pair, tables = ['public.record']) => {
-    for (const side of sides) {
-      const { rowCount } = await pair.pools[side].query("select from pg_publication where pubname = 'bench'");
-      if (rowCount === 0)
-        await pair.pools[side].query(`create publication bench for table ${tables.join(', ')}`);
-    }
-    for (const side of sides) await subscribe(pair, side);
-    return {
-      pids: [],
-      synced: async () =>
-        (await Promise.all(sides.map(async (side) => await confirmed(pair, side)))).every(Boolean),
-      stop: async () => await pair.both('alter subscription bench disable'),
-    };
-  },
-  remove: async (pair) => {
-    for (const side of sides) {
-      const { rowCount } = await pair.pools[side].query(
-        "select from pg_subscription where subname = 'bench'",
-      );
-      if (rowCount !== 0) await pair.pools[side].query('drop subscription bench');
-    }
-    await pair.both('drop publication if exists bench');
-  },
-};
+export const logical: Peer = logicalOver('public.record');
+
+export function logicalOver(table: string): Peer {
+  return {
+    name: 'logical',
+    skip: always,
+    start: async (pair) => {
+      for (const side of sides) {
+        const { rowCount } = await pair.pools[side].query(
+          "select from pg_publication where pubname = 'bench'",
+        );
+        if (rowCount === 0) await pair.pools[side].query(`create publication bench for table ${table}`);
+      }
+      for (const side of sides) await subscribe(pair, side);
+      return {
+        pids: [],
+        synced: async () =>
+          (await Promise.all(sides.map(async (side) => await confirmed(pair, side)))).every(Boolean),
+        stop: async () => await pair.both('alter subscription bench disable'),
+      };
+    },
+    remove: async (pair) => {
+      for (const side of sides) {
+        const { rowCount } = await pair.pools[side].query(
+          "select from pg_subscription where subname = 'bench'",
+        );
+        if (rowCount !== 0) await pair.pools[side].query('drop subscription bench');
+      }
+      await pair.both('drop publication if exists bench');
+    },
+  };
+}
 
 async function subscribe(pair: Pair, side: Side): Promise<void> {
   const pool = pair.pools[side];

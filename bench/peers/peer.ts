@@ -7,7 +7,7 @@ export interface Peer {
   /** Why it does not take part on this machine; null where it does. */
   readonly skip: () => Promise<string | null>;
   /** From nothing, or from where it was stopped, until it is live. */
-  readonly start: (pair: Pair, tables?: readonly string[]) => Promise<Running>;
+  readonly start: (pair: Pair) => Promise<Running>;
   /** Takes it out of both databases, as if it had never been there. */
   readonly remove: (pair: Pair) => Promise<void>;
 }

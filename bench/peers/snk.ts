@@ -4,32 +4,45 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseConfig, type UserConfig } from '../../src/config/config.ts';
 import { Snk } from '../../src/snk.ts';
+import { twoWay, type LinkDeclaration } from '../../src/topology/topology.ts';
 import type { Pair } from '../pair.ts';
 import { end, runNode } from '../processes.ts';
 import { always, type Peer, type Running } from './peer.ts';
 
 const settling = ['backfilling', 'stopped', 'unreachable'];
 
-/** Two ways over the given tables, in one link each way. */
-export const snk: Peer = {
-  name: 'snk',
-  skip: always,
-  start: async (pair, tables = ['public.record']) => await startSnk(pair, configOf(pair, tables)),
-  remove: async (pair) => {
-    const own = new Snk(parseConfig(configOf(pair, ['public.record'])));
-    try {
-      await own.uninstall();
-    } finally {
-      await own.close();
-    }
-  },
-};
+/** Two ways over the table that all suites have, inserts alone. */
+const plain = twoWay('a', 'b', { tables: ['public.record'] });
 
-function configOf({ urls }: Pair, tables: readonly string[]): UserConfig {
+export const snk: Peer = snkWith(plain);
+
+/** What is declared where rows are changed on both sides. */
+export const changing: Peer = snkOver('public.record');
+
+export function snkOver(table: string): Peer {
+  return snkWith(twoWay('a', 'b', { tables: [table], on: ['insert', 'update', 'delete'] }));
+}
+
+/** SNK over another link between the two sides; a name of its own tells it from others in one run. */
+export function snkWith(link: LinkDeclaration, name = 'snk'): Peer {
   return {
-    nodes: { a: { url: urls.a }, b: { url: urls.b } },
-    links: [{ between: ['a', 'b'], tables: [...tables] }],
+    name,
+    skip: always,
+    start: async (pair) => await startSnk(pair, configOf(pair, link)),
+    // Whatever the link was: it is the two nodes that SNK is taken out of.
+    remove: async (pair) => {
+      const own = new Snk(parseConfig(configOf(pair, plain)));
+      try {
+        await own.uninstall();
+      } finally {
+        await own.close();
+      }
+    },
   };
+}
+
+function configOf({ urls }: Pair, link: LinkDeclaration): UserConfig {
+  return { nodes: { a: { url: urls.a }, b: { url: urls.b } }, links: [link] };
 }
 
 /** Resolves when every link of the configuration is live. */

@@ -1,42 +1,34 @@
 /** Bars of medians, one per peer, with whiskers from the least to the greatest round. */
 import type { CustomSeriesRenderItem } from 'echarts';
 import type { Figure } from '../result.ts';
-import { type Chart, faint, ground, line, text, widthOf } from './chart.ts';
-import { formatLabel, formatNumber, formatRatio, formatShort, formatSpread, formatValue } from './format.ts';
+import { type Chart, ground, text } from './chart.ts';
+import { formatLabel, formatNumber, formatRatio, formatSpread, formatValue } from './format.ts';
 import { lookOf } from './peers.ts';
-
-const row = 27;
+import { rowsLayout } from './peer-rows.ts';
 
 /** Figures of one id (and one x). */
 export function barsChart(id: string, figures: readonly Figure[], width: number): Chart {
   const [first] = figures;
   const unit = first?.unit ?? '';
-  const values = figures.map((figure) => toWords(figure));
-  const left = 12 + Math.min(120, Math.max(...figures.map(({ peer }) => widthOf(peer))));
-  const right = 14 + Math.max(...values.map((words) => widthOf(words)));
+  const { height, grid, xAxis, yAxis } = rowsLayout(
+    figures.map((figure) => ({ peer: figure.peer, words: toWords(figure) })),
+  );
   return {
     id,
     title: first === undefined ? '' : `${formatLabel(first)}, ${first.unit}`,
     description: `Medians of the rounds, least to greatest in brackets: ${figures.map((figure) => describe(figure)).join('; ')}.`,
     width,
-    height: figures.length * row + 28,
+    height,
     option: {
-      grid: { left, right, top: 4, bottom: 24 },
+      grid,
       xAxis: {
+        ...xAxis,
         type: 'value',
         min: 0,
         max: ({ max }) => (unit === '%' && max > 50 && max <= 100 ? 100 : null),
         splitNumber: 3,
-        axisLabel: { color: faint, formatter: formatShort, hideOverlap: true, margin: 6 },
-        splitLine: { lineStyle: { color: line } },
       },
-      yAxis: [
-        names(
-          figures.map(({ peer }) => peer),
-          { color: text, width: left - 12, overflow: 'truncate' },
-        ),
-        names(values, { color: text }),
-      ],
+      yAxis,
       series: [
         {
           type: 'bar',
@@ -73,18 +65,6 @@ const whisker: CustomSeriesRenderItem = (_, api) => {
   // The whisker lies on the bar, whatever its colour: a rim in the ground's colour sets it off.
   return { type: 'group', children: [stroke(ground, 4), stroke(text, 1.5)] };
 };
-
-export function names(data: string[], axisLabel: object) {
-  return {
-    type: 'category' as const,
-    inverse: true,
-    data,
-    axisLine: { show: false },
-    axisTick: { show: false },
-    splitLine: { show: false },
-    axisLabel: { margin: 6, interval: 0, ...axisLabel },
-  };
-}
 
 function toWords({ median, unit, ratio, peer, baseline }: Figure): string {
   const value = formatNumber(median, unit);

@@ -13,6 +13,10 @@ export function isMeasured(value: number | null): value is number {
   return value !== null && Number.isFinite(value);
 }
 
+export function formatWhole(value: number): string {
+  return whole.format(value);
+}
+
 export function formatNumber(value: number | null, unit = ''): string {
   if (!isMeasured(value)) return none;
   if (Math.abs(value) >= 100 && unit !== '%') return whole.format(value);
@@ -42,9 +46,9 @@ export function formatMeasured({ measured, wanted, unit }: Goal): string {
   const usual = formatNumber(measured, unit);
   if (measured === wanted.value || usual !== formatNumber(wanted.value, unit)) return withUnit(usual, unit);
   for (let digits = 4; digits < 15; digits++) {
-    const text = measured.toLocaleString('en-US', { maximumSignificantDigits: digits });
-    if (text !== wanted.value.toLocaleString('en-US', { maximumSignificantDigits: digits }))
-      return withUnit(text, unit);
+    const fine = new Intl.NumberFormat('en-US', { maximumSignificantDigits: digits });
+    const text = fine.format(measured);
+    if (text !== fine.format(wanted.value)) return withUnit(text, unit);
   }
   return withUnit(String(measured), unit);
 }

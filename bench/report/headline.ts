@@ -19,16 +19,20 @@ export interface Lag {
 
 export type Headline = Throughput | Lag;
 
-/** Whatever of the four is present. */
+/** Whatever of them is present. */
 export function headlinesOf({ suites }: BenchResult): Headline[] {
   const figures = new Map(suites.map((suite) => [suite.name, suite.figures.filter(isWhole)]));
   const flood = figures.get('flood') ?? [];
   const lag = figures.get('lag') ?? [];
+  const changed = (what: string) =>
+    (figures.get('changes') ?? []).filter(({ id }) => id === `changes.${what}.equal`);
   return [
     throughput('Load at full speed', flood, ['rows/s']),
     throughput('Eight writers, single rows', figures.get('writers') ?? [], ['tps', 'rows/s', '1/s']),
     lagOf('Lag at 20 rows/s', lag.filter(isAtTwenty)),
     lagOf('Lag at full speed', flood),
+    throughput('Updates by key until equal', changed('updates'), ['rows/s']),
+    throughput('Deletes by key until equal', changed('deletes'), ['rows/s']),
   ].flatMap((headline) => (headline === null ? [] : [headline]));
 }
 

@@ -1,41 +1,35 @@
 /** Lags of several peers: from p50 to p99, one line per peer, on a logarithmic axis. */
 import type { CustomSeriesRenderItem } from 'echarts';
-import { names } from './bars.ts';
-import { type Chart, faint, ground, line, text, widthOf } from './chart.ts';
-import { formatNumber, formatShort } from './format.ts';
+import { type Chart, ground, text } from './chart.ts';
+import { formatNumber } from './format.ts';
 import type { Lag } from './headline.ts';
 import { lookOf } from './peers.ts';
-
-const row = 27;
+import { nothingDrawn, rowsLayout } from './peer-rows.ts';
 
 export function lagsChart(id: string, { title, peers }: Lag, width: number): Chart {
-  const left = 12 + Math.min(120, Math.max(...peers.map(({ peer }) => widthOf(peer))));
-  const values = peers.map(({ p50, p99 }) => `${formatNumber(p50.median)} · ${formatNumber(p99.median)}`);
-  const right = 14 + Math.max(...values.map((words) => widthOf(words)));
+  const { height, grid, xAxis, yAxis } = rowsLayout(
+    peers.map(({ peer, p50, p99 }) => ({
+      peer,
+      words: `${formatNumber(p50.median)} · ${formatNumber(p99.median)}`,
+    })),
+  );
   const lags = peers.flatMap(({ p50, p99 }) => [p50.median, p99.median]);
   return {
     id,
     title: `${title}, ms · ○ p50 ◆ p99`,
     description: `Medians of the rounds: ${peers.map(({ peer, p50, p99 }) => `${peer} p50 ${formatNumber(p50.median)} ms, p99 ${formatNumber(p99.median)} ms`).join('; ')}.`,
     width,
-    height: peers.length * row + 28,
+    height,
     option: {
-      grid: { left, right, top: 4, bottom: 24 },
+      grid,
       xAxis: {
+        ...xAxis,
         type: 'log',
         // Whole decades, so that an axis has a number at both ends.
         min: 10 ** Math.floor(Math.log10(Math.max(0.001, Math.min(...lags)))),
         max: 10 ** Math.ceil(Math.log10(Math.max(...lags) * 1.05)),
-        axisLabel: { color: faint, formatter: formatShort, hideOverlap: true, margin: 6 },
-        splitLine: { lineStyle: { color: line } },
       },
-      yAxis: [
-        names(
-          peers.map(({ peer }) => peer),
-          { color: text, width: left - 12, overflow: 'truncate' },
-        ),
-        names(values, { color: text }),
-      ],
+      yAxis,
       series: [
         {
           type: 'custom',
@@ -44,8 +38,7 @@ export function lagsChart(id: string, { title, peers }: Lag, width: number): Cha
           data: peers.map(({ p50, p99 }, index) => [p50.median, p99.median, index]),
           renderItem: span(peers.map(({ peer }) => lookOf(peer).color)),
         },
-        // The second axis shows only with a series of its own.
-        { type: 'custom', yAxisIndex: 1, silent: true, data: [], renderItem: () => null },
+        nothingDrawn,
       ],
     },
   };

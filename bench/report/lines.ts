@@ -1,9 +1,10 @@
 /** Lines for figures with an x (one line per peer), and percentile curves of lags. */
 import type { EChartsOption, SeriesOption } from 'echarts';
 import type { Distribution, Figure } from '../result.ts';
-import { type Chart, faint, line, widthOf } from './chart.ts';
+import { type Chart, faint, widthOf } from './chart.ts';
 import { formatNumber, formatShort, formatValue, isMeasured } from './format.ts';
 import { lookOf } from './peers.ts';
+import { scale } from './peer-rows.ts';
 
 /** From here on a linear axis would press all but the greatest values into its foot. */
 const largeSpread = 20;
@@ -114,10 +115,6 @@ interface Across {
 function curvesOption(curves: readonly Curve[], across: Across, dots = true): EChartsOption {
   const heights = curves.flatMap(({ points }) => points.map(([, y]) => y));
   const logarithmic = Math.min(...heights) > 0 && Math.max(...heights) / Math.min(...heights) > largeSpread;
-  const axis = {
-    axisLabel: { color: faint, formatter: formatShort },
-    splitLine: { lineStyle: { color: line } },
-  };
   const places = [...across.places];
   return {
     grid: { left: 46, right: 10 + Math.max(...curves.map(({ peer }) => widthOf(peer))), top: 12, bottom: 44 },
@@ -134,7 +131,7 @@ function curvesOption(curves: readonly Curve[], across: Across, dots = true): EC
       axisLabel: { color: faint, customValues: places, formatter: across.format, hideOverlap: true },
       splitLine: { show: false },
     },
-    yAxis: logarithmic ? { type: 'log', ...axis } : { type: 'value', min: 0, splitNumber: 4, ...axis },
+    yAxis: logarithmic ? { type: 'log', ...scale } : { type: 'value', min: 0, splitNumber: 4, ...scale },
     series: curves.map(({ peer, points }): SeriesOption => {
       const { color, dash, symbol } = lookOf(peer);
       return {

@@ -34,8 +34,10 @@ const looks: Readonly<Record<string, Omit<Look, 'color'>>> = {
   other: { dash: [1, 2], symbol: 'emptyTriangle' },
 };
 
+/** A variant of a peer, `snk where`, wears the peer's. */
 export function lookOf(peer: string): Look {
-  const name = peer in tones ? peer : 'other';
+  const [family = peer] = peer.split(' ');
+  const name = family in tones ? family : 'other';
   return { color: `var(--${name})`, ...(looks[name] ?? { dash: 'solid', symbol: 'circle' }) };
 }
 

@@ -4,6 +4,7 @@ import { copy } from '../peers/copy.ts';
 import { logical } from '../peers/logical.ts';
 import { untilSynced, type Peer } from '../peers/peer.ts';
 import { snk } from '../peers/snk.ts';
+import { formatWhole } from '../report/format.ts';
 import { goal } from '../result.ts';
 import { check, fill } from '../rows.ts';
 import { Sheet } from '../sheet.ts';
@@ -24,7 +25,7 @@ export const backlog: Suite = {
       if (round === 0 || context.full) await caughtUp(context, sheet, logical, rows);
     }
     sheet.notes.push(
-      `${rows.toLocaleString('en-US')} rows come in, half on each side, 1000 in a statement`,
+      `${formatWhole(rows)} rows come in, half on each side, 1000 in a statement`,
       'the time of SNK counts from the start of its process; that of copy and logical from their first statement',
       ...(context.full ? [] : ["the issue's 2,000,000 rows take --full; beside logical in one round only"]),
     );
@@ -55,7 +56,7 @@ async function piped({ pair, say }: Context, sheet: Sheet, rows: number): Promis
   sheet.add('copy', rate, rows / seconds);
   sheet.add('copy', cpu, (used / rows) * 1_000_000);
   sheet.add('copy', live, seconds * 1_000);
-  say(`copy: ${Math.round(rows / seconds).toLocaleString('en-US')} rows/s`);
+  say(`copy: ${formatWhole(rows / seconds)} rows/s`);
 }
 
 async function caughtUp({ pair, say }: Context, sheet: Sheet, peer: Peer, rows: number): Promise<void> {
@@ -75,9 +76,7 @@ async function caughtUp({ pair, say }: Context, sheet: Sheet, peer: Peer, rows: 
     sheet.add(peer.name, cpu, (used / rows) * 1_000_000);
     sheet.add(peer.name, live, seconds * 1_000);
     noteMemory(sheet, 'backlog', peer, running);
-    say(
-      `${peer.name}: ${Math.round(rows / seconds).toLocaleString('en-US')} rows/s, in sync after ${seconds.toFixed(1)} s`,
-    );
+    say(`${peer.name}: ${formatWhole(rows / seconds)} rows/s, in sync after ${seconds.toFixed(1)} s`);
   } finally {
     await running.stop();
   }

@@ -2,6 +2,7 @@
 import type { Side } from '../pair.ts';
 import { copy } from '../peers/copy.ts';
 import { snk } from '../peers/snk.ts';
+import { formatWhole } from '../report/format.ts';
 import { check, fillAtOnce } from '../rows.ts';
 import { Sheet } from '../sheet.ts';
 import { noteMemory, reset, type Context, type Suite } from '../suite.ts';
@@ -22,7 +23,7 @@ export const firstCopy: Suite = {
       await copied(context, sheet, rows, equal);
     }
     sheet.notes.push(
-      `${rows.toLocaleString('en-US')} rows on one side; SNK's time counts from the start of its process until both links are live, the installation with it`,
+      `${formatWhole(rows)} rows on one side; SNK's time counts from the start of its process until both links are live, the installation with it`,
       'beside an equal side SNK compares all rows and copies none; both ways, as always',
       ...(context.full ? [] : ["the issue's 5,000,000 rows take --full"]),
     );
@@ -37,7 +38,7 @@ async function piped({ pair, say }: Context, sheet: Sheet, rows: number): Promis
   await copy(pair, toB);
   const rate = rows / ((performance.now() - started) / 1_000);
   sheet.add('copy', empty, rate);
-  say(`copy: ${Math.round(rate).toLocaleString('en-US')} rows/s`);
+  say(`copy: ${formatWhole(rate)} rows/s`);
   await check(pair, rows);
 }
 
@@ -52,7 +53,7 @@ async function copied({ pair, say }: Context, sheet: Sheet, rows: number, what: 
     const rate = rows / ((performance.now() - started) / 1_000);
     sheet.add('snk', what, rate);
     noteMemory(sheet, 'first-copy', snk, running);
-    say(`snk: ${what.label}: ${Math.round(rate).toLocaleString('en-US')} rows/s`);
+    say(`snk: ${what.label}: ${formatWhole(rate)} rows/s`);
     await check(pair, rows);
   } finally {
     await running.stop();

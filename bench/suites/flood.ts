@@ -4,6 +4,7 @@ import { Batches } from '../../src/tst/batches.ts';
 import { sides, type Side } from '../pair.ts';
 import { untilSynced, type Peer, type Running } from '../peers/peer.ts';
 import { Probe, sample } from '../probe.ts';
+import { formatWhole } from '../report/format.ts';
 import { goal } from '../result.ts';
 import { check, lost } from '../rows.ts';
 import { Sheet, tell } from '../sheet.ts';
@@ -38,7 +39,7 @@ export const flood: Suite = {
       await beside(context, peer, async (running) => await one(context, sheet, peer, running, own));
     });
     sheet.notes.push(
-      `TST inserts ${rows.toLocaleString('en-US')} rows (${fewer.toLocaleString('en-US')} beside id-cursor, which is slow, and in one round only), 1000 in a statement, into a side picked at random`,
+      `TST inserts ${formatWhole(rows)} rows (${formatWhole(fewer)} beside id-cursor, which is slow, and in one round only), 1000 in a statement, into a side picked at random`,
       'lag is sampled by a row of its own about every 100 ms on each side, looked for every 2 ms',
     );
     goals(sheet);
@@ -87,9 +88,7 @@ async function one(
 
   sheet.add(peer.name, rate, report.rowsPerSecond);
   sheet.add(peer.name, cpu, perMillion);
-  say(
-    `${peer.name}: ${report.rowsPerSecond.toLocaleString('en-US')} rows/s, CPU ${perMillion.toFixed(1)} s/M rows`,
-  );
+  say(`${peer.name}: ${formatWhole(report.rowsPerSecond)} rows/s, CPU ${perMillion.toFixed(1)} s/M rows`);
   if (!syncs) return;
   // Every row is on its own side; what is above that is on both.
   const inSync = (there.reduce((sum, count) => sum + count, -load.rows) / load.rows) * 100;

@@ -7,6 +7,7 @@ import { sides, type Pair } from '../pair.ts';
 import { copy } from '../peers/copy.ts';
 import { snk, startSnk } from '../peers/snk.ts';
 import { untilSynced } from '../peers/peer.ts';
+import { formatWhole } from '../report/format.ts';
 import { goal } from '../result.ts';
 import { check, fillAtOnce } from '../rows.ts';
 import { quotient, Sheet } from '../sheet.ts';
@@ -57,9 +58,7 @@ export const growth: Suite = {
       'all but the flood: one way, rows that came in while the process was halted (SIGSTOP), so that its start does not count',
       ...(full
         ? []
-        : [
-            `the issue's sizes (10,000,000 rows already there) take --full; here ${most.toLocaleString('en-US')}`,
-          ]),
+        : [`the issue's sizes (10,000,000 rows already there) take --full; here ${formatWhole(most)}`]),
     );
     return sheet.result('growth', 'Growth: the cost of a row as all else grows', null);
   },
@@ -73,7 +72,7 @@ function slope(
   cost = 'the cost of a row',
 ): string {
   const ratio = quotient(sheet.median('snk', id, to), sheet.median('snk', id, from));
-  return `from ${from.toLocaleString('en-US')} to ${to.toLocaleString('en-US')} ${what}, ${cost} goes to ${ratio?.toFixed(2) ?? '?'} times what it was`;
+  return `from ${formatWhole(from)} to ${formatWhole(to)} ${what}, ${cost} goes to ${ratio?.toFixed(2) ?? '?'} times what it was`;
 }
 
 async function flood(context: Context, sheet: Sheet, rows: number, there: number): Promise<void> {
@@ -95,7 +94,7 @@ async function flood(context: Context, sheet: Sheet, rows: number, there: number
       const perRow = ((pair.cpu(running.pids) - before) / rows) * 1_000_000;
       sheet.add('snk', flooded, perRow, { value: there, label: 'rows already there' });
       noteMemory(sheet, 'growth', snk, running);
-      say(`flood with ${there.toLocaleString('en-US')} rows there: ${perRow.toFixed(1)} µs CPU/row`);
+      say(`flood with ${formatWhole(there)} rows there: ${perRow.toFixed(1)} µs CPU/row`);
       await check(pair, there + rows);
     },
     prepare,
@@ -135,9 +134,9 @@ async function drain({ pair, say }: Context, sheet: Sheet, { kind, rows, count }
       else sheet.add('snk', kind === 'columns' ? columns : sizes, perRow, x);
       const memory = noteMemory(sheet, 'growth', snk, running);
       say(
-        `${count} ${x.label}: ${Math.round(rows / seconds).toLocaleString('en-US')} rows/s, ${perRow.toFixed(1)} µs CPU/row, ${Math.round(memory)} MB`,
+        `${count} ${x.label}: ${formatWhole(rows / seconds)} rows/s, ${perRow.toFixed(1)} µs CPU/row, ${Math.round(memory)} MB`,
       );
-      for (const database of databases) await check(pair, perLink + 1, database);
+      for (const database of databases) await check(pair, perLink + 1, { database });
     } finally {
       for (const pid of running.pids) process.kill(pid, 'SIGCONT');
       await running.stop();

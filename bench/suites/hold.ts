@@ -5,6 +5,7 @@ import type { Pair } from '../pair.ts';
 import { logical } from '../peers/logical.ts';
 import { untilSynced, type Peer, type Running } from '../peers/peer.ts';
 import { sample } from '../probe.ts';
+import { formatWhole } from '../report/format.ts';
 import { goal } from '../result.ts';
 import { check } from '../rows.ts';
 import { quotient, Sheet, tell } from '../sheet.ts';
@@ -42,7 +43,7 @@ export const hold: Suite = {
     ];
     const long: Case = {
       id: 'hold.long',
-      label: `held here, ${behind.toLocaleString('en-US')} log rows behind it`,
+      label: `held here, ${formatWhole(behind)} log rows behind it`,
       seconds: quick ? 2 : 4,
       database: 'postgres',
       behind,
@@ -68,7 +69,7 @@ export const hold: Suite = {
       ...(full
         ? []
         : [
-            `the issue's 1,000,000 log rows behind a held transaction take --full; here ${behind.toLocaleString('en-US')}`,
+            `the issue's 1,000,000 log rows behind a held transaction take --full; here ${formatWhole(behind)}`,
           ]),
     );
     const label = "hold: others' lag p99 with ÷ without a held transaction";

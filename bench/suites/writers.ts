@@ -36,7 +36,7 @@ export const writers: Suite = {
       await beside(context, peer, async (running) => await one(context, sheet, peer, running));
     });
     sheet.skipped.push(
-      { peer: 'snk', why: 'updates by key: its link carries inserts alone here' },
+      { peer: 'snk', why: 'updates by key: its link carries inserts alone here; see changes' },
       { peer: 'id-cursor', why: 'updates by key: a cursor on id sees none' },
     );
     sheet.notes.push('all eight clients write to one side, as fast as they can, from one process');

@@ -8,7 +8,8 @@ import type { Changes, Page, Rows } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
 import { applyPlain } from './apply-plain.ts';
 import { lockCursor, moveCursor, type LedgerEntry } from './cursor-store.ts';
-import { hasRival, writeChanges, type ChangeKind } from './write-changes.ts';
+import type { ChangeKind } from './change-sql.ts';
+import { hasRival, Unsettled, writeChanges } from './write-changes.ts';
 import {
   add,
   writeRefused,
@@ -102,6 +103,7 @@ export async function applyBatch(
     const written = raised === null ? await applyBehind(step, fence) : await applyBehindRaised(step);
     return { ...written, standing: { position: next, subscriber: fence.next }, care };
   } catch (error) {
+    if (error instanceof Unsettled) await error.record(session(context.target));
     const careNext = moreCareful(first, error);
     if (careNext === null) throw error;
     // The refused try may have raised the fence. One that another process has raised is not ours to move on: it

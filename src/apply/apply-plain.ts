@@ -52,7 +52,7 @@ export async function applyPlain(
     batch.capturedAt,
   ];
   for (const rows of batch.rows) {
-    binds.push(rows.count, ...rows.columns);
+    binds.push(rows.count, ...rows.columns.slice(0, flows[rows.flow]?.columns.length));
   }
   const moved = await query(tx, textOf(flows, batch.rows), binds);
   if (moved.length !== 1) throw cursorMoved(batch.link);

@@ -38,7 +38,7 @@ export const unnested = (flow: TargetFlow, first: number) =>
 export function slice(flow: TargetFlow): string {
   return `
 with d as materialized (
-  select ${flow.columns.map((column, i) => `d.c${i}::${column.baseType} as c${i}`).join(', ')}
+  select ${flow.columns.map((column, i) => `d.c${i}::${column.baseType} as c${i}`).join(', ')}, d.ord
   from unnest(${flow.columns.map((_, i) => `$${i + 1}::text[]`).join(', ')}) with ordinality as d (${columnNames(flow)}, ord)
   where d.ord between ${ordinal(flow, 1)}::bigint and ${ordinal(flow, 2)}::bigint
 )`;

@@ -1,6 +1,6 @@
 /** The statements that make a set of rows in one target table what they are in the source (pure: built once per flow). */
-import type { Column, KeyColumn } from '../db/catalog.ts';
-import { matchKeys, unnestKeys } from '../db/key-lists.ts';
+import type { Column } from '../db/catalog.ts';
+import { collectKeys, keyListColumn, matchKeys } from '../db/key-lists.ts';
 import { quoteLiteral } from '../db/sql.ts';
 import type { WhenMissing } from '../topology/topology.ts';
 import {
@@ -12,130 +12,81 @@ import {
   type TargetFlow,
   type WriteRules,
 } from './apply-sql.ts';
+import { judged, rivals, type RivalRules } from './rival-sql.ts';
 
+/** Rows that are there, rows of the first copy, and keys whose rows are gone. */
+export type ChangeKind = 'present' | 'copied' | 'gone';
+
+/**
+ * Of rows that are gone the columns are those of the key. In the first copy a row that is there with other data, though
+ * neither side has logged a change of it, is a conflict; one that the target has changed meanwhile is left alone, since
+ * it travels the other way.
+ */
 export interface ChangeTexts {
   /** Locks the rows that are there. Binds: the columns, then first and last ordinal. */
-  readonly lockRows: string;
+  readonly lock: Readonly<Record<ChangeKind, string>>;
   /**
-   * Binds: as above, then link; then, where both sides may change rows, seen low, high and seq. Answers `written`,
-   * `conflicts`, `contested`, `stale`, `absent`: rows that are not there to be updated, and `raced`: rows that came in
-   * between the locking and the writing, and were left alone.
+   * Binds: as above, then link; where both sides may change rows, seen low, high and seq; of some policies one more: see
+   * sourceWins. Answers `written`, `conflicts`, `resent`, `contested`, `stale`, `absent`: rows that are not there to be
+   * updated, and `raced`: rows that came in between the locking and the writing, and were left alone.
    */
-  readonly writeRows: string;
-  /**
-   * The same in the first copy: a row that is there with other data, though neither side has logged a change of it, is a
-   * conflict; one that the target has changed meanwhile is left alone, since it travels the other way.
-   */
-  readonly copyRows: string;
-  /** The same for keys whose rows are gone: the columns are those of the key. */
-  readonly lockGone: string;
-  readonly deleteRows: string;
+  readonly write: Readonly<Record<ChangeKind, string>>;
+  /** The versions between which a function has to choose. Binds as above; answers `ord`, `key`, `source`, `target`, `link`. */
+  readonly versions: Readonly<Record<ChangeKind, string>>;
+  /** Keeps both versions, and writes neither. Binds as above. */
+  readonly record: Readonly<Record<ChangeKind, string>>;
   /**
    * Answers `contested`, how many of these keys have a rival now. Binds: the key's columns, first and last ordinal, seen
    * low, high and seq. A row that is not there cannot be locked: somebody may have inserted and deleted it between the
    * look and the insert. After the insert he cannot, so it is asked once more then.
    */
   readonly countContested: string;
-  /** A rival keeps its row here, so a row that was written must have none; of rows of the first copy that holds anyway. */
+  /** A rival may keep its row here, so a row that was written must have none; of rows of the first copy that holds anyway. */
   readonly rivalsWin: boolean;
+  readonly policy: 'priority' | 'newest' | 'stop' | 'column' | 'function';
 }
 
-export interface ChangeRules extends WriteRules {
+export interface ChangeRules extends WriteRules, RivalRules {
   /** Of `write: 'update'`. */
   readonly missing: WhenMissing;
-  /** The table's number in the target's own change log; null where only one side may change rows. */
-  readonly targetTableId: number | null;
-  /** The link in the other direction. */
-  readonly reverse: string;
-}
-
-/**
- * Keys that somebody changed in the target and that the source had not heard of when it was read. Two branches keep the
- * plan on the index over xid, as in windowCte. What the engine writes is not in the log, so it is never its own rival.
- * `stale`: part of what the source had not heard of is purged by now, since the other direction was faster.
- */
-function rivals(
-  key: readonly KeyColumn[],
-  { targetTableId: tableId, reverse }: ChangeRules,
-  firstBind: number,
-): string {
-  const names = key.map((_, i) => `k${i}`).join(', ');
-  if (tableId === null) {
-    const none = key.map((column, i) => `null::${column.arrayable ? column.type : 'text'} as k${i}`);
-    return `,
-rival as (
-  select ${none.join(', ')}
-  where false
-),
-stale as (
-  select false as is_stale
-)`;
-  }
-  const [low, high, seq] = [0, 1, 2].map((i) => `$${firstBind + i}`);
-  return `,
-rival as materialized (
-  select distinct ${names}
-  from (
-    select seq, xid, table_id, keys, uuid_keys
-    from snk.change_log
-    where xid >= pg_snapshot_xmax(${low}::pg_snapshot)
-    union all
-    select seq, xid, table_id, keys, uuid_keys
-    from snk.change_log
-    where xid = any (array(select pg_snapshot_xip(${low}::pg_snapshot)))
-  ) l
-  cross join lateral ${unnestKeys(key, 'l')}
-  where l.table_id = ${tableId}
-    and not coalesce(pg_visible_in_snapshot(l.xid, ${high}::pg_snapshot) and l.seq <= ${seq}::bigint, false)
-),
-stale as (
-  select coalesce(
-    bool_or(
-      pg_snapshot_xmax(p.through) > pg_snapshot_xmax(${low}::pg_snapshot)
-      or exists (
-        select
-        from pg_snapshot_xip(${low}::pg_snapshot) as x (xid)
-        where pg_visible_in_snapshot(x.xid, p.through)
-      )
-    ),
-    false
-  ) as is_stale
-  from snk.purged p
-  where p.link = ${quoteLiteral(reverse)}
-)`;
-}
-
-/**
- * The rows, each with the word whether it has a rival: looked up by hash for a key of one column. As a condition it
- * would become a join, which these sessions could only do by trying every pair.
- */
-function judged(flow: TargetFlow): string {
-  const { key } = flow.table;
-  const place = (name: string) => `d.c${flow.columns.findIndex((column) => column.name === name)}`;
-  const [first] = key;
-  const contested =
-    first !== undefined && key.length === 1
-      ? `${place(first.name)} ${first.equals} any (select k.k0${first.arrayable ? '' : `::${first.type}`} from rival k)`
-      : `exists (select from rival k where ${matchKeys(key, (column) => place(column.name))})`;
-  return `,
-judged as materialized (
-  select d.*, ${contested} as contested
-  from d
-)`;
 }
 
 /** Both versions as JSON, the losing one with them; null where a side has no row. */
-function recorded(flow: TargetFlow, winner: string, versions: string): string {
+function recorded(flow: TargetFlow, { conflict }: ChangeRules): string {
+  const reason = typeof conflict === 'string' ? conflict : Object.keys(conflict)[0];
   return `,
 recorded as (
   insert into snk.conflict (link, target_table, key, source_row, target_row, winner, reason, fingerprint)
   select ${ordinal(flow, 3)}::text, ${quoteLiteral(flow.table.fullName)}, key_json, source_json, target_json,
-    ${quoteLiteral(winner)}, 'priority',
+    case when wins then 'source' else 'target' end, ${quoteLiteral(reason ?? '')},
     md5(concat_ws('|', key_json::text, coalesce(source_json::text, '-'), coalesce(target_json::text, '-')))
-  from ${versions}
+  from clash
   on conflict do nothing
 )`;
 }
+
+/**
+ * A version that is kept here because of what it holds may be one that came from the source before: nothing else would
+ * bring it back there, where the one that lost here still stands. So it is sent like a change of its own.
+ */
+function resent(flow: TargetFlow, { conflict, targetTableId }: ChangeRules): string {
+  if (typeof conflict === 'string') return `,\nresent as (\n  select 0 as key_count\n  where false\n)`;
+  const { key } = flow.table;
+  const place = keyPlaces(flow);
+  const keys = key.map((column, i) => ({ ...column, quoted: `c${place[i]}` }));
+  return `,
+resent as (
+  insert into snk.change_log (table_id, op, ${keyListColumn(key)}, key_count)
+  select ${targetTableId}, 'U', ${collectKeys(keys, 'd')}, count(*)
+  from clash d
+  where not d.wins
+  having count(*) > 0
+  returning key_count
+)`;
+}
+
+const keyPlaces = ({ table, columns }: TargetFlow): number[] =>
+  table.key.map((key) => columns.findIndex((column) => column.name === key.name));
 
 /** Types whose equal values are alike. Of a numeric, a citext or a float key the row may have another one that is equal. */
 const exactTypes = /^(uuid|smallint|integer|bigint|boolean|date|bytea|timestamp.*)$/;
@@ -167,58 +118,133 @@ from (
 
 export function changeTexts(flow: TargetFlow, rules: ChangeRules): ChangeTexts {
   const gone: TargetFlow = { table: flow.table, columns: flow.table.key };
+  const mayLose = rules.winner === 'target' || rules.conflict !== 'priority';
+  const kinds = { present: flow, copied: flow, gone };
+  const each = (text: (kind: ChangeKind) => string): Record<ChangeKind, string> => ({
+    present: text('present'),
+    copied: text('copied'),
+    gone: text('gone'),
+  });
+  const write = each((kind) =>
+    kind === 'gone' ? deleteText(flow, gone, rules) : writeText(flow, rules, kind),
+  );
   return {
-    lockRows: locked(flow),
-    writeRows: writeText(flow, gone, rules, false),
-    copyRows: writeText(flow, gone, rules, true),
-    lockGone: locked(gone),
-    deleteRows: deleteText(flow, gone, rules),
-    countContested: `${slice(gone)}${rivals(flow.table.key, rules, gone.columns.length + 3)}${judged(gone)}
+    lock: each((kind) => locked(kinds[kind])),
+    write,
+    versions: each(
+      (kind) => `${clashText(flow, kinds[kind], rules, kind)}
+select ord::integer as ord, key_json as key, source_json as source, target_json as target, ${ordinal(kinds[kind], 3)}::text as link
+from clash`,
+    ),
+    record: each(
+      (kind) => `${clashText(flow, kinds[kind], rules, kind)}${recorded(kinds[kind], rules)}
+select count(*)::integer as conflicts from clash`,
+    ),
+    countContested: `${slice(gone)}${rivals(flow.table.key, rules, gone.columns.length + 3)}${judged(gone, 'null')}
 select
   (count(*) filter (where contested))::integer as contested,
   (select is_stale from stale) as stale
 from judged`,
-    rivalsWin: rules.winner === 'target' && rules.targetTableId !== null,
+    rivalsWin: mayLose && rules.targetTableId !== null,
+    policy:
+      typeof rules.conflict === 'string'
+        ? rules.conflict
+        : 'column' in rules.conflict
+          ? 'column'
+          : 'function',
   };
 }
 
-function writeText(flow: TargetFlow, keyFlow: TargetFlow, rules: ChangeRules, copies: boolean): string {
-  const { winner, write } = rules;
+/**
+ * The rows of a page as `d`, `judged`, and those whose other version is another one as `clash`. \`own\` are the columns of
+ * the page: those of the key, where rows are gone.
+ */
+function clashText(flow: TargetFlow, own: TargetFlow, rules: ChangeRules, kind: ChangeKind): string {
+  const { table } = flow;
+  const places = keyPlaces(own);
+  const keyFlow: TargetFlow = { table, columns: table.key };
+  const wins = sourceWins(own, rules, kind);
+  const clashes = {
+    // Where one side owns what is written, what the other holds there is no version of it.
+    copied:
+      rules.write === 'upsert'
+        ? `t.tableoid is not null\n    and ${isStoredOtherwise(flow)}\n    and not d.contested`
+        : 'false',
+    present: `d.contested\n    and (t.tableoid is null or ${isStoredOtherwise(flow)})`,
+    gone: 'd.contested\n    and t.tableoid is not null',
+  }[kind];
+  const sourceJson = kind === 'gone' ? 'null::json' : versionJson(flow, (_, i) => `d.c${i}`);
+  return `${slice(own)}${rivals(table.key, rules, own.columns.length + 4)}${judged(own, wins)},
+clash as materialized (
+  select
+    d.*,
+    ${versionJson(keyFlow, (_, i) => `d.c${places[i]}`)} as key_json,
+    ${sourceJson} as source_json,
+    case when t.tableoid is not null then ${versionJson(flow, (column) => `t.${column.quoted}`)} end as target_json
+  from judged d
+  left join ${table.quoted} t on ${keyMatch(own, 'd')}
+  where ${clashes}
+)`;
+}
+
+/**
+ * Whether the source's version of \`d\` stays, where \`d.contested\` says that there is another one. The bind after those of
+ * the rivals: the rows that win, or when each was changed.
+ */
+function sourceWins(
+  own: TargetFlow,
+  { conflict, winner, targetTableId }: ChangeRules,
+  kind: ChangeKind,
+): string {
+  const isFirst = String(winner === 'source');
+  const { key, quoted } = own.table;
+  const bind = `$${own.columns.length + 4 + (targetTableId === null ? 0 : 3)}`;
+  if (conflict === 'priority') return isFirst;
+  if (conflict === 'stop') return 'false';
+  if (conflict === 'newest') {
+    // The first copy knows no times.
+    if (kind === 'copied') return isFirst;
+    const places = keyPlaces(own);
+    const changedAt = `((${bind}::text[])[d.ord])::timestamptz`;
+    return `case when d.contested then coalesce((
+      select (${changedAt}, ${isFirst}) > (max(k.changed_at), ${winner === 'source' ? 'false' : 'true'})
+      from rival k
+      where ${matchKeys(key, (_, i) => `d.c${places[i]}`)}
+    ), true) end`;
+  }
+  if ('function' in conflict) return `coalesce(d.ord = any (${bind}::bigint[]), false)`;
+  const other = `from ${quoted} t\n      where ${keyMatch(own, 'd')}`;
+  // Of a row and none it is the row that stays.
+  if (kind === 'gone') return `not exists (\n      select\n      ${other}\n    )`;
+  const place = own.columns.findIndex((column) => column.name === conflict.column);
+  const [ours, theirs] = [`d.c${place}`, `t.${own.columns[place]?.quoted}`];
+  return `case when d.contested${kind === 'copied' ? ' or true' : ''} then coalesce((
+      select coalesce(${ours} > ${theirs}, ${theirs} is null and ${ours} is not null)
+        or (${ours} is not distinct from ${theirs} and ${isFirst})
+      ${other}
+    ), true) end`;
+}
+
+function writeText(flow: TargetFlow, rules: ChangeRules, kind: 'present' | 'copied'): string {
+  const { write } = rules;
   const inserts = write !== 'update' || rules.missing === 'create';
   const { table } = flow;
-  const keyAt = table.key.map((key) => flow.columns.findIndex((column) => column.name === key.name));
-  const mayWrite = winner === 'source' && !copies ? '' : `\n    and not d.contested`;
-  // Where one side owns what is written, what the other holds there is no version of it.
-  const clashes =
-    copies && write !== 'upsert'
-      ? 'false'
-      : copies
-        ? `t.tableoid is not null
-    and ${isStoredOtherwise(flow)}
-    and not d.contested`
-        : `d.contested
-    and (t.tableoid is null or ${isStoredOtherwise(flow)})`;
+  // A rival of a row that is copied travels the other way.
+  const mayWrite = kind === 'copied' ? 'not d.contested' : '(not d.contested or d.wins)';
+  const mayUpdate = kind === 'copied' && write === 'upsert' ? `${mayWrite}\n    and d.wins` : mayWrite;
   // An identity column that is always generated takes no value but at the insert.
   const settable = stored(flow).filter(({ column }) => !column.identityAlways);
   const updated =
-    settable.length === 0 || write === 'insert' || (copies && write === 'upsert' && winner === 'target')
+    settable.length === 0 || write === 'insert'
       ? 'select 1 where false'
       : `update ${table.quoted} t
   set ${settable.map(({ column, i }) => `${column.quoted} = d.c${i}`).join(', ')}
   from judged d
   where ${keyMatch(flow, 'd')}
-    and ${isStoredOtherwise(flow)}${mayWrite}
+    and ${isStoredOtherwise(flow)}
+    and ${mayUpdate}
   returning 1`;
-  return `${slice(flow)}${rivals(table.key, rules, flow.columns.length + 4)}${judged(flow)},
-clash as materialized (
-  select
-    ${versionJson(keyFlow, (_, i) => `d.c${keyAt[i]}`)} as key_json,
-    ${versionJson(flow, (_, i) => `d.c${i}`)} as source_json,
-    case when t.tableoid is not null then ${versionJson(flow, (column) => `t.${column.quoted}`)} end as target_json
-  from judged d
-  left join ${table.quoted} t on ${keyMatch(flow, 'd')}
-  where ${clashes}
-)${recorded(flow, winner, 'clash')},
+  return `${clashText(flow, flow, rules, kind)}${recorded(flow, rules)}${resent(flow, rules)},
 updated as (
   ${updated}
 ),
@@ -229,7 +255,8 @@ missing as materialized (
     select
     from ${table.quoted} t
     where ${keyMatch(flow, 'd')}
-  )${mayWrite}
+  )
+    and ${mayWrite}
 ),
 inserted as (
   insert into ${table.quoted} (${columnList(flow)})
@@ -243,36 +270,26 @@ select
   ((select count(*) from updated) + (select count(*) from inserted))::integer as written,
   ${inserts ? '((select count(*) from missing) - (select count(*) from inserted))::integer' : '0'} as raced,
   ${inserts ? '0' : '(select count(*) from missing)::integer'} as absent,
-  (select count(*) from clash)::integer as conflicts,
-  (select count(*) from judged where contested)::integer as contested,
-  (select is_stale from stale) as stale`;
+  ${counts}`;
 }
 
+const counts = `(select count(*) from clash)::integer as conflicts,
+  (select coalesce(sum(key_count), 0) from resent)::integer as resent,
+  (select count(*) from judged where contested)::integer as contested,
+  (select is_stale from stale) as stale`;
+
 function deleteText(flow: TargetFlow, gone: TargetFlow, rules: ChangeRules): string {
-  const { winner } = rules;
-  const { table } = flow;
-  const mayWrite = winner === 'source' ? '' : `\n    and not d.contested`;
-  return `${slice(gone)}${rivals(table.key, rules, gone.columns.length + 4)}${judged(gone)},
-clash as materialized (
-  select
-    ${versionJson(gone, (_, i) => `d.c${i}`)} as key_json,
-    null::json as source_json,
-    ${versionJson(flow, (column) => `t.${column.quoted}`)} as target_json
-  from judged d
-  join ${table.quoted} t on ${keyMatch(gone, 'd')}
-  where d.contested
-)${recorded(gone, winner, 'clash')},
+  return `${clashText(flow, gone, rules, 'gone')}${recorded(gone, rules)}${resent(gone, rules)},
 deleted as (
-  delete from ${table.quoted} t
+  delete from ${flow.table.quoted} t
   using judged d
-  where ${keyMatch(gone, 'd')}${mayWrite}
+  where ${keyMatch(gone, 'd')}
+    and (not d.contested or d.wins)
   returning 1
 )
 select
   (select count(*) from deleted)::integer as written,
   0 as raced,
   0 as absent,
-  (select count(*) from clash)::integer as conflicts,
-  (select count(*) from judged where contested)::integer as contested,
-  (select is_stale from stale) as stale`;
+  ${counts}`;
 }

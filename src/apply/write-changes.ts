@@ -2,20 +2,20 @@
 import type { EntityManager } from '../db/orm.ts';
 import { query, queryOne, type Bind } from '../db/query.ts';
 import { rowMissingCode } from '../db/sqlstate.ts';
+import { raiseClock } from '../db/clock.ts';
+import { doorbellChannel } from '../db/doorbell-channel.ts';
 import { SnkError } from '../errors.ts';
 import type { Rows, Seen } from '../read/page.ts';
-import type { ChangeTexts } from './change-sql.ts';
+import type { ChangeKind, ChangeTexts } from './change-sql.ts';
 import {
   add,
   writeCarefully,
   type Care,
   type Refusal,
+  type Versions,
   type WritableFlow,
   type Written,
 } from './write-rows.ts';
-
-/** Rows that are there, rows of the first copy, and keys whose rows are gone. */
-export type ChangeKind = 'present' | 'copied' | 'gone';
 
 /** Tries at rows that somebody inserts at the same moment; each of them sees what the one before met. */
 const mostRaces = 10;
@@ -27,31 +27,33 @@ export async function writeChanges(
   { rows, kind, seen, care }: { rows: Rows<string>; kind: ChangeKind; seen: Seen | null; care: Care },
   refused: Refusal[],
 ): Promise<Written> {
-  const [lock, write] = {
-    present: [texts.lockRows, texts.writeRows] as const,
-    copied: [texts.lockRows, texts.copyRows] as const,
-    gone: [texts.lockGone, texts.deleteRows] as const,
-  }[kind];
-  const keys = kind === 'gone' ? rows.columns : keysOf(flow, rows);
+  const width = kind === 'gone' ? flow.table.key.length : flow.columns.length;
+  const columns = rows.columns.slice(0, width);
+  const changedAt = rows.columns[width] ?? null;
+  const keys = kind === 'gone' ? columns : keysOf(flow, rows);
   const asksAgain = kind === 'copied' ? flow.rivals : kind === 'present' && texts.rivalsWin;
   const slice = async (em: EntityManager, first: number, last: number): Promise<Written> => {
-    const part: Bind[] = [...rows.columns, first, last];
+    const part: Bind[] = [...columns, first, last];
+    const binds = [...part, flow.link, ...(flow.rivals ? seenBinds(seen) : [])];
     let total: Written = { written: 0, conflicts: 0, parked: 0 };
     for (let race = 0; race < mostRaces; race += 1) {
       // Apart from the writing, which then sees what those who held the rows have logged.
-      await query(em, lock, part);
-      const done = await queryOne<Done>(em, write, [
-        ...part,
-        flow.link,
-        ...(flow.rivals ? seenBinds(seen) : []),
-      ]);
+      await query(em, texts.lock[kind], part);
+      const how = await judgement(em, flow, texts, kind, binds, changedAt);
+      const done = await queryOne<Done>(em, texts.write[kind], [...binds, ...how]);
       total = add(total, { written: done.written, conflicts: done.conflicts, parked: 0 });
       if (done.stale) throw stalePage(flow);
       if (done.absent > 0 && flow.parksMissing) throw rowMissing(flow);
+      if (done.conflicts > 0 && texts.policy === 'stop') throw new Unsettled(flow, texts.record[kind], binds);
+      // Whoever rests at this side's doorbell has something to bring back.
+      if (texts.policy === 'newest' && changedAt !== null) await raiseClock(em, changedAt);
+      if (done.resent > 0) await query(em, `select pg_notify($1, '')`, [doorbellChannel]);
       // A trigger of the target that keeps rows out, or gives them other keys, looks like a race that never ends.
       if (done.raced > 0 && race < mostRaces - 1) continue;
-      if (asksAgain && (await contested(em, flow, texts, keys, { first, last }, seen)) !== done.contested)
-        break;
+      if (!asksAgain) return total;
+      // What the first copy sends back has been logged by now.
+      const expected = done.contested + (kind === 'copied' ? done.resent : 0);
+      if ((await contested(em, flow, texts, keys, { first, last }, seen)) !== expected) break;
       return total;
     }
     throw new SnkError('SNK_RACED', `${flow.table.fullName}: rows are being written by others`, {
@@ -67,8 +69,45 @@ interface Done {
   readonly conflicts: number;
   readonly raced: number;
   readonly absent: number;
+  readonly resent: number;
   readonly contested: number;
   readonly stale: boolean;
+}
+
+/** Two versions between which a person has to choose. Both are kept in a transaction of its own, for this one is rolled back. */
+export class Unsettled extends SnkError {
+  readonly #text: string;
+  readonly #binds: readonly Bind[];
+
+  constructor(flow: WritableFlow, text: string, binds: readonly Bind[]) {
+    super('SNK_CONFLICT', `${flow.table.fullName}: both sides have changed a row, and nobody is to win`, {
+      hint: `'snk conflicts list' names it; 'snk conflicts resolve' settles it, and 'snk run' goes on then.`,
+      fate: 'stop-link',
+    });
+    this.#text = text;
+    this.#binds = binds;
+  }
+
+  async record(em: EntityManager): Promise<void> {
+    await query(em, this.#text, this.#binds);
+  }
+}
+
+/** What the policy needs beyond the two rows, as binds: the rows that win, or when each of them was changed. */
+async function judgement(
+  em: EntityManager,
+  flow: WritableFlow,
+  texts: ChangeTexts,
+  kind: ChangeKind,
+  binds: readonly Bind[],
+  changedAt: string | null,
+): Promise<Bind[]> {
+  if (texts.policy === 'newest') return kind === 'copied' ? [] : [changedAt];
+  if (texts.policy !== 'function' || flow.settle === null) return [];
+  const { settle } = flow;
+  const found = await query<Versions & { ord: number }>(em, texts.versions[kind], [...binds, '{}']);
+  const won = found.filter((versions) => settle(versions) === 'source').map(({ ord }) => ord);
+  return [`{${won.join(',')}}`];
 }
 
 /** Refused as a table would refuse it: the row stands alone in the end, and is parked. */

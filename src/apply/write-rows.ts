@@ -30,6 +30,17 @@ export interface WritableFlow extends TargetFlow {
   readonly parksMissing: boolean;
   /** What is written is captured here, like anybody's change. */
   readonly echo: boolean;
+  /** Which of two versions stays, where a function says so. */
+  readonly settle: ((versions: Versions) => 'source' | 'target') | null;
+}
+
+/** A row as texts; null where a side has none. */
+export type Version = Readonly<Record<string, string | null>>;
+
+export interface Versions {
+  readonly key: Version;
+  readonly source: Version | null;
+  readonly target: Version | null;
 }
 
 /** A set of rows that can be written in parts. */

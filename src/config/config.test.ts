@@ -210,8 +210,39 @@ describe('a flow', () => {
       write: 'upsert',
       missing: 'skip',
       echo: false,
+      map: null,
+      conflict: 'priority',
       bothWays: false,
     });
+  });
+
+  test('settles conflicts by a policy only where both sides may change rows', () => {
+    const pair = (conflict: unknown, on = ['insert', 'update']) => [
+      { between: ['a', 'b'], tables: ['t'], on, conflict },
+    ];
+    for (const policy of ['priority', 'newest', 'stop', { column: 'x' }, { function: './x.ts#y' }])
+      expect(codes(pair(policy))).toEqual([]);
+    expect(codes(pair('newest', ['insert']))).toEqual([
+      'SNK_CONFIG_CONFLICT link a->b',
+      'SNK_CONFIG_CONFLICT link b->a',
+    ]);
+    expect(codes(flows({ conflict: 'stop' }))).toEqual(['SNK_CONFIG_CONFLICT link a->b']);
+    expect(codes(pair('latest'))).toEqual(['SNK_CONFIG_INVALID links[0].conflict']);
+    expect(codes(pair({ function: './x' }))).toEqual(['SNK_CONFIG_INVALID links[0].conflict.function']);
+  });
+
+  test('of both ways names the column of a policy as each side knows it', () => {
+    const links = [
+      {
+        between: ['a', 'b'],
+        flows: [{ from: 't', columns: { theirs: 'ours' }, conflict: { column: 'theirs' } }],
+        on: ['insert', 'update'],
+      },
+    ];
+    expect(parseConfig({ nodes, links }).links.map((link) => link.flows[0]?.conflict)).toEqual([
+      { column: 'theirs' },
+      { column: 'ours' },
+    ]);
   });
 
   test('of both ways is turned round for the way back, its columns as well', () => {
@@ -223,10 +254,18 @@ describe('a flow', () => {
   });
 
   test('of both ways cannot say what only one direction does', () => {
-    const flow = { from: 't', set: { x: 1 }, where: 'x > 1', write: 'update', missing: 'skip', echo: true };
+    const flow = {
+      from: 't',
+      set: { x: 1 },
+      where: 'x > 1',
+      write: 'update',
+      missing: 'skip',
+      echo: true,
+      map: './m.ts',
+    };
     const found = codes([{ between: ['a', 'b'], flows: [flow] }]);
     expect(found.filter((fault) => fault.includes('ONE_WAY'))).toEqual(
-      Array.from({ length: 5 }, () => 'SNK_CONFIG_ONE_WAY_ONLY links[0].flows[0]'),
+      Array.from({ length: 6 }, () => 'SNK_CONFIG_ONE_WAY_ONLY links[0].flows[0]'),
     );
   });
 
@@ -238,6 +277,19 @@ describe('a flow', () => {
     expect(codes([{ between: ['a', 'b'], flows: [{ from: 't', columns: { x: 'y', z: 'y' } }] }])).toEqual([
       twice,
     ]);
+  });
+
+  test('that a function maps says the rest there', () => {
+    const map = './maps.ts#person';
+    expect(codes(flows({ map, columns: ['x'], where: 'y > 1' }))).toEqual([]);
+    expect(codes(flows({ map, set: { x: 1 } }))).toEqual(['SNK_CONFIG_MAP links[0].flows[0]']);
+    expect(codes(flows({ map, columns: { x: 'y' } }))).toEqual(['SNK_CONFIG_MAP links[0].flows[0]']);
+    expect(codes(flows({ map: 'maps' }))).toEqual(['SNK_CONFIG_INVALID links[0].flows[0].map']);
+  });
+
+  test('finds its modules from the folder of the file', () => {
+    const { links } = parseConfig({ nodes, links: flows({ map: './maps.ts#x' }) }, '/somewhere/else');
+    expect(links[0]?.flows[0]?.map).toBe('/somewhere/else/maps.ts#x');
   });
 
   test('says what becomes of missing rows only where it does not add them', () => {

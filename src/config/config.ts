@@ -1,16 +1,16 @@
 /** The configuration: its shape, its defaults and all of its faults at once (pure). */
+import { resolve } from 'node:path';
 import { closest } from 'fastest-levenshtein';
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
 import { FaultsError, type Fault } from '../errors.ts';
 import {
   buildTopology,
-  qualifyTable,
-  reverseName,
   type FlowOptions,
   type LinkDeclaration,
   type Topology,
 } from '../topology/topology.ts';
+import { linkFaults, topologyFaults } from './topology-faults.ts';
 
 const duration = z.union([z.number().int().nonnegative(), z.string()]).transform((value, context) => {
   // ms throws on an empty text.
@@ -37,6 +37,20 @@ const on = z.array(operation).nonempty().optional();
 const columnName = z.string().regex(/^[^\0]{1,63}$/, 'wanted the name of a column');
 const expression = z.string().regex(/^[^\0]*[^\0\s][^\0]*$/, 'wanted SQL');
 
+const modulePath = z
+  .string()
+  .regex(/^[^\0#]+\.[cm]?[jt]s(#[A-Za-z_$][\w$]*)?$/, "wanted a module, as './file.ts' or './file.ts#name'");
+const conflict = z
+  .union(
+    [
+      z.enum(['priority', 'newest', 'stop']),
+      z.strictObject({ column: columnName }),
+      z.strictObject({ function: modulePath }),
+    ],
+    { error: "wanted 'priority', 'newest', 'stop', { column: '…' } or { function: './file.ts' }" },
+  )
+  .optional();
+
 const flow = z.strictObject({
   from: tableName,
   to: tableName.optional(),
@@ -52,8 +66,10 @@ const flow = z.strictObject({
   write: z.enum(['insert', 'upsert', 'update']).optional(),
   missing: z.enum(['skip', 'park', 'create']).optional(),
   echo: z.boolean().optional(),
+  map: modulePath.optional(),
+  conflict,
 });
-const linkOptions = { tables: z.array(tableName).optional(), flows: z.array(flow).optional(), on };
+const linkOptions = { tables: z.array(tableName).optional(), flows: z.array(flow).optional(), on, conflict };
 const link = z.union([
   z.strictObject({ between: z.tuple([nodeName, nodeName]), ...linkOptions }),
   z.strictObject({ from: nodeName, to: nodeName, ...linkOptions }),
@@ -70,6 +86,8 @@ const limits = z.strictObject({
   ledgerKeys: z.number().int().min(1).default(1_000_000),
   /** How long the ledger keeps a batch. */
   ledgerAge: duration.default(24 * 3_600_000),
+  /** How far apart two nodes' clocks may be, where the newest change wins, before SNK says so. */
+  clockSkew: duration.default(60_000),
 });
 
 const schema = z.strictObject({
@@ -96,11 +114,12 @@ export function defineConfig(config: UserConfig): UserConfig {
   return config;
 }
 
-/** Checks everything and throws a FaultsError with all that is wrong. */
-export function parseConfig(input: unknown): Config {
+/** Checks everything and throws a FaultsError with all that is wrong. Modules are looked for from `directory`. */
+export function parseConfig(input: unknown, directory = process.cwd()): Config {
   const parsed = schema.safeParse(input);
   if (!parsed.success) throw new FaultsError(parsed.error.issues.flatMap((issue) => toFaults(issue, input)));
-  const { nodes, links } = parsed.data;
+  const { nodes } = parsed.data;
+  const links = parsed.data.links.map((each) => withModules(each, directory));
   const topology = buildTopology(
     Object.entries(nodes).map(([name, node]) => ({ name, url: node.url })),
     links,
@@ -108,6 +127,23 @@ export function parseConfig(input: unknown): Config {
   const faults = [...linkFaults(links, Object.keys(nodes)), ...topologyFaults(topology)];
   if (faults.length > 0) throw new FaultsError(faults);
   return Object.freeze({ ...topology, limits: Object.freeze(parsed.data.limits) });
+}
+
+function withModules<Declared extends LinkDeclaration>(declared: Declared, directory: string): Declared {
+  const placed = <Options extends FlowOptions | LinkDeclaration>(given: Options): Options => {
+    const { conflict } = given;
+    const options =
+      'map' in given && given.map !== undefined ? { ...given, map: placeOf(given.map, directory) } : given;
+    return typeof conflict === 'object' && 'function' in conflict
+      ? { ...options, conflict: { function: placeOf(conflict.function, directory) } }
+      : options;
+  };
+  const { flows } = declared;
+  return { ...placed(declared), ...(flows === undefined ? {} : { flows: flows.map(placed) }) };
+}
+
+function placeOf(module: string, directory: string): string {
+  return module.startsWith('.') ? resolve(directory, module) : module;
 }
 
 /** What is wrong with a database URL, in words that do not repeat it: it holds a password. */
@@ -130,9 +166,9 @@ type Issue = z.core.$ZodIssue;
 const knownKeys: Readonly<Record<string, readonly string[]>> = {
   '': ['nodes', 'links', 'limits'],
   nodes: ['url'],
-  links: ['between', 'from', 'to', 'tables', 'flows', 'on'],
-  flows: ['from', 'to', 'on', 'columns', 'set', 'where', 'write', 'missing', 'echo'],
-  limits: ['pageKeys', 'changeLogMegabytes', 'imageBytes', 'ledgerKeys', 'ledgerAge'],
+  links: ['between', 'from', 'to', 'tables', 'flows', 'on', 'conflict'],
+  flows: ['from', 'to', 'on', 'columns', 'set', 'where', 'write', 'missing', 'echo', 'map', 'conflict'],
+  limits: ['pageKeys', 'changeLogMegabytes', 'imageBytes', 'ledgerKeys', 'ledgerAge', 'clockSkew'],
 };
 
 function toFaults(issue: Issue, input: unknown, above: readonly PropertyKey[] = []): Fault[] {
@@ -183,108 +219,4 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
       typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[part] : undefined,
     input,
   );
-}
-
-function linkFaults(links: readonly LinkDeclaration[], nodes: readonly string[]): Fault[] {
-  return links.flatMap((declared, i) => {
-    const at = `links[${i}]`;
-    const ends = 'between' in declared ? declared.between : [declared.from, declared.to];
-    const faults: Fault[] = ends
-      .filter((end) => !nodes.includes(end))
-      .map((end) => ({
-        code: 'SNK_CONFIG_UNKNOWN_NODE',
-        at,
-        message: `there is no node '${end}'`,
-        hint: `Did you mean '${closest(end, [...nodes])}'?`,
-      }));
-    if (ends[0] === ends[1])
-      faults.push({ code: 'SNK_CONFIG_SAME_NODE', at, message: 'a link needs two different nodes' });
-    if ((declared.tables ?? []).length + (declared.flows ?? []).length === 0) {
-      faults.push({ code: 'SNK_CONFIG_NO_TABLES', at, message: "wanted 'tables' or 'flows'" });
-    }
-    const isTwoWay = 'between' in declared;
-    for (const [j, flow] of (declared.flows ?? []).entries())
-      faults.push(...flowFaults(flow, `${at}.flows[${j}]`, isTwoWay));
-    return faults;
-  });
-}
-
-const oneWayOnly = ['set', 'where', 'write', 'missing', 'echo'] as const;
-
-function flowFaults(flow: FlowOptions, at: string, isTwoWay: boolean): Fault[] {
-  const faults: Fault[] = [];
-  const fault = (code: string, message: string, hint?: string): void => {
-    faults.push({ code, at, message, hint });
-  };
-  for (const key of isTwoWay ? oneWayOnly : []) {
-    if (flow[key] === undefined) continue;
-    fault(
-      'SNK_CONFIG_ONE_WAY_ONLY',
-      `'${key}' says what one direction does`,
-      "Declare two links, one from each node, instead of 'between'.",
-    );
-  }
-  if (flow.missing !== undefined && flow.write !== 'update') {
-    fault('SNK_CONFIG_MISSING', "'missing' goes with write: 'update'; other flows add rows that are missing");
-  }
-  const { columns = {} } = flow;
-  const targets = Array.isArray(columns) ? (columns as readonly string[]) : Object.keys(columns);
-  const twice = targets.find((name, i) => targets.indexOf(name) !== i || Object.hasOwn(flow.set ?? {}, name));
-  if (twice !== undefined) fault('SNK_CONFIG_COLUMN_TWICE', `column ${twice} is given two values`);
-  const sources = Object.values(columns);
-  if (isTwoWay && new Set(sources).size < sources.length) {
-    fault('SNK_CONFIG_COLUMN_TWICE', 'one column becomes two, which has no way back');
-  }
-  return faults;
-}
-
-function topologyFaults(topology: Topology): Fault[] {
-  const faults: Fault[] = [];
-  const seen = new Set<string>();
-  for (const { name, flows, source, target } of topology.links) {
-    const reverse = reverseName({ source, target });
-    if (seen.has(name)) {
-      faults.push({
-        code: 'SNK_CONFIG_DUPLICATE_LINK',
-        at: `link ${name}`,
-        message: 'is declared twice',
-        hint: 'Put its tables into one declaration.',
-      });
-    }
-    seen.add(name);
-    const targets = flows.map((each) => each.to);
-    const twice = targets.find((target, i) => targets.indexOf(target) !== i);
-    if (twice !== undefined)
-      faults.push({
-        code: 'SNK_CONFIG_DUPLICATE_TABLE',
-        at: `link ${name}`,
-        message: `two flows write ${twice}`,
-      });
-    const echoes = flows.find(
-      (each) =>
-        each.echo &&
-        topology.links.some(
-          (other) =>
-            other.name === reverse &&
-            other.flows.some((back) => back.echo && back.from === each.to && back.to === each.from),
-        ),
-    );
-    if (echoes !== undefined)
-      faults.push({
-        code: 'SNK_CONFIG_ECHO_LOOP',
-        at: `link ${name}`,
-        message: `${echoes.from} and ${echoes.to} would send each other's echo for ever`,
-        hint: "Leave 'echo' to one of the two flows.",
-      });
-    const own = flows.find(
-      (each) => qualifyTable(each.from).startsWith('snk.') || qualifyTable(each.to).startsWith('snk.'),
-    );
-    if (own !== undefined)
-      faults.push({
-        code: 'SNK_CONFIG_OWN_TABLE',
-        at: `link ${name}`,
-        message: "tables of SNK's own schema cannot be synced",
-      });
-  }
-  return faults;
 }

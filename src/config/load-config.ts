@@ -1,6 +1,6 @@
 /** Where a configuration comes from: a file (TypeScript, JavaScript or JSON), or the environment alone. */
 import { existsSync, readFileSync } from 'node:fs';
-import { extname, resolve } from 'node:path';
+import { dirname, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { closest } from 'fastest-levenshtein';
 import { FaultsError, SnkError, type Fault } from '../errors.ts';
@@ -30,11 +30,9 @@ export function loadDotEnv(directory: string): void {
 
 export async function loadConfig(options: LoadOptions): Promise<Config> {
   const file = options.file ?? defaultFiles.find((name) => existsSync(resolve(options.directory, name)));
-  return parseConfig(
-    file === undefined
-      ? fromEnvironment(options.env)
-      : await fromFile(resolve(options.directory, file), options.env),
-  );
+  if (file === undefined) return parseConfig(fromEnvironment(options.env), options.directory);
+  const path = resolve(options.directory, file);
+  return parseConfig(await fromFile(path, options.env), dirname(path));
 }
 
 function fromEnvironment(env: LoadOptions['env']): unknown {

@@ -9,7 +9,8 @@
  * Where one writer stays in flight the reader takes a second lock, which triggers try and give back at once: all who
  * write from then on ring. Those who wrote before do not, so the reader still looks now and then.
  */
-import { doorbellChannel, doorbellLock } from '../capture/capture-sql.ts';
+import { doorbellLock } from '../capture/capture-sql.ts';
+import { doorbellChannel } from '../db/doorbell-channel.ts';
 import type { MikroORM } from '../db/orm.ts';
 import { prepared } from '../db/prepared.ts';
 import { NodeSession } from './node-session.ts';

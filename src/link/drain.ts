@@ -9,6 +9,7 @@ import {
   type Batch,
   type Standing,
 } from '../apply/apply-page.ts';
+import { clockSkew, noteClock } from '../db/clock.ts';
 import { purgeLedger, type LedgerLimits } from '../apply/purge-ledger.ts';
 import type { Care } from '../apply/write-rows.ts';
 import { session } from '../db/orm.ts';
@@ -44,6 +45,8 @@ export interface DrainState {
   readonly expectant: boolean;
   /** Milliseconds since the epoch before which the next window is not read; see restAfter. */
   readonly restUntil: number;
+  /** Milliseconds that the target's clock is ahead of the source's, where times decide conflicts. */
+  readonly clockSkew: number;
 }
 
 export const freshState: DrainState = {
@@ -54,6 +57,7 @@ export const freshState: DrainState = {
   backfilling: null,
   expectant: true,
   restUntil: 0,
+  clockSkew: 0,
 };
 
 export interface DrainReport {
@@ -143,7 +147,16 @@ export async function drainLink(
   } while (!drained && failure === null && performance.now() < until);
 
   return {
-    state: { standing, care, pageKeys, untidy, backfilling: pending.length > 0, expectant, restUntil },
+    state: {
+      ...before,
+      standing,
+      care,
+      pageKeys,
+      untidy,
+      backfilling: pending.length > 0,
+      expectant,
+      restUntil,
+    },
     ...total,
     drained,
     failure,
@@ -237,10 +250,13 @@ export async function tidyLink(
     purged = await purgeChangeLog(session(engine.source), purgeRows);
   }
   await purgeLedger(session(engine.target), engine.link.name, limits);
+  const isTimed = engine.sourceFlows.some((flow) => flow.isTimed);
+  if (isTimed) await noteClock(session(engine.source));
   const recaptured = await recapture(engine);
   return {
     ...state,
     untidy: purged === purgeRows || recaptured !== 'complete',
     backfilling: recaptured === 'copying' ? null : state.backfilling,
+    clockSkew: isTimed ? await clockSkew(session(engine.source), session(engine.target)) : 0,
   };
 }

@@ -4,7 +4,7 @@ import { applyTexts } from '../apply/apply-sql.ts';
 import { changeTexts } from '../apply/change-sql.ts';
 import { adoptFence, loadCursor } from '../apply/cursor-store.ts';
 import type { ApplyContext, Standing } from '../apply/apply-page.ts';
-import type { WritableFlow } from '../apply/write-rows.ts';
+import type { Versions, WritableFlow } from '../apply/write-rows.ts';
 import { systemIdentifier } from '../capture/install.ts';
 import { describeTables, type Table } from '../db/catalog.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
@@ -12,9 +12,10 @@ import { query } from '../db/query.ts';
 import { loadSubscriber } from '../read/fence.ts';
 import { checkMapping } from '../map/check-mapping.ts';
 import { mapFlow } from '../map/mapping.ts';
+import { loadFunction, type ChooseVersion } from '../map/module.ts';
 import { PageReader } from '../read/page.ts';
 import type { SourceFlow } from '../read/page-sql.ts';
-import { carriesChanges, reverseName, type Link } from '../topology/topology.ts';
+import { carriesChanges, reverseName, type Flow, type Link } from '../topology/topology.ts';
 import { checkChain, regressed } from './chain.ts';
 import type { Turns } from './turns.ts';
 
@@ -87,12 +88,14 @@ export async function openEngine(
     if (fault !== undefined) throw drifted(link.target, `${targetTable.fullName}: ${fault.message}`);
     return { ...pair, mapping: mapFlow(flow, sourceTable, targetTable) };
   });
+  const functions = await settlersOf(link);
   const sourceFlows = ordered.map(({ flow, mapping, tableId }) => ({
     tableId,
     table: mapping.from,
     rangeKey: mapping.rangeKey,
     columns: mapping.columns,
     goneKey: mapping.goneKey,
+    isTimed: flow.conflict === 'newest',
     on: flow.on,
   }));
   const targetFlows: WritableFlow[] = ordered.map(({ flow, mapping, targetTable }) => {
@@ -107,6 +110,7 @@ export async function openEngine(
       rivals: targetTableId !== null,
       parksMissing: flow.write === 'update' && flow.missing === 'park',
       echo: flow.echo,
+      settle: functions.get(flow) ?? null,
     };
   });
   return {
@@ -126,6 +130,25 @@ export async function openEngine(
     },
     turns,
   };
+}
+
+/** Flow → what its module says of two versions. The function knows the nodes by their names, and no direction. */
+async function settlersOf(link: Link): Promise<Map<Flow, (versions: Versions) => 'source' | 'target'>> {
+  const settlers = new Map<Flow, (versions: Versions) => 'source' | 'target'>();
+  for (const flow of link.flows) {
+    if (typeof flow.conflict !== 'object' || !('function' in flow.conflict)) continue;
+    const path = flow.conflict.function;
+    const choose = await loadFunction<ChooseVersion>(path);
+    settlers.set(flow, ({ key, source, target }) => {
+      const kept = choose({ key, versions: { [link.source]: source, [link.target]: target } });
+      if (kept === link.source) return 'source';
+      if (kept === link.target) return 'target';
+      throw new SnkError('SNK_FUNCTION', `${path} answered with something else than the name of a node`, {
+        hint: `It is to return '${link.source}' or '${link.target}'.`,
+      });
+    });
+  }
+  return settlers;
 }
 
 /** Whether its rows can go in as one statement: inserts, under one origin. */

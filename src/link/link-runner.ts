@@ -17,6 +17,8 @@ export const pace = {
   sleep: 30_000,
   /** The source is told how far the target is, and the logs are purged, no more often than this. */
   tidy: 1_000,
+  /** Between two words about clocks that are far apart. */
+  skew: 60_000,
   standby: 1_000,
   connect: 20,
   retry: [50, 5_000],
@@ -30,6 +32,8 @@ export interface LinkRunnerOptions {
   readonly target: MikroORM;
   readonly events: Events;
   readonly limits: DrainLimits;
+  /** Milliseconds. */
+  readonly clockSkew: number;
 }
 
 export class LinkRunner {
@@ -37,6 +41,7 @@ export class LinkRunner {
   #drain: DrainState = freshState;
   #state: LinkState = 'waiting';
   #tidiedAt = 0;
+  #skewToldAt = 0;
   #failedAt: number | null = null;
   #hasWorked = false;
   #retryIn: number = pace.retry[0];
@@ -76,7 +81,16 @@ export class LinkRunner {
     if (this.#drain.untidy && this.#untilTidy() <= 0) {
       await this.#run('tidy', signal);
       this.#tidiedAt = Date.now();
+      this.#checkClocks();
     }
+  }
+
+  #checkClocks(): void {
+    const { link, events, clockSkew } = this.#options;
+    const skewMs = Math.round(this.#drain.clockSkew);
+    if (Math.abs(skewMs) <= clockSkew || Date.now() - this.#skewToldAt < pace.skew) return;
+    this.#skewToldAt = Date.now();
+    events.tell('link:clock-skew', { link: link.name, skewMs });
   }
 
   /** Milliseconds. */

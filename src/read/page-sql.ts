@@ -19,6 +19,8 @@ export interface SourceFlow {
   readonly rangeKey: readonly KeyColumn[];
   /** The target's key of a row that is gone, over `k`. */
   readonly goneKey: readonly string[];
+  /** When each row was last changed is asked as well: one more list, as text, behind those of the columns. */
+  readonly isTimed: boolean;
   readonly on: readonly Operation[];
 }
 
@@ -99,6 +101,17 @@ const summaryColumns = `
 function present(flow: SourceFlow, images: boolean): string {
   const { key, quoted } = flow.table;
   const [first] = key;
+  if (flow.isTimed) {
+    const names = key.map((_, i) => `k.k${i}`).join(', ');
+    return `from (
+    select ${names}, max(p.at) as changed_at
+    from page p
+    cross join lateral ${unnestKeys(key, 'p')}
+    where p.table_id = ${flow.tableId} and ${isOneOf(flow, ['insert', 'update'])}
+    group by ${names}
+  ) k
+  join ${quoted} t on ${matchKeys(key, (column) => `t.${column.quoted}`)}`;
+  }
   const listed = `from page p
   cross join lateral ${unnestKeys(key, 'p')}`;
   const ofFlow = `where p.table_id = ${flow.tableId} and ${isOneOf(flow, ['insert', 'update'])}${images ? ` and not coalesce(${hasImages(flow)}, false)` : ''}`;
@@ -128,6 +141,8 @@ function isOneOf(flow: SourceFlow, operations: readonly Operation[]): string {
 function goneCte(flow: SourceFlow, i: number): string {
   const { key, quoted } = flow.table;
   const lists = flow.goneKey.map((value, j) => `array_agg(${value})::text as d${i}_${j}`);
+  const names = key.map((_, j) => `k.k${j}`).join(', ');
+  if (flow.isTimed) lists.push(`array_agg(k.changed_at::text)::text as d${i}_${flow.goneKey.length}`);
   const deletes = flow.on.includes('delete') ? `p.op in ('U', 'D')` : 'false';
   return `,
 gone${i} as (
@@ -135,11 +150,11 @@ gone${i} as (
     count(*)::integer as g${i},
     ${lists.join(',\n    ')}
   from (
-    select distinct k.*
+    select ${flow.isTimed ? `${names}, max(p.at) as changed_at` : 'distinct k.*'}
     from page p
     cross join lateral ${unnestKeys(key, 'p')}
     where p.table_id = ${flow.tableId}
-      and ${deletes}
+      and ${deletes}${flow.isTimed ? `\n    group by ${names}` : ''}
   ) k
   where not exists (
     select
@@ -222,7 +237,9 @@ from summary s${collected(flows, parts)}${flows
 }
 
 function columnNames(flows: readonly SourceFlow[]): string[] {
-  return flows.flatMap((flow, i) => flow.columns.map((_, j) => `c${i}_${j}`));
+  return flows.flatMap((flow, i) =>
+    Array.from({ length: flow.columns.length + (flow.isTimed ? 1 : 0) }, (_, j) => `c${i}_${j}`),
+  );
 }
 
 /** `offset 0` keeps the lists from being put together once for their size and once more. */
@@ -265,6 +282,7 @@ interface Part {
 
 function rowsCte(flow: SourceFlow, i: number, list: (column: Column) => string, images: boolean): string {
   const lists = flow.columns.map((column, j) => `${list(column)} as c${i}_${j}`);
+  if (flow.isTimed) lists.push(`array_agg(k.changed_at::text)::text as c${i}_${flow.columns.length}`);
   return `,
 rows${i} as (
   select

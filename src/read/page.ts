@@ -9,7 +9,7 @@ import { fenceBinds, overtaken, raiseFence, type Fence } from './fence.ts';
 import { pageText, peekText, type Form, type SourceFlow } from './page-sql.ts';
 import type { Position } from './position.ts';
 
-/** The rows of one flow: an array per column, as text or binary, in the order of the flow's columns. */
+/** The rows of one flow: an array per column, as text or binary, in the order of the flow's columns; of a timed one, when each was changed. */
 export interface Rows<List extends string | Buffer = string | Buffer> {
   readonly flow: number;
   readonly count: number;
@@ -183,12 +183,15 @@ export class PageReader {
       if (count === 0) return [];
       const flow = this.#flows[index] as SourceFlow;
       if (form === 'binary') checkTypes(flow, answer[`t${i}`] ?? '');
-      const columns = flow.columns.map((column, j) => {
+      const listOf = (j: number): string => {
         const list = answer[`c${i}_${j}`];
-        if (typeof list !== 'string')
-          throw new Error(`a page of ${flow.table.fullName} came without its rows`);
-        return form === 'text' ? list : toArray(list, column, count);
-      });
+        if (typeof list === 'string') return list;
+        throw new Error(`a page of ${flow.table.fullName} came without its rows`);
+      };
+      const columns = flow.columns.map((column, j) =>
+        form === 'text' ? listOf(j) : toArray(listOf(j), column, count),
+      );
+      if (flow.isTimed) columns.push(listOf(flow.columns.length));
       return [{ flow: index, count, columns }];
     });
     return {
@@ -210,8 +213,9 @@ export class PageReader {
       beyondInserts: indexes.some((_, i) => answer[`u${i}`] === true),
       gone: indexes.flatMap((index, i) => {
         const count = answer[`g${i}`] ?? 0;
-        const { goneKey } = this.#flows[index] as SourceFlow;
-        const columns = goneKey.map((_, j) => answer[`d${i}_${j}`] ?? '{}');
+        const { goneKey, isTimed } = this.#flows[index] as SourceFlow;
+        const lists = goneKey.length + (isTimed ? 1 : 0);
+        const columns = Array.from({ length: lists }, (_, j) => answer[`d${i}_${j}`] ?? '{}');
         return count === 0 ? [] : [{ flow: index, count, columns }];
       }),
       seen: seenOf(answer),

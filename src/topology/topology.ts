@@ -16,6 +16,19 @@ export type WriteMode = 'insert' | 'upsert' | 'update';
 /** What becomes of a change whose row the target does not have, under `write: 'update'`. */
 export type WhenMissing = 'skip' | 'park' | 'create';
 
+/**
+ * Whose version stays when both sides have changed one row at the same time. `priority`: that of the node listed first.
+ * `newest`: the one changed last, by clocks that never run behind what they have received. `column`: the one with the greater
+ * value there; of a row and none it is the row. `function`: what a module says, see map/module.ts. `stop`: nobody's; the link stops until a person has
+ * settled it. Where these see no difference, the node listed first wins.
+ */
+export type ConflictPolicy =
+  | 'priority'
+  | 'newest'
+  | 'stop'
+  | { readonly column: string }
+  | { readonly function: string };
+
 /** A constant, or SQL over the source's row. */
 export type SetValue = string | number | boolean | null | { readonly sql: string };
 
@@ -34,6 +47,9 @@ export interface Flow {
   readonly missing: WhenMissing;
   /** What this flow writes is captured at its target like anybody's change. */
   readonly echo: boolean;
+  /** A module's function from a row to a row, none or several: see map/map-rows.ts. */
+  readonly map: string | null;
+  readonly conflict: ConflictPolicy;
   /** The same rows may be changed at the target, and travel back: two sides can change one at the same time. */
   readonly bothWays: boolean;
 }
@@ -67,6 +83,9 @@ export interface FlowOptions {
   /** Default: `skip`. */
   readonly missing?: WhenMissing | undefined;
   readonly echo?: boolean | undefined;
+  /** `./file.ts`, or `./file.ts#name`. `columns` names what the function gives then: by default all of the target's. */
+  readonly map?: string | undefined;
+  readonly conflict?: ConflictPolicy | undefined;
 }
 
 export interface LinkOptions {
@@ -74,6 +93,8 @@ export interface LinkOptions {
   readonly flows?: readonly FlowOptions[] | undefined;
   /** For flows that do not say it themselves. */
   readonly on?: readonly Operation[] | undefined;
+  /** For flows that do not say it themselves. Default: `priority`. */
+  readonly conflict?: ConflictPolicy | undefined;
 }
 
 export type OneWay = LinkOptions & { readonly from: string; readonly to: string };
@@ -106,8 +127,8 @@ export function qualifyTable(table: string): string {
 }
 
 /** The target holds what the source holds, column for column: its rows can be read from either. */
-export function isMirror({ set, where, write, echo }: Flow): boolean {
-  return Object.keys(set).length === 0 && where === null && write === 'upsert' && !echo;
+export function isMirror({ set, where, write, echo, map }: Flow): boolean {
+  return Object.keys(set).length === 0 && where === null && write === 'upsert' && !echo && map === null;
 }
 
 function flowsOf(options: LinkOptions): Flow[] {
@@ -127,6 +148,8 @@ function flowsOf(options: LinkOptions): Flow[] {
     write: flow.write ?? 'upsert',
     missing: flow.missing ?? 'skip',
     echo: flow.echo ?? false,
+    map: flow.map ?? null,
+    conflict: flow.conflict ?? options.conflict ?? 'priority',
     bothWays: false,
   }));
 }
@@ -137,7 +160,11 @@ function mirrored(flow: Flow): Flow {
     flow.columns === null
       ? null
       : Object.fromEntries(Object.entries(flow.columns).map(([target, source]) => [source, target]));
-  return { ...flow, from: flow.to, to: flow.from, columns };
+  const conflict =
+    typeof flow.conflict === 'object' && 'column' in flow.conflict
+      ? { column: flow.columns?.[flow.conflict.column] ?? flow.conflict.column }
+      : flow.conflict;
+  return { ...flow, from: flow.to, to: flow.from, columns, conflict };
 }
 
 /** Declarations → links; a two-way declaration gives two links with mirrored flows. */

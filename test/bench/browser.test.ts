@@ -42,7 +42,7 @@ describe.skipIf(!found)(`the report in a browser${why}`, { timeout: 60_000 }, ()
     const said = listen(page);
     await page.goto(address('latest.html'));
     const charts = page.locator('figure svg');
-    expect(await charts.count()).toBe(13);
+    expect(await charts.count()).toBe(16);
     for (const chart of await charts.all()) {
       expect(await chart.isVisible()).toBe(true);
       const box = await chart.boundingBox();

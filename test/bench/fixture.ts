@@ -25,7 +25,7 @@ export function fixture(): BenchResult {
       snk: '9.8.7',
       settings: { fsync: 'on', synchronous_commit: 'on', shared_buffers: '123MB & more' },
     },
-    suites: [flood(), lag(), writers(), growth(), empty()],
+    suites: [flood(), lag(), writers(), changes(), growth(), empty()],
   };
 }
 
@@ -105,6 +105,31 @@ function writers(): SuiteResult {
       logical: [7777, 8888, 6666],
       snk: [8080, 7070, 9090],
     }),
+    distributions: [],
+    goals: [],
+    skipped: [],
+    notes: [],
+  };
+}
+
+function changes(): SuiteResult {
+  return {
+    name: 'changes',
+    title: 'Updates and deletes, made up',
+    figures: [
+      ...each('changes.updates.rate', 'updates by key: rate of the writer', 'rows/s', 'logical', {
+        logical: [3333],
+        snk: [2222],
+      }),
+      ...each('changes.updates.equal', 'updates by key: until equal', 'rows/s', 'logical', {
+        logical: [1111, 1234, 1001],
+        snk: [555, 567, 543],
+      }),
+      ...each('changes.deletes.equal', 'deletes by key: until equal', 'rows/s', 'logical', {
+        logical: [4444],
+        'snk where': [888],
+      }),
+    ],
     distributions: [],
     goals: [],
     skipped: [],

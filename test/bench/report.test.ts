@@ -12,6 +12,7 @@ import {
 } from '../../bench/report/format.ts';
 import { escapeText } from '../../bench/report/markup.ts';
 import { toPage } from '../../bench/report/page.ts';
+import { lookOf } from '../../bench/report/peers.ts';
 import { toPicture } from '../../bench/report/picture.ts';
 import { writeReport } from '../../bench/report/report.ts';
 import { goal } from '../../bench/result.ts';
@@ -78,7 +79,7 @@ describe('the report', () => {
 
   test('gives each chart a title and a description, and no id twice', () => {
     const charts = [...page.matchAll(/<svg id="([^"]+)"/g)].map(([, id]) => id);
-    expect(charts).toHaveLength(4 + 6 + 1 + 2);
+    expect(charts).toHaveLength(4 + 6 + 1 + 3 + 2);
     for (const id of charts)
       expect(page).toMatch(
         new RegExp(`<title id="${id}-title">[^<]+</title><desc id="${id}-description">[^<]+<`),
@@ -136,4 +137,9 @@ test('a goal missed by a hair does not look met', () => {
   expect(formatMeasured(goal('x', 'x', '>=', 1, '×', 0.999_96))).toBe('0.99996×');
   expect(formatMeasured(goal('x', 'x', '<=', 250, 'MB', 250.2))).toBe('250.2 MB');
   expect(formatMeasured(goal('x', 'x', '<=', 250, 'MB', 250))).toBe('250 MB');
+});
+
+test('a variant of a peer looks like the peer, and one that nobody knows like none of them', () => {
+  expect(lookOf('snk where')).toEqual(lookOf('snk'));
+  expect(lookOf('snkwhere').color).toBe('var(--other)');
 });

@@ -71,10 +71,15 @@ describe('reckoning of the benchmark', () => {
       const sheet = new Sheet();
       for (const value of [100, 200 + i, 50])
         sheet.add('snk', { id: `${name}.memory`, label: 'm', unit: 'MB' }, value);
+      sheet.add('snk where', { id: `${name}.memory`, label: 'm', unit: 'MB' }, 150 + 100 * i);
       sheet.add('id-cursor', { id: `${name}.memory`, label: 'm', unit: 'MB' }, 999);
       return sheet.result(name, name, null);
     });
-    expect(worstMemory(suites)?.goals[0]).toMatchObject({ measured: 201, met: true });
+    expect(worstMemory(suites)?.goals[0]).toMatchObject({ measured: 250, met: true });
+    expect(worstMemory(suites)?.figures.map(({ id, median }) => [id, median])).toEqual([
+      ['memory.one', 200],
+      ['memory.two', 250],
+    ]);
     expect(worstMemory([])).toBeNull();
   });
 

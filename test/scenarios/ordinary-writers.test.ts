@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it } from 'vitest';
+import { percentile } from '../../bench/result.ts';
 import { createPair, type TestDatabase } from '../support/databases.ts';
 import { countRows, untilEqual } from '../support/equality.ts';
-import { LagMeter, percentile } from '../support/lag.ts';
+import { LagMeter } from '../support/lag.ts';
 import { endSnk, full, runSnk, tailOf, untilLive } from '../support/snk-run.ts';
 import { writeOrdinarily } from '../support/transactions.ts';
 import { waitUntil } from '../support/wait-until.ts';

@@ -49,9 +49,3 @@ export class LagMeter {
     await session.end();
   }
 }
-
-/** The value that `part` of all are not above. */
-export function percentile(values: readonly number[], part: number): number {
-  const sorted = values.toSorted((x, y) => x - y);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
-}

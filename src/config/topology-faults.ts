@@ -1,0 +1,140 @@
+/** What is wrong with links and flows as they were declared (pure). */
+import { closest } from 'fastest-levenshtein';
+import type { Fault } from '../errors.ts';
+import {
+  qualifyTable,
+  reverseName,
+  type FlowOptions,
+  type Link,
+  type LinkDeclaration,
+  type Topology,
+} from '../topology/topology.ts';
+
+export function linkFaults(links: readonly LinkDeclaration[], nodes: readonly string[]): Fault[] {
+  return links.flatMap((declared, i) => {
+    const at = `links[${i}]`;
+    const ends = 'between' in declared ? declared.between : [declared.from, declared.to];
+    const faults: Fault[] = ends
+      .filter((end) => !nodes.includes(end))
+      .map((end) => ({
+        code: 'SNK_CONFIG_UNKNOWN_NODE',
+        at,
+        message: `there is no node '${end}'`,
+        hint: `Did you mean '${closest(end, [...nodes])}'?`,
+      }));
+    if (ends[0] === ends[1])
+      faults.push({ code: 'SNK_CONFIG_SAME_NODE', at, message: 'a link needs two different nodes' });
+    if ((declared.tables ?? []).length + (declared.flows ?? []).length === 0) {
+      faults.push({ code: 'SNK_CONFIG_NO_TABLES', at, message: "wanted 'tables' or 'flows'" });
+    }
+    const isTwoWay = 'between' in declared;
+    for (const [j, flow] of (declared.flows ?? []).entries())
+      faults.push(...flowFaults(flow, `${at}.flows[${j}]`, isTwoWay));
+    return faults;
+  });
+}
+
+const oneWayOnly = ['set', 'where', 'write', 'missing', 'echo', 'map'] as const;
+
+function flowFaults(flow: FlowOptions, at: string, isTwoWay: boolean): Fault[] {
+  const faults: Fault[] = [];
+  const fault = (code: string, message: string, hint?: string): void => {
+    faults.push({ code, at, message, hint });
+  };
+  for (const key of isTwoWay ? oneWayOnly : []) {
+    if (flow[key] === undefined) continue;
+    fault(
+      'SNK_CONFIG_ONE_WAY_ONLY',
+      `'${key}' says what one direction does`,
+      "Declare two links, one from each node, instead of 'between'.",
+    );
+  }
+  if (flow.missing !== undefined && flow.write !== 'update') {
+    fault('SNK_CONFIG_MISSING', "'missing' goes with write: 'update'; other flows add rows that are missing");
+  }
+  if (flow.map !== undefined && (flow.set !== undefined || !Array.isArray(flow.columns ?? []))) {
+    fault(
+      'SNK_CONFIG_MAP',
+      "'map' gives whole rows: 'set' and renamed columns are its business",
+      "'columns' may list the columns that it gives.",
+    );
+  }
+  const { columns = {} } = flow;
+  const targets = Array.isArray(columns) ? (columns as readonly string[]) : Object.keys(columns);
+  const twice = targets.find((name, i) => targets.indexOf(name) !== i || Object.hasOwn(flow.set ?? {}, name));
+  if (twice !== undefined) fault('SNK_CONFIG_COLUMN_TWICE', `column ${twice} is given two values`);
+  const sources = Object.values(columns);
+  if (isTwoWay && new Set(sources).size < sources.length) {
+    fault('SNK_CONFIG_COLUMN_TWICE', 'one column becomes two, which has no way back');
+  }
+  return faults;
+}
+
+/** Without a way back nobody else changes the row, and without updates no version takes another one's place. */
+function conflictFaults({ name, flows }: Link): Fault[] {
+  return flows.flatMap((each) =>
+    each.conflict === 'priority' || each.bothWays
+      ? []
+      : [
+          {
+            code: 'SNK_CONFIG_CONFLICT',
+            at: `link ${name}`,
+            message: `${each.from}: 'conflict' is for rows that both sides may change`,
+            hint: "It goes with 'between' and on: ['insert', 'update', 'delete'].",
+          },
+        ],
+  );
+}
+
+export function topologyFaults(topology: Topology): Fault[] {
+  const faults: Fault[] = [];
+  const seen = new Set<string>();
+  for (const link of topology.links) {
+    const { name, flows, source, target } = link;
+    faults.push(...conflictFaults(link));
+    const reverse = reverseName({ source, target });
+    if (seen.has(name)) {
+      faults.push({
+        code: 'SNK_CONFIG_DUPLICATE_LINK',
+        at: `link ${name}`,
+        message: 'is declared twice',
+        hint: 'Put its tables into one declaration.',
+      });
+    }
+    seen.add(name);
+    const targets = flows.map((each) => each.to);
+    const twice = targets.find((target, i) => targets.indexOf(target) !== i);
+    if (twice !== undefined)
+      faults.push({
+        code: 'SNK_CONFIG_DUPLICATE_TABLE',
+        at: `link ${name}`,
+        message: `two flows write ${twice}`,
+      });
+    const echoes = flows.find(
+      (each) =>
+        each.echo &&
+        topology.links.some(
+          (other) =>
+            other.name === reverse &&
+            other.flows.some((back) => back.echo && back.from === each.to && back.to === each.from),
+        ),
+    );
+    if (echoes !== undefined)
+      faults.push({
+        code: 'SNK_CONFIG_ECHO_LOOP',
+        at: `link ${name}`,
+        message: `${echoes.from} and ${echoes.to} would send each other's echo for ever`,
+        hint: "Leave 'echo' to one of the two flows.",
+      });
+    const own = flows.find(
+      (each) => qualifyTable(each.from).startsWith('snk.') || qualifyTable(each.to).startsWith('snk.'),
+    );
+    if (own !== undefined)
+      faults.push({
+        code: 'SNK_CONFIG_OWN_TABLE',
+        at: `link ${name}`,
+        message: "tables of SNK's own schema cannot be synced",
+      });
+  }
+  return faults;
+}

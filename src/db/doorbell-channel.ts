@@ -1,0 +1,2 @@
+/** On which a writer rings for a reader that sleeps. */
+export const doorbellChannel = 'snk_doorbell';
