@@ -8,6 +8,7 @@ import type { Changes, Page, Rows } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
 import { applyPlain } from './apply-plain.ts';
 import { lockCursor, moveCursor, type LedgerEntry } from './cursor-store.ts';
+import { moveSequences } from './move-sequences.ts';
 import { hasRival, writeChanges, type ChangeKind } from './write-changes.ts';
 import {
   add,
@@ -99,6 +100,7 @@ export async function applyBatch(
   const first = care === 'plain' && !isPlain ? 'tolerant' : care;
   const step = { context, from: standing.position, to: next, batch, care: first };
   try {
+    await moveSequences(session(context.target), context.flows, batch.rows);
     const written = raised === null ? await applyBehind(step, fence) : await applyBehindRaised(step);
     return { ...written, standing: { position: next, subscriber: fence.next }, care };
   } catch (error) {

@@ -33,6 +33,14 @@ export interface Column {
   readonly notNull: boolean;
   /** Name and version of the collation it is ordered under; null where none applies. */
   readonly collation: string | null;
+  /** What it draws its numbers from: that of an identity or a default, or one that it owns. */
+  readonly sequence: Sequence | null;
+}
+
+export interface Sequence {
+  readonly quoted: string;
+  /** It may be read and moved. */
+  readonly canMove: boolean;
 }
 
 export interface KeyColumn extends Column {
@@ -201,6 +209,7 @@ const tablesQuery = (names: readonly string[]) => sql<TableRow>`
               (select datcollate || ':' || coalesce(pg_collation_actual_version(co.oid), '') from pg_database where datname = current_database())
             else co.collname || ':' || coalesce(pg_collation_actual_version(co.oid), '')
           end as collation,
+          drawn.sequence,
           k.position as "keyPosition",
           (
             select 'operator(' || quote_ident(opn.nspname) || '.' || o.oprname || ')'
@@ -236,6 +245,34 @@ const tablesQuery = (names: readonly string[]) => sql<TableRow>`
           join pg_opclass opc on opc.oid = part.opclass
           where i.indexrelid = key_index.oid and part.attnum = a.attnum and pos <= i.indnkeyatts
         ) k on true
+        left join lateral (
+          select json_build_object(
+            'quoted', quote_ident(sn.nspname) || '.' || quote_ident(s.relname),
+            'canMove', has_schema_privilege(sn.oid, 'usage')
+              and has_sequence_privilege(s.oid, 'select')
+              and has_sequence_privilege(s.oid, 'update')
+          ) as sequence
+          from (
+            select d.objid as oid, case d.deptype when 'i' then 1 else 3 end as rank
+            from pg_depend d
+            where d.classid = 'pg_class'::regclass
+              and d.refclassid = 'pg_class'::regclass
+              and d.refobjid = c.oid
+              and d.refobjsubid = a.attnum
+              and d.deptype in ('i', 'a')
+            union all
+            select d.refobjid, 2
+            from pg_attrdef f
+            join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = f.oid and d.refclassid = 'pg_class'::regclass
+            where f.adrelid = c.oid
+              and f.adnum = a.attnum
+              and pg_get_expr(f.adbin, f.adrelid) ~ '^nextval[(]''([^'']|'''')+''::regclass[)]$'
+          ) o
+          join pg_class s on s.oid = o.oid and s.relkind = 'S'
+          join pg_namespace sn on sn.oid = s.relnamespace
+          order by o.rank, s.oid
+          limit 1
+        ) drawn on true
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
       ) col
     ) as columns
