@@ -11,6 +11,7 @@ import { applyPlain } from './apply-plain.ts';
 import { lockCursor, moveCursor, type LedgerEntry } from './cursor-store.ts';
 import type { ChangeKind } from './change-sql.ts';
 import { boundParked, freeParked, park, type Parking } from './park.ts';
+import { moveSequences } from './move-sequences.ts';
 import { hasRival, Unsettled, writeChanges } from './write-changes.ts';
 import {
   add,
@@ -108,6 +109,7 @@ export async function applyBatch(
   const first = care === 'plain' && !isPlain ? 'tolerant' : care;
   const step = { context, from: standing.position, to: next, batch, care: first };
   try {
+    await moveSequences(session(context.target), context.flows, batch.rows);
     const written = raised === null ? await applyBehind(step, fence) : await applyBehindRaised(step);
     return { ...written, standing: { position: next, subscriber: fence.next }, care };
   } catch (error) {

@@ -1,5 +1,4 @@
 /** The statements that make a set of rows in one target table what they are in the source (pure: built once per flow). */
-import type { Column } from '../db/catalog.ts';
 import { collectKeys, keyListColumn, matchKeys } from '../db/key-lists.ts';
 import { quoteLiteral } from '../db/sql.ts';
 import type { WhenMissing } from '../topology/topology.ts';
@@ -8,6 +7,7 @@ import {
   keyMatch,
   ordinal,
   slice,
+  stored,
   versionJson,
   type TargetFlow,
   type WriteRules,
@@ -88,20 +88,9 @@ resent as (
 const keyPlaces = ({ table, columns }: TargetFlow): number[] =>
   table.key.map((key) => columns.findIndex((column) => column.name === key.name));
 
-/** Types whose equal values are alike. Of a numeric, a citext or a float key the row may have another one that is equal. */
-const exactTypes = /^(uuid|smallint|integer|bigint|boolean|date|bytea|timestamp.*)$/;
-
-/** The columns that may have to be written in a row that has the key, with their places. */
-function stored(flow: TargetFlow): { readonly column: Column; readonly i: number }[] {
-  const exact = new Set(
-    flow.table.key.filter((column) => exactTypes.test(column.baseType)).map((column) => column.name),
-  );
-  return flow.columns.flatMap((column, i) => (exact.has(column.name) ? [] : [{ column, i }]));
-}
-
 function isStoredOtherwise(flow: TargetFlow): string {
   const columns = stored(flow).map(
-    ({ column, i }) => `d.c${i}::text is distinct from t.${column.quoted}::text`,
+    ({ column, i }) => `d.c${i}::text is distinct from t.${column.quoted}::text collate "C"`,
   );
   return columns.length === 0 ? 'false' : `(${columns.join(' or ')})`;
 }

@@ -8,6 +8,7 @@ import type { CapturedTable } from '../capture/install.ts';
 import { carriesChanges, type Flow, type Link, type Operation, type Topology } from '../topology/topology.ts';
 import { checkExpressions } from './check-expressions.ts';
 import { checkFlow, type TablesOfNode } from './check-flow.ts';
+import { sequenceFaults, serialWarnings } from './check-serial.ts';
 
 export interface Plan {
   readonly nodes: readonly NodePlan[];
@@ -77,8 +78,10 @@ export async function makePlan({ topology, ormOf, newLock }: PlanOptions): Promi
       const found = checkFlow(link, flow, source, target);
       faults.push(...found.faults);
       warnings.push(...found.warnings);
-      if (found.faults.length === 0)
-        faults.push(...(await checkExpressions(link, flow, { source, target }, ormOf)));
+      if (found.faults.length > 0) continue;
+      faults.push(...sequenceFaults(flow, { source, target }));
+      faults.push(...(await checkExpressions(link, flow, { source, target }, ormOf)));
+      warnings.push(...(await serialWarnings(topology.links, link, flow, { source, target }, ormOf)));
     }
   }
   for (const fact of facts.values()) {

@@ -24,6 +24,8 @@ export function column(name: string, type = 'text', more: Partial<Column> = {}):
     identityAlways: false,
     notNull: false,
     collation: null,
+    looseCollation: null,
+    sequence: null,
     ...more,
   };
 }
