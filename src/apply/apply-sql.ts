@@ -95,7 +95,8 @@ export interface WriteRules {
 
 export function applyTexts(flow: TargetFlow, { write, winner }: WriteRules): ApplyTexts {
   const key = flow.table.key.map((column) => column.quoted).join(', ');
-  const rest = stored(flow);
+  // An identity column that is always generated takes no value but at the insert.
+  const rest = stored(flow).filter(({ column }) => !column.identityAlways);
   const differs = differsFrom(flow);
   const keyIndex = flow.table.key.map((each) =>
     flow.columns.findIndex((column) => column.name === each.name),
