@@ -70,6 +70,8 @@ export interface Table {
   readonly fullName: string;
   readonly quoted: string;
   readonly kind: TableKind;
+  /** Columns it has ever had: one more says that the table is not what it was. */
+  readonly attributes: number;
   /** Live columns that can be written, in order; generated ones are left out. */
   readonly columns: readonly Column[];
   /** The columns of the primary key, or of a unique index over columns that are not null, in its order; empty without one. */
@@ -164,6 +166,7 @@ const tablesQuery = (names: readonly string[]) => sql<TableRow>`
       when exists (select from pg_inherits i where i.inhrelid = c.oid or i.inhparent = c.oid) then 'inheritance'
       else 'table'
     end as kind,
+    c.relnatts::integer as attributes,
     exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary and not i.indimmediate) as "keyDeferrable",
     c.relrowsecurity and not (select rolsuper or rolbypassrls from pg_roles where rolname = current_user)
       and (c.relforcerowsecurity or not pg_has_role(c.relowner, 'usage')) as "rowSecurity",

@@ -4,6 +4,7 @@ import { describeTables } from '../db/catalog.ts';
 import { session, type MikroORM } from '../db/orm.ts';
 import { isSameDatabase, probeNode, type NodeFacts } from '../db/probe.ts';
 import { query } from '../db/query.ts';
+import { readCaptured, type Captured } from '../capture/captured.ts';
 import type { CapturedTable } from '../capture/install.ts';
 import { carriesChanges, type Flow, type Link, type Operation, type Topology } from '../topology/topology.ts';
 import { checkExpressions } from './check-expressions.ts';
@@ -177,26 +178,7 @@ async function tablesOf(
        where c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema', 'snk') and n.nspname not like 'pg\\_%'
        limit 5000`,
     ),
-    facts.installed && facts.canUseSchema
-      ? query<{ name: string; triggers: string[] }>(
-          em,
-          // What stands in the table is not enough: a trigger can be disabled or dropped by hand.
-          `select c.table_schema || '.' || c.table_name as name, c.triggers
-           from snk.captured_table c
-           join pg_namespace n on n.nspname = c.table_schema
-           join pg_class r on r.relnamespace = n.oid and r.relname = c.table_name
-           where c.fingerprint <> ''
-             and not exists (
-               select
-               from unnest(c.triggers) as wanted (name)
-               where not exists (
-                 select
-                 from pg_trigger t
-                 where t.tgrelid = r.oid and t.tgname = wanted.name and t.tgenabled = 'A'
-               )
-             )`,
-        )
-      : Promise.resolve([]),
+    facts.installed && facts.canUseSchema ? readCaptured(em) : Promise.resolve(new Map<string, Captured>()),
   ]);
   return {
     node,
@@ -204,8 +186,10 @@ async function tablesOf(
     tables,
     names: names.map((row) => row.name),
     captured: new Set(
-      captured
-        .filter((row) => wantedTriggers(row.name).every((name) => row.triggers.includes(name)))
+      [...captured.values()]
+        .filter(
+          (row) => row.isIntact && wantedTriggers(row.name).every((name) => row.triggers.includes(name)),
+        )
         .map((row) => row.name),
     ),
   };

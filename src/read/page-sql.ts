@@ -230,10 +230,19 @@ export function pageText(flows: readonly SourceFlow[], { fenced, form, reverse }
     ? `,\n${fenceCtes(7, '$2::pg_snapshot is not null or exists (select from candidate)')}`
     : '';
   return prepared(`${windowCte}${parts.map((part) => part.ctes).join('')}${fence}
-select ${summaryColumns}${reverse === null ? '' : `,\n  ${seenColumns(reverse)}`}${answered(flows, form)}${fenced ? ',\n  (select count(*) from raised)::integer as raised' : ''}
+select ${summaryColumns}${unaltered(flows)}${reverse === null ? '' : `,\n  ${seenColumns(reverse)}`}${answered(flows, form)}${fenced ? ',\n  (select count(*) from raised)::integer as raised' : ''}
 from summary s${collected(flows, parts)}${flows
     .map((flow, i) => (carriesChanges(flow) ? `\ncross join gone${i}` : ''))
     .join('')}`);
+}
+
+/** A table that has a new column, or is another one by the same name, says so with the first page that is read of it. */
+function unaltered(flows: readonly SourceFlow[]): string {
+  const tables = flows.map(
+    ({ table }) =>
+      `exists (select from pg_class c where c.oid = ${table.oid}::oid and c.relnatts = ${table.attributes})`,
+  );
+  return `,\n  ${tables.length === 0 ? 'true' : tables.join('\n    and ')} as "isUnaltered"`;
 }
 
 function columnNames(flows: readonly SourceFlow[]): string[] {

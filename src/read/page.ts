@@ -77,6 +77,7 @@ export function seenOf({ seen_low: low, seen_high: high = null, seen_seq: seq }:
 interface Answer extends SeenColumns {
   readonly snapshot: string;
   readonly moreInWindow: boolean;
+  readonly isUnaltered: boolean;
   readonly logRows: number;
   readonly keyCount: number;
   readonly lastSeq: string | null;
@@ -178,6 +179,7 @@ export class PageReader {
 
   #toPage(position: Position, indexes: readonly number[], answer: Answer, form: Form): Page | null {
     if (answer.logRows === 0 && position.high === null) return null;
+    if (!answer.isUnaltered) throw altered(indexes.map((index) => this.#flows[index] as SourceFlow));
     const rows = indexes.flatMap((index, i) => {
       const count = answer[`n${i}`] ?? 0;
       if (count === 0) return [];
@@ -236,6 +238,11 @@ function isTooLarge({ size, logRows }: Answer, { bytes }: PageLimits): boolean {
 function smaller({ size, keyCount }: Answer, limits: PageLimits): PageLimits {
   const fitting = Math.floor((keyCount * (limits.bytes ?? size)) / size / 2);
   return { ...limits, keys: Math.max(1, Math.min(fitting, limits.keys - 1)) };
+}
+
+function altered(flows: readonly SourceFlow[]): SnkError {
+  const names = flows.map((flow) => flow.table.fullName).join(', ');
+  return new SnkError('SNK_SCHEMA_CHANGED', `${names}: altered since the link was opened`, { fate: 'retry' });
 }
 
 /** A column that has another type by now would be taken for what it was. */

@@ -51,6 +51,7 @@ export function table(more: Partial<Table> = {}): Table {
     fullName: `${schema}.${name}`,
     quoted: `${schema}.${name}`,
     kind: 'table',
+    attributes: 2,
     columns: [...key, column('text')],
     key,
     keyDeferrable: false,
