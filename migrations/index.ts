@@ -4,6 +4,7 @@ import { RowImages } from './002-row-images.ts';
 import { Changes } from './003-changes.ts';
 import { SetAside } from './004-set-aside.ts';
 import { Clock } from './006-clock.ts';
+import { Truncate } from './007-truncate.ts';
 
 export const migrationsList = [
   { name: '001-control-tables', class: ControlTables },
@@ -11,4 +12,5 @@ export const migrationsList = [
   { name: '003-changes', class: Changes },
   { name: '004-set-aside', class: SetAside },
   { name: '006-clock', class: Clock },
+  { name: '007-truncate', class: Truncate },
 ];

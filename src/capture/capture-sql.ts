@@ -1,10 +1,11 @@
 /** The texts of a table's capture: one trigger function of its own, nothing dynamic in it (pure). */
-import type { Operation } from '../topology/topology.ts';
+import type { Operation, TruncatePolicy } from '../topology/topology.ts';
 import type { Column, KeyColumn, Table } from '../db/catalog.ts';
 import { collectKeys, keyListColumn, singleKey } from '../db/key-lists.ts';
 import { collectImages, imageNumbers, fewestImages, imageColumns, rowBytes } from '../db/row-images.ts';
 import { doorbellChannel } from '../db/doorbell-channel.ts';
 import { quoteLiteral } from '../db/sql.ts';
+import { imageGuard, operationTrigger, truncateTriggers, type CaptureTrigger } from './trigger-sql.ts';
 
 /** Keys of one log row at the most: a reader's page is cut between log rows. */
 export const keysPerLogRow = 1000;
@@ -25,16 +26,15 @@ const pins = `
   set extra_float_digits = '1'
   set bytea_output = 'hex'`;
 
-export interface CaptureTrigger {
-  readonly name: string;
-  /** The statement that makes it; `enable always` follows it, or writers in replica mode would not be seen. */
-  readonly create: string;
-}
-
 export interface CaptureTexts {
   readonly functionName: string;
   readonly createFunction: string;
   readonly triggers: readonly CaptureTrigger[];
+}
+
+export interface CaptureMore {
+  readonly isTimed?: boolean | undefined;
+  readonly truncate?: TruncatePolicy | undefined;
 }
 
 /**
@@ -49,7 +49,7 @@ export function captureTexts(
   tableId: number,
   operations: readonly Operation[],
   imageBytes: number,
-  isTimed = false,
+  { isTimed = false, truncate = 'ignore' }: CaptureMore = {},
 ): CaptureTexts {
   const byRow = table.kind === 'partitioned';
   const functionName = `snk.capture_${tableId}`;
@@ -68,8 +68,9 @@ create or replace function ${functionName}() returns trigger
   set search_path = pg_catalog, pg_temp${needsPins ? pins : ''}
 as $capture$${body}$capture$`,
     triggers: [
-      ...operations.map((operation) => trigger(table, functionName, operation, byRow)),
+      ...operations.map((operation) => operationTrigger(table, functionName, operation, byRow)),
       ...(images === null ? [] : [imageGuard(table)]),
+      ...truncateTriggers(table, tableId, truncate),
     ],
   };
 }
@@ -88,30 +89,6 @@ function logged(key: readonly KeyColumn[], tableId: number, isTimed: boolean): L
     into: (more = '') =>
       `insert into snk.change_log (table_id, op${at}, ${keyListColumn(key)}, key_count${more})`,
     values: `select ${tableId}, left(tg_op, 1)::"char"${clock}`,
-  };
-}
-
-/** An image is what its statement inserted: whatever else the transaction does to the table makes it worthless. */
-function imageGuard(table: Table): CaptureTrigger {
-  const name = 'snk_drop_images';
-  return {
-    name,
-    create: `create trigger ${name} after update or delete or truncate on ${table.quoted} for each statement execute function snk.drop_images()`,
-  };
-}
-
-const transitionTables: Readonly<Record<Operation, string>> = {
-  insert: 'new table as new_rows',
-  update: 'old table as old_rows new table as new_rows',
-  delete: 'old table as old_rows',
-};
-
-function trigger(table: Table, functionName: string, operation: Operation, byRow: boolean): CaptureTrigger {
-  const name = `snk_capture_${operation}`;
-  const level = byRow ? 'for each row' : `referencing ${transitionTables[operation]} for each statement`;
-  return {
-    name,
-    create: `create trigger ${name} after ${operation} on ${table.quoted} ${level} execute function ${functionName}()`,
   };
 }
 

@@ -52,12 +52,26 @@ describe('install', () => {
     expect(installed).toMatchObject([
       {
         node: 'a',
-        migrations: ['001-control-tables', '002-row-images', '003-changes', '004-set-aside', '006-clock'],
+        migrations: [
+          '001-control-tables',
+          '002-row-images',
+          '003-changes',
+          '004-set-aside',
+          '006-clock',
+          '007-truncate',
+        ],
         captured: ['public.record'],
       },
       {
         node: 'b',
-        migrations: ['001-control-tables', '002-row-images', '003-changes', '004-set-aside', '006-clock'],
+        migrations: [
+          '001-control-tables',
+          '002-row-images',
+          '003-changes',
+          '004-set-aside',
+          '006-clock',
+          '007-truncate',
+        ],
         captured: ['public.record'],
       },
     ]);
@@ -101,11 +115,13 @@ describe('install', () => {
       'a 003-changes',
       'a 004-set-aside',
       'a 006-clock',
+      'a 007-truncate',
       'b 001-control-tables',
       'b 002-row-images',
       'b 003-changes',
       'b 004-set-aside',
       'b 006-clock',
+      'b 007-truncate',
     ]);
     for (const database of [rig.a, rig.b]) {
       expect(await triggers(database)).toEqual(isRight);

@@ -6,7 +6,7 @@ import { isSameDatabase, probeNode, type NodeFacts } from '../db/probe.ts';
 import { query } from '../db/query.ts';
 import { readCaptured, type Captured } from '../capture/captured.ts';
 import type { CapturedTable } from '../capture/install.ts';
-import { carriesChanges, type Flow, type Link, type Operation, type Topology } from '../topology/topology.ts';
+import { carriesChanges, type Flow, type Link, type Topology } from '../topology/topology.ts';
 import { checkExpressions } from './check-expressions.ts';
 import { checkFlow, type TablesOfNode } from './check-flow.ts';
 import { sequenceFaults, serialWarnings } from './check-serial.ts';
@@ -34,16 +34,15 @@ export interface LinkPlan {
 
 /** Tables to capture in a node: the sources of its links. */
 export function capturedTablesOf(topology: Topology, node: string): CapturedTable[] {
-  const captured = new Map<string, { operations: Set<Operation>; isTimed: boolean }>();
-  for (const flow of topology.links.filter((each) => each.source === node).flatMap((link) => link.flows)) {
-    const { operations, isTimed } = captured.get(flow.from) ?? { operations: new Set(), isTimed: false };
-    for (const operation of flow.on) operations.add(operation);
-    captured.set(flow.from, { operations, isTimed: isTimed || flow.conflict === 'newest' });
-  }
-  return [...captured].map(([table, { operations, isTimed }]) => ({
+  const flows = topology.links.filter((link) => link.source === node).flatMap((link) => link.flows);
+  return [...Map.groupBy(flows, (flow) => flow.from)].map(([table, each]) => ({
     table,
-    operations: [...operations],
-    isTimed,
+    operations: [...new Set(each.flatMap((flow) => flow.on))],
+    isTimed: each.some((flow) => flow.conflict === 'newest'),
+    // Of several wishes the safest.
+    truncate:
+      (['refuse', 'replicate'] as const).find((policy) => each.some((flow) => flow.truncate === policy)) ??
+      'ignore',
   }));
 }
 
@@ -163,11 +162,14 @@ async function tablesOf(
     ]),
   );
   const em = session(orm);
-  // The operations that a flow carries may be more than they were.
-  const wantedTriggers = (name: string): string[] =>
-    (capturedTablesOf(topology, node).find((each) => each.table === name)?.operations ?? []).map(
-      (operation) => `snk_capture_${operation}`,
-    );
+  // What a flow carries may be more than it was.
+  const wantedTriggers = (name: string): string[] => {
+    const captured = capturedTablesOf(topology, node).find((each) => each.table === name);
+    const truncate = captured?.truncate === 'ignore' ? [] : ['truncate'];
+    return captured === undefined
+      ? []
+      : [...captured.operations, ...truncate].map((operation) => `snk_capture_${operation}`);
+  };
   const [tables, names, captured] = await Promise.all([
     describeTables(em, [...new Set(wanted)]),
     query<{ name: string }>(

@@ -351,6 +351,7 @@ describe('a version is written', () => {
     echo: false,
     map: null,
     conflict: 'priority',
+    truncate: 'ignore',
     bothWays: false,
     ...more,
   });
