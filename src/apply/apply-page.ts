@@ -12,7 +12,7 @@ import { lockCursor, moveCursor, type LedgerEntry } from './cursor-store.ts';
 import type { ChangeKind } from './change-sql.ts';
 import { boundParked, freeParked, park, type Parking } from './park.ts';
 import { moveSequences } from './move-sequences.ts';
-import { emptyTable, hasRival, Unsettled, writeChanges } from './write-changes.ts';
+import { hasRival, Unsettled, writeChanges } from './write-changes.ts';
 import {
   add,
   keyLists,
@@ -239,20 +239,12 @@ async function writeWithCare(
         : await writeChanges(tx, flow, flow.changes, { rows, keys, kind, seen, care }, refusals);
     writings.push({ flow, keys, count: rows.count, written, refusals });
   };
-  let emptied = 0;
-  // Children before their parents.
-  for (const index of (batch.changes?.emptied ?? []).toReversed()) {
-    const flow = context.flows[index] as WritableFlow;
-    await markAs(flow);
-    if (flow.changes !== null)
-      emptied += await emptyTable(tx, flow, flow.changes, batch.changes?.seen ?? null);
-  }
   for (const rows of batch.rows.map(asText))
     await write(rows, batch.kind === 'backfill' ? 'copied' : 'present');
   // Children go before their parents, and come after them. What leaves one parent for another has left it by now, or what
   // refers to it would go with it.
   for (const rows of (batch.changes?.gone ?? []).toReversed()) await write(rows, 'gone');
-  let total: Written = { ...nothingWritten, written: emptied };
+  let total = nothingWritten;
   const entries: LedgerEntry[] = [];
   for (const writing of writings) {
     await markAs(writing.flow);

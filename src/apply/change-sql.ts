@@ -41,8 +41,6 @@ export interface ChangeTexts {
    * look and the insert. After the insert he cannot, so it is asked once more then.
    */
   readonly countContested: string;
-  /** Empties the table, but for rivals. Binds: seen low, high and seq, where both sides may change rows. Answers `written`, `stale`. */
-  readonly empty: string;
   /** A rival may keep its row here, so a row that was written must have none; of rows of the first copy that holds anyway. */
   readonly rivalsWin: boolean;
   readonly policy: 'priority' | 'newest' | 'stop' | 'column' | 'function';
@@ -136,7 +134,6 @@ select
   (count(*) filter (where contested))::integer as contested,
   (select is_stale from stale) as stale
 from judged`,
-    empty: emptyText(flow, rules),
     rivalsWin: mayLose && rules.targetTableId !== null,
     policy:
       typeof rules.conflict === 'string'
@@ -263,27 +260,6 @@ select
   ${inserts ? '((select count(*) from missing) - (select count(*) from inserted))::integer' : '0'} as raced,
   ${inserts ? '0' : '(select count(*) from missing)::integer'} as absent,
   ${counts}`;
-}
-
-/** Deletes, since TRUNCATE would wait for every reader, and fail where another table refers to this one. */
-function emptyText({ table }: TargetFlow, rules: ChangeRules): string {
-  const { key } = table;
-  return `
-with nothing as (
-  select
-)${rivals(key, rules, 1)},
-deleted as (
-  delete from ${table.quoted} t
-  where not exists (
-    select
-    from rival k
-    where ${matchKeys(key, (column) => `t.${column.quoted}`)}
-  )
-  returning 1
-)
-select
-  (select count(*) from deleted)::integer as written,
-  (select is_stale from stale) as stale`;
 }
 
 const counts = `(select count(*) from clash)::integer as conflicts,

@@ -78,22 +78,6 @@ export async function writeChanges(
   return await writeCarefully(tx, slice, [1, rows.count], refused);
 }
 
-/** What the source's TRUNCATE did, done here. Returns how many rows went. */
-export async function emptyTable(
-  tx: EntityManager,
-  flow: WritableFlow,
-  texts: ChangeTexts,
-  seen: Seen | null,
-): Promise<number> {
-  const done = await queryOne<{ written: number; stale: boolean }>(
-    tx,
-    texts.empty,
-    flow.rivals ? seenBinds(seen) : [],
-  );
-  if (done.stale) throw stalePage(flow);
-  return done.written;
-}
-
 interface Done {
   readonly written: number;
   readonly conflicts: number;

@@ -55,9 +55,15 @@ export function captureTexts(
   const functionName = `snk.capture_${tableId}`;
   const images =
     imageBytes > 0 && operations.every((operation) => operation === 'insert') ? imageColumns(table) : null;
+  const begin = logged(table.key, tableId, isTimed);
+  // TRUNCATE deletes all rows: nobody could say later which those were, or tell them from rows that came after it.
+  const truncation =
+    truncate === 'replicate'
+      ? logChanged(table.key, logged(table.key, tableId, isTimed, 'D'), table.quoted)
+      : null;
   const body = byRow
-    ? rowBody(table.key, logged(table.key, tableId, isTimed), operations)
-    : statementBody(table.key, logged(table.key, tableId, isTimed), operations, images, imageBytes);
+    ? rowBody(table.key, begin, operations, truncation)
+    : statementBody(table.key, begin, operations, images, imageBytes, truncation);
   const needsPins = !table.key.every((column) => steadyTypes.test(column.type));
   return {
     functionName,
@@ -70,7 +76,7 @@ as $capture$${body}$capture$`,
     triggers: [
       ...operations.map((operation) => operationTrigger(table, functionName, operation, byRow)),
       ...(images === null ? [] : [imageGuard(table)]),
-      ...truncateTriggers(table, tableId, truncate),
+      ...truncateTriggers(table, functionName, truncate),
     ],
   };
 }
@@ -81,14 +87,14 @@ interface Logged {
   readonly values: string;
 }
 
-function logged(key: readonly KeyColumn[], tableId: number, isTimed: boolean): Logged {
+function logged(key: readonly KeyColumn[], tableId: number, isTimed: boolean, op?: 'D'): Logged {
   const [at, clock] = isTimed
     ? [', at', ', greatest(clock_timestamp(), (select clock_floor from snk.capture_gate))']
     : ['', ''];
   return {
     into: (more = '') =>
       `insert into snk.change_log (table_id, op${at}, ${keyListColumn(key)}, key_count${more})`,
-    values: `select ${tableId}, left(tg_op, 1)::"char"${clock}`,
+    values: `select ${tableId}, ${op === undefined ? 'left(tg_op, 1)' : quoteLiteral(op)}::"char"${clock}`,
   };
 }
 
@@ -146,14 +152,16 @@ function statementBody(
   operations: readonly Operation[],
   images: readonly Column[] | null,
   imageBytes: number,
+  truncation: string | null,
 ): string {
   const branches = operations.map((operation) => ({
-    operation,
+    operation: operation.toUpperCase(),
     statements:
       operation === 'insert'
         ? logInserted(key, begin, images, imageBytes)
         : logChanged(key, begin, operation === 'update' ? bothKeys(key) : 'old_rows'),
   }));
+  if (truncation !== null) branches.push({ operation: 'TRUNCATE', statements: truncation });
   const [only] = branches;
   const logging =
     branches.length === 1 && only !== undefined
@@ -161,7 +169,7 @@ function statementBody(
       : `${branches
           .map(
             ({ operation, statements }, i) =>
-              `\n  ${i === 0 ? 'if' : 'elsif'} tg_op = ${quoteLiteral(operation.toUpperCase())} then${statements}`,
+              `\n  ${i === 0 ? 'if' : 'elsif'} tg_op = ${quoteLiteral(operation)} then${statements}`,
           )
           .join('')}
   end if;`;
@@ -293,6 +301,7 @@ function rowBody(
   key: readonly KeyColumn[],
   { into, values }: Logged,
   operations: readonly Operation[],
+  truncation: string | null,
 ): string {
   const log = (row: string) => `
   ${into()}
@@ -305,7 +314,7 @@ function rowBody(
     .map((column) => `old.${column.quoted} is distinct from new.${column.quoted}`)
     .join(' or ');
   const insertOnly = operations.length === 1 && operations[0] === 'insert';
-  const logging = insertOnly
+  const ofRow = insertOnly
     ? now
     : `
   if tg_op = 'DELETE' then${old}
@@ -315,6 +324,8 @@ function rowBody(
     if ${changed} then${old}
     end if;
   end if;`;
+  const logging =
+    truncation === null ? ofRow : `\n  if tg_op = 'TRUNCATE' then${truncation}\n  else${ofRow}\n  end if;`;
   return `
 declare
   log_seq bigint;

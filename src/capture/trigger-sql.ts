@@ -17,15 +17,19 @@ export function imageGuard(table: Table): CaptureTrigger {
   };
 }
 
-export function truncateTriggers(table: Table, tableId: number, policy: TruncatePolicy): CaptureTrigger[] {
+/** Before, while the rows are still there: each of them is logged as deleted. */
+export function truncateTriggers(
+  table: Table,
+  functionName: string,
+  policy: TruncatePolicy,
+): CaptureTrigger[] {
   if (policy === 'ignore') return [];
   const name = 'snk_capture_truncate';
-  const [when, call] =
-    policy === 'refuse' ? ['before', 'snk.refuse_truncate()'] : ['after', `snk.log_truncate('${tableId}')`];
+  const called = policy === 'refuse' ? 'snk.refuse_truncate' : functionName;
   return [
     {
       name,
-      create: `create trigger ${name} ${when} truncate on ${table.quoted} for each statement execute function ${call}`,
+      create: `create trigger ${name} before truncate on ${table.quoted} for each statement execute function ${called}()`,
     },
   ];
 }

@@ -169,7 +169,7 @@ async function copy(engine: LinkEngine, standing: Standing, copying: Copying): P
       kind: 'backfill',
       rows: mapped.rows,
       failed: mapped.failed,
-      changes: changes === null ? null : { beyondInserts: true, gone: [], emptied: [], seen: seenOf(rows) },
+      changes: changes === null ? null : { beyondInserts: true, gone: [], seen: seenOf(rows) },
       low: standing.position.low,
       high: rows.snapshot,
       capturedAt: null,

@@ -103,7 +103,6 @@ export async function openEngine(
     columns: mapping.columns,
     goneKey: mapping.goneKey,
     isTimed: flow.conflict === 'newest',
-    truncates: flow.truncate === 'replicate',
     on: flow.on,
   }));
   const targetFlows: WritableFlow[] = ordered.map(({ flow, mapping, sourceTable, targetTable }) => {

@@ -21,8 +21,6 @@ export interface SourceFlow {
   readonly goneKey: readonly string[];
   /** When each row was last changed is asked as well: one more list, as text, behind those of the columns. */
   readonly isTimed: boolean;
-  /** TRUNCATE empties the target's table as well. */
-  readonly truncates: boolean;
   readonly on: readonly Operation[];
 }
 
@@ -138,7 +136,7 @@ function isOneOf(flow: SourceFlow, operations: readonly Operation[]): string {
 
 /**
  * Keys of rows that were deleted, that an update gave another key, or that the flow leaves out by now. `g<i>` is their
- * number, `d<i>_<j>` the values of column j of the target's key; `u<i>` says that more than inserts was done, `x<i>` that the table was emptied.
+ * number, `d<i>_<j>` the values of column j of the target's key; `u<i>` says that more than inserts was done.
  */
 function goneCte(flow: SourceFlow, i: number): string {
   const { key, quoted } = flow.table;
@@ -280,7 +278,6 @@ function answered(flows: readonly SourceFlow[], form: Form): string {
       ? [
           `gone${i}.*`,
           `exists (select from page p where p.table_id = ${flow.tableId} and p.op <> 'I') as u${i}`,
-          `${flow.truncates ? `exists (select from page p where p.table_id = ${flow.tableId} and p.op = 'T')` : 'false'} as x${i}`,
         ]
       : [],
   );

@@ -22,8 +22,6 @@ export interface Changes {
   readonly beyondInserts: boolean;
   /** Keys whose rows are not there any more: the columns are those of the target's key. */
   readonly gone: readonly Rows<string>[];
-  /** Flows whose table was emptied: what is there now came after that, and is in this page or a later one. */
-  readonly emptied: readonly number[];
   readonly seen: Seen | null;
 }
 
@@ -91,7 +89,6 @@ interface Answer extends SeenColumns {
   readonly [column: `t${number}`]: string;
   readonly [column: `c${number}_${number}`]: string | null;
   readonly [column: `u${number}`]: boolean;
-  readonly [column: `x${number}`]: boolean;
   readonly [column: `g${number}`]: number;
   readonly [column: `d${number}_${number}`]: string | null;
 }
@@ -223,7 +220,6 @@ export class PageReader {
         const columns = Array.from({ length: lists }, (_, j) => answer[`d${i}_${j}`] ?? '{}');
         return count === 0 ? [] : [{ flow: index, count, columns }];
       }),
-      emptied: indexes.filter((_, i) => answer[`x${i}`] === true),
       seen: seenOf(answer),
     };
   }
