@@ -77,10 +77,13 @@ function resent(flow: TargetFlow, { conflict, targetTableId }: ChangeRules): str
   return `,
 resent as (
   insert into snk.change_log (table_id, op, ${keyListColumn(key)}, key_count)
-  select ${targetTableId}, 'U', ${collectKeys(keys, 'd')}, count(*)
-  from clash d
-  where not d.wins
-  having count(*) > 0
+  select ${targetTableId}, d.op, ${collectKeys(keys, 'd')}, count(*)
+  from (
+    select d.*, (case when d.target_json is null then 'D' else 'U' end)::"char" as op
+    from clash d
+    where not d.wins
+  ) d
+  group by d.op
   returning key_count
 )`;
 }

@@ -56,14 +56,12 @@ export function captureTexts(
   const images =
     imageBytes > 0 && operations.every((operation) => operation === 'insert') ? imageColumns(table) : null;
   const begin = logged(table.key, tableId, isTimed);
+  const deletes = logged(table.key, tableId, isTimed, 'D');
   // TRUNCATE deletes all rows: nobody could say later which those were, or tell them from rows that came after it.
-  const truncation =
-    truncate === 'replicate'
-      ? logChanged(table.key, logged(table.key, tableId, isTimed, 'D'), table.quoted)
-      : null;
+  const truncation = truncate === 'replicate' ? logChanged(table.key, deletes, table.quoted) : null;
   const body = byRow
-    ? rowBody(table.key, begin, operations, truncation)
-    : statementBody(table.key, begin, operations, images, imageBytes, truncation);
+    ? rowBody(table.key, begin, deletes, operations, truncation)
+    : statementBody(table.key, begin, deletes, operations, images, imageBytes, truncation);
   const needsPins = !table.key.every((column) => steadyTypes.test(column.type));
   return {
     functionName,
@@ -149,6 +147,7 @@ const closeGate = `
 function statementBody(
   key: readonly KeyColumn[],
   begin: Logged,
+  deletes: Logged,
   operations: readonly Operation[],
   images: readonly Column[] | null,
   imageBytes: number,
@@ -156,10 +155,11 @@ function statementBody(
 ): string {
   const branches = operations.map((operation) => ({
     operation: operation.toUpperCase(),
-    statements:
-      operation === 'insert'
-        ? logInserted(key, begin, images, imageBytes)
-        : logChanged(key, begin, operation === 'update' ? bothKeys(key) : 'old_rows'),
+    statements: {
+      insert: () => logInserted(key, begin, images, imageBytes),
+      update: () => logChanged(key, begin, 'new_rows') + logLeft(key, deletes),
+      delete: () => logChanged(key, begin, 'old_rows'),
+    }[operation](),
   }));
   if (truncation !== null) branches.push({ operation: 'TRUNCATE', statements: truncation });
   const [only] = branches;
@@ -184,10 +184,16 @@ end
 `;
 }
 
-/** An update may have changed a key: the row is gone under the one, and there under the other. */
-function bothKeys(key: readonly KeyColumn[]): string {
+/**
+ * An update may have given a row another key: under the old one it is gone. Said of those keys alone, and after the new
+ * ones: a page that ends in between must not delete what others still refer to.
+ */
+function logLeft(key: readonly KeyColumn[], { into, values }: Logged): string {
   const names = key.map((column) => `r.${column.quoted}`).join(', ');
-  return `(select ${names} from new_rows r union select ${names} from old_rows r)`;
+  return `
+  ${into()}
+  ${values}, ${collectKeys(renamed(key, 'k'), 'p')}, count(*)
+  ${parts(key, [], `(select ${names} from old_rows r except select ${names} from new_rows r)`)};`;
 }
 
 /**
@@ -299,17 +305,18 @@ function isUnaltered(columns: readonly Column[]): string {
 /** One row: an update that changed the key logs both. */
 function rowBody(
   key: readonly KeyColumn[],
-  { into, values }: Logged,
+  begin: Logged,
+  deletes: Logged,
   operations: readonly Operation[],
   truncation: string | null,
 ): string {
-  const log = (row: string) => `
+  const log = (row: string, { into, values }: Logged) => `
   ${into()}
   ${values}, ${singleKey(key, row)}, 1
   where ${gateIsOpen}
   returning seq into log_seq;`;
-  const old = log('old');
-  const now = log('new');
+  const old = log('old', deletes);
+  const now = log('new', begin);
   const changed = key
     .map((column) => `old.${column.quoted} is distinct from new.${column.quoted}`)
     .join(' or ');

@@ -102,6 +102,7 @@ export async function openEngine(
     rangeKey: mapping.rangeKey,
     columns: mapping.columns,
     goneKey: mapping.goneKey,
+    isFiltered: flow.where !== null,
     isTimed: flow.conflict === 'newest',
     on: flow.on,
   }));

@@ -19,6 +19,8 @@ export interface SourceFlow {
   readonly rangeKey: readonly KeyColumn[];
   /** The target's key of a row that is gone, over `k`. */
   readonly goneKey: readonly string[];
+  /** An update can take a row out of the flow. */
+  readonly isFiltered: boolean;
   /** When each row was last changed is asked as well: one more list, as text, behind those of the columns. */
   readonly isTimed: boolean;
   readonly on: readonly Operation[];
@@ -143,7 +145,9 @@ function goneCte(flow: SourceFlow, i: number): string {
   const lists = flow.goneKey.map((value, j) => `array_agg(${value})::text as d${i}_${j}`);
   const names = key.map((_, j) => `k.k${j}`).join(', ');
   if (flow.isTimed) lists.push(`array_agg(k.changed_at::text)::text as d${i}_${flow.goneKey.length}`);
-  const deletes = flow.on.includes('delete') ? `p.op in ('U', 'D')` : 'false';
+  // A row that was updated and is not there now has a log row of its own for that, perhaps in a later page.
+  const leaves = flow.isFiltered ? `p.op in ('U', 'D')` : `p.op = 'D'`;
+  const deletes = flow.on.includes('delete') ? leaves : 'false';
   return `,
 gone${i} as (
   select
