@@ -295,7 +295,8 @@ function binaryPart(flow: SourceFlow, i: number): Part {
     ctes: ctes + (images ? imageCtes(flow, i) : '') + (carriesChanges(flow) ? goneCte(flow, i) : ''),
     selected: [
       `rows${i}.n${i}${count} as n${i}`,
-      `concat_ws(',', ${types.join(', ')}) as t${i}`,
+      // A function takes a hundred arguments, and a table has more columns.
+      `array_to_string(array[${types.join(', ')}], ',') as t${i}`,
       ...lists,
     ].join(',\n      '),
   };

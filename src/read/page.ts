@@ -150,10 +150,16 @@ export class PageReader {
     const summary = await this.#ask(tx, [], binds(position, limits), form);
     const touched = this.#flows.flatMap((flow, i) => (summary.tableIds?.includes(flow.tableId) ? [i] : []));
     if (touched.length === 0) return this.#toPage(position, touched, summary, form);
-    const answer = await this.#ask(tx, touched, binds(position, limits), form);
-    return isTooLarge(answer, limits)
-      ? await this.#readMany(tx, position, smaller(answer, limits), form)
-      : this.#toPage(position, touched, answer, form);
+    const pages: Page[] = [];
+    for (const group of groupsOf(touched, this.#flows)) {
+      const answer = await this.#ask(tx, group, binds(position, limits), form);
+      const size = pages.reduce((sum, page) => sum + page.size, answer.size);
+      if (isTooLarge({ ...answer, size }, limits))
+        return await this.#readMany(tx, position, smaller({ ...answer, size }, limits), form);
+      const page = this.#toPage(position, group, answer, form);
+      if (page !== null) pages.push(page);
+    }
+    return together(pages);
   }
 
   async #ask(
@@ -217,6 +223,43 @@ export class PageReader {
       seen: seenOf(answer),
     };
   }
+}
+
+/** A statement answers with 1664 columns at the most, and a table has up to 1600, beside those of its key. */
+const mostColumns = 1500;
+
+/** Flows that one statement can read. */
+function groupsOf(indexes: readonly number[], flows: readonly SourceFlow[]): number[][] {
+  const groups: number[][] = [];
+  let width = Infinity;
+  for (const index of indexes) {
+    const { columns, goneKey } = flows[index] as SourceFlow;
+    const own = columns.length + goneKey.length + 4;
+    if (width + own > mostColumns) {
+      groups.push([]);
+      width = 0;
+    }
+    groups.at(-1)?.push(index);
+    width += own;
+  }
+  return groups;
+}
+
+/** Parts of one page, read in one snapshot. */
+function together(pages: readonly Page[]): Page | null {
+  const [first] = pages;
+  if (first === undefined) return null;
+  const changes = pages.flatMap((page) => (page.changes === null ? [] : [page.changes]));
+  return {
+    ...first,
+    rows: pages.flatMap((page) => page.rows),
+    changes: first.changes && {
+      ...first.changes,
+      beyondInserts: changes.some((each) => each.beyondInserts),
+      gone: changes.flatMap((each) => each.gone),
+    },
+    size: pages.reduce((sum, page) => sum + page.size, 0),
+  };
 }
 
 /** Those of windowCte, and the most bytes. */
