@@ -4,7 +4,7 @@ import { quoteLiteral } from '../db/sql.ts';
 import { carriesChanges, type Operation } from '../topology/topology.ts';
 import { matchKeys, unnestKeys } from '../db/key-lists.ts';
 import { besideKey, imageColumns, imageNumber, imageNumbers, keyElements } from '../db/row-images.ts';
-import { carried, elementType, elementsOf, encoded, sent } from '../db/value-lists.ts';
+import { carried, elementType, elementsOf, encoded, mostBytes, sent } from '../db/value-lists.ts';
 import { fenceCtes } from './fence.ts';
 import { prepared } from '../db/prepared.ts';
 
@@ -245,7 +245,10 @@ function answered(flows: readonly SourceFlow[], form: Form): string {
   const rows = flows.flatMap((_, i) => [`l.n${i}`, ...(form === 'binary' ? [`l.t${i}`] : [])]);
   const lists = columnNames(flows).map((name) => {
     const list = form === 'text' ? `l.${name}` : encoded(`l.${name}`);
-    return `case when l.size <= coalesce($6::float8, 'infinity') or s."logRows" = 1 then ${list} end as ${name}`;
+    return `case
+    when octet_length(l.${name}) <= ${mostBytes[form]} and (l.size <= coalesce($6::float8, 'infinity') or s."logRows" = 1)
+    then ${list}
+  end as ${name}`;
   });
   const gone = flows.flatMap((flow, i) =>
     carriesChanges(flow)

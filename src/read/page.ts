@@ -1,5 +1,6 @@
 /** Reads the next page of a link's window from its source. */
 import { IsolationLevel } from '@mikro-orm/core';
+import type { Table } from '../db/catalog.ts';
 import type { EntityManager } from '../db/orm.ts';
 import { queryOne, type Bind } from '../db/query.ts';
 import { SnkError } from '../errors.ts';
@@ -191,8 +192,7 @@ export class PageReader {
       if (form === 'binary') checkTypes(flow, answer[`t${i}`] ?? '');
       const columns = flow.columns.map((column, j) => {
         const list = answer[`c${i}_${j}`];
-        if (typeof list !== 'string')
-          throw new Error(`a page of ${flow.table.fullName} came without its rows`);
+        if (typeof list !== 'string') throw tooLarge(flow.table);
         return form === 'text' ? list : toArray(list, column, count);
       });
       return [{ flow: index, count, columns }];
@@ -275,6 +275,13 @@ function isTooLarge({ size, logRows }: Answer, { bytes }: PageLimits): boolean {
 function smaller({ size, keyCount }: Answer, limits: PageLimits): PageLimits {
   const fitting = Math.floor((keyCount * (limits.bytes ?? size)) / size / 2);
   return { ...limits, keys: Math.max(1, Math.min(fitting, limits.keys - 1)) };
+}
+
+/** More than this process can hold, of rows that cannot be read apart. */
+export function tooLarge(table: Table): SnkError {
+  return new SnkError('SNK_TOO_LARGE', `${table.fullName}: rows of one statement are too large to be read`, {
+    hint: "Make them smaller, or leave their largest column out with 'columns': they are read as they then stand.",
+  });
 }
 
 /** A column that has another type by now would be taken for what it was. */
