@@ -4,7 +4,7 @@ import { quoteLiteral } from '../db/sql.ts';
 import { carriesChanges, type Operation } from '../topology/topology.ts';
 import { matchKeys, unnestKeys } from '../db/key-lists.ts';
 import { besideKey, imageColumns, imageNumber, imageNumbers, keyElements } from '../db/row-images.ts';
-import { carried, elementType, elementsOf, encoded, sent } from '../db/value-lists.ts';
+import { carried, elementType, elementsOf, encoded, mostBytes, sent } from '../db/value-lists.ts';
 import { fenceCtes } from './fence.ts';
 import { prepared } from '../db/prepared.ts';
 
@@ -275,7 +275,10 @@ function answered(flows: readonly SourceFlow[], form: Form): string {
   const rows = flows.flatMap((_, i) => [`l.n${i}`, ...(form === 'binary' ? [`l.t${i}`] : [])]);
   const lists = columnNames(flows).map((name) => {
     const list = form === 'text' ? `l.${name}` : encoded(`l.${name}`);
-    return `case when l.size <= coalesce($6::float8, 'infinity') or s."logRows" = 1 then ${list} end as ${name}`;
+    return `case
+    when octet_length(l.${name}) <= ${mostBytes[form]} and (l.size <= coalesce($6::float8, 'infinity') or s."logRows" = 1)
+    then ${list}
+  end as ${name}`;
   });
   const gone = flows.flatMap((flow, i) =>
     carriesChanges(flow)
@@ -326,7 +329,8 @@ function binaryPart(flow: SourceFlow, i: number): Part {
     ctes: ctes + (images ? imageCtes(flow, i) : '') + (carriesChanges(flow) ? goneCte(flow, i) : ''),
     selected: [
       `rows${i}.n${i}${count} as n${i}`,
-      `concat_ws(',', ${types.join(', ')}) as t${i}`,
+      // A function takes a hundred arguments, and a table has more columns.
+      `array_to_string(array[${types.join(', ')}], ',') as t${i}`,
       ...lists,
     ].join(',\n      '),
   };
