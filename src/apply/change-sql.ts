@@ -4,6 +4,7 @@ import { quoteLiteral } from '../db/sql.ts';
 import type { WhenMissing } from '../topology/topology.ts';
 import {
   columnList,
+  isStoredOtherwise,
   keyMatch,
   ordinal,
   slice,
@@ -90,13 +91,6 @@ resent as (
 
 const keyPlaces = ({ table, columns }: TargetFlow): number[] =>
   table.key.map((key) => columns.findIndex((column) => column.name === key.name));
-
-function isStoredOtherwise(flow: TargetFlow): string {
-  const columns = stored(flow).map(
-    ({ column, i }) => `d.c${i}::text is distinct from t.${column.quoted}::text collate "C"`,
-  );
-  return columns.length === 0 ? 'false' : `(${columns.join(' or ')})`;
-}
 
 const locked = (flow: TargetFlow): string => `${slice(flow)}
 select count(*)::integer as locked
