@@ -12,7 +12,7 @@ import { waitUntil } from '../../test/support/wait-until.ts';
 import { session } from '../db/orm.ts';
 import { applyBatch, batchOfPage } from '../apply/apply-page.ts';
 import { loadStanding } from '../link/engine.ts';
-import { compareTables, type Side } from './compare.ts';
+import { compareRanges, type Difference, type Sample, type Side } from './compare.ts';
 import { waitUntilPassed } from './passed.ts';
 import type { VerifyReport } from './verify.ts';
 
@@ -113,7 +113,7 @@ describe('verify', () => {
     );
     let ranges = 0;
     const report = await rig.snk.verify({ patience: 10, most: 100, onProgress: () => (ranges += 1) });
-    expect(ranges).toBe(3); // in parts that fit into memory
+    expect(ranges).toBeGreaterThan(1); // in parts that fit into memory
     expect(report).toMatchObject({ equal: false, tables: [{ rows: { a: 0, b: 45_000 }, truncated: true }] });
     expect(new Set(report.tables[0]?.differences.map((each) => `${each.kind} ${each.at}`))).toEqual(
       new Set(['missing a']),
@@ -254,6 +254,19 @@ describe('verify', () => {
   });
 });
 
+async function compared(a: Side, b: Side, rangeRows: number, sample?: Sample) {
+  const counts = [0, 0];
+  const differences: Difference[] = [];
+  let skipped = 0;
+  for await (const range of compareRanges(a, b, { rangeRows, sample, lists: () => true })) {
+    counts[0] = (counts[0] ?? 0) + range.counts[0];
+    counts[1] = (counts[1] ?? 0) + range.counts[1];
+    skipped += range.skipped;
+    differences.push(...range.found);
+  }
+  return { counts, differences, skipped };
+}
+
 describe('the ranges of a comparison', () => {
   test.each([1, 3, 10, 1000])(
     'find the same differences whatever their length (%i rows)',
@@ -278,8 +291,8 @@ describe('the ranges of a comparison', () => {
           range: { table, columns: table.columns, byteOrder: false },
         };
       }) as [Side, Side];
-      const { counts, differences, truncated } = await compareTables(...sides, { rangeRows, most: 1000 });
-      expect([counts, truncated]).toEqual([[44, 52], false]);
+      const { counts, differences } = await compared(...sides, rangeRows);
+      expect(counts).toEqual([44, 52]);
       const found = differences.map(({ key, kind, at }) => `${Number(key[0]?.slice(-12))} ${kind} ${at}`);
       const expected = [1, 2, 5, 15, 25, 35, 45].map((n) => `${n} missing b`);
       for (const n of [3, 13, 23, 33, 43, 50, 51, 52, 53, 54, 56, 57, 58, 59, 60])
