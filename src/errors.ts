@@ -77,6 +77,7 @@ export function exitCodeOf(error: unknown): number {
     return error.faults.every((fault) => fault.code === 'SNK_UNREACHABLE') ? 69 : 78;
   }
   if (error.code === 'SNK_UNREACHABLE') return 69;
+  if (error.code === 'SNK_CONFLICT_STALE') return 1;
   if (error.code === 'SNK_USAGE') return 2;
   if (error.code === 'SNK_INTERNAL') return 70;
   return 78;

@@ -14,18 +14,21 @@ import { LinkRunner } from './link/link-runner.ts';
 import { capturedTablesOf, makePlan, type Plan } from './link/plan.ts';
 import { NodeSession } from './link/node-session.ts';
 import { pauseLink, resumeLink } from './link/pause.ts';
+import { resolveConflict, type Resolving } from './link/resolve-conflict.ts';
 import {
   dropParked,
+  hastenParked,
   readConflict,
   readConflicts,
   readParked,
-  retryParked,
+  readParkedRow,
   type Conflict,
   type ConflictInFull,
+  type ParkedInFull,
   type ParkedRow,
 } from './link/set-aside.ts';
 import { readStatus, type Status } from './link/status.ts';
-import type { Link } from './topology/topology.ts';
+import { qualifyTable, type Link } from './topology/topology.ts';
 import { Events } from './telemetry/events.ts';
 import { traceRow, type Trace } from './verify/trace.ts';
 import { verifyTables, type VerifyOptions, type VerifyReport } from './verify/verify.ts';
@@ -116,9 +119,12 @@ export class Snk {
     await resumeLink(link, this.#orm(link.target));
   }
 
-  /** Conflicts that were settled, with the versions that lost; of all links, or of the named one. */
-  async conflicts(name?: string): Promise<readonly Conflict[]> {
-    return await this.#ofLinks(name, async (link) => await readConflicts(link, this.#orm(link.target)));
+  /** Conflicts that nobody has settled by hand, or all; of all links, or of the named one. */
+  async conflicts(name?: string, options: { readonly all?: boolean } = {}): Promise<readonly Conflict[]> {
+    return await this.#ofLinks(
+      name,
+      async (link) => await readConflicts(link, this.#orm(link.target), options),
+    );
   }
 
   async conflict(name: string, id: string): Promise<ConflictInFull> {
@@ -126,17 +132,30 @@ export class Snk {
     return await readConflict(link, this.#orm(link.target), id);
   }
 
-  /** Rows that their target refused; of all links, or of the named one. */
+  /** Makes the version of one node the row of both. Throws SNK_CONFLICT_STALE when it has become another one since. */
+  async resolveConflict(name: string, id: string, resolving: Resolving): Promise<void> {
+    const link = this.#link(name);
+    await resolveConflict(this.config.links, link, (node) => this.#orm(node), id, resolving);
+  }
+
+  /** Rows that their target refuses; of all links, or of the named one. */
   async parked(name?: string): Promise<readonly ParkedRow[]> {
     return await this.#ofLinks(name, async (link) => await readParked(link, this.#orm(link.target)));
   }
 
-  /** Has parked rows sent once more, as they now stand. Returns how many. */
+  /** One of them, with the row as it stands in the source now. */
+  async parkedRow(name: string, table: string, key: readonly string[]): Promise<ParkedInFull> {
+    const link = this.#link(name);
+    const ends = { source: this.#orm(link.source), target: this.#orm(link.target) };
+    return await readParkedRow(link, ends, qualifyTable(table), key);
+  }
+
+  /** Parked rows are sent by themselves, after growing pauses; from now on at once. Returns how many. */
   async retryParked(name?: string): Promise<number> {
-    const retried = await this.#ofLinks(name, async (link) => [
-      await retryParked(link, this.#orm(link.source), this.#orm(link.target)),
+    const hastened = await this.#ofLinks(name, async (link) => [
+      await hastenParked(link, this.#orm(link.target)),
     ]);
-    return retried.reduce((sum, count) => sum + count, 0);
+    return hastened.reduce((sum, count) => sum + count, 0);
   }
 
   /** Gives up the parked rows of a link, or the one of that key. Returns how many. */
@@ -290,16 +309,18 @@ export class Snk {
       target: this.#orm(link.target, 'run'),
       events: this.events,
       limits: this.#limits(),
+      clockSkew: this.config.limits.clockSkew,
     });
   }
 
   #limits(): DrainLimits {
-    const { pageKeys, ledgerKeys, ledgerAge } = this.config.limits;
+    const { pageKeys, parkedRows, ledgerKeys, ledgerAge } = this.config.limits;
     return {
       page: { keys: pageKeys, logRows: 5_000 },
       // What pages hold is most of what a process of many links needs.
       pageSize: Math.min(1_000_000, 6_000_000 / this.config.links.length),
       budget: 500,
+      parkedRows,
       ledgerKeys,
       ledgerAge,
     };

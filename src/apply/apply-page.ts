@@ -9,9 +9,12 @@ import type { Position } from '../read/position.ts';
 import { applyPlain } from './apply-plain.ts';
 import { lockCursor, moveCursor, type LedgerEntry } from './cursor-store.ts';
 import type { ChangeKind } from './change-sql.ts';
+import { boundParked, freeParked, park, type Parking } from './park.ts';
 import { hasRival, Unsettled, writeChanges } from './write-changes.ts';
 import {
   add,
+  keyLists,
+  nothingWritten,
   writeRefused,
   writeRows,
   type Care,
@@ -53,6 +56,8 @@ export interface Batch {
   readonly next: Pick<Position, 'low' | 'high' | 'seq'>;
   /** Null where nothing but inserts travels. */
   readonly changes: Changes | null;
+  /** Without it the link has parked no row, and may park any number. */
+  readonly parking?: Parking;
   /** Further statements of the same transaction. */
   readonly also?: (tx: EntityManager, written: Written) => Promise<void>;
   /** The same rows as text and as they stand now, for the tries after a refused one. */
@@ -184,7 +189,8 @@ async function writePlain(
 ): Promise<Written> {
   const { link, origin, flows } = context;
   const mark = flows[0]?.echo === true ? '' : origin;
-  const written = await applyPlain(tx, flows, { ...batch, link, origin: mark, from, to });
+  const frees = batch.parking?.some === true;
+  const written = await applyPlain(tx, flows, { ...batch, link, origin: mark, from, to, frees });
   for (const rows of batch.changes === null ? [] : batch.rows.map(asText)) {
     const flow = flows[rows.flow] as WritableFlow;
     if (await hasRival(tx, flow, rows, batch.changes?.seen ?? null)) throw new Contested();
@@ -206,41 +212,65 @@ async function writeWithCare(
   // long as it takes to look for deadlocks, or one of theirs would be ended.
   if (context.flows.some((flow) => flow.changes !== null))
     await tx.execute(`set local lock_timeout = '900ms'`);
-  let total: Written = { written: 0, conflicts: 0, parked: 0 };
-  const entries: LedgerEntry[] = [];
-  const refused: Refusal[] = [];
   let mark = context.origin;
   const markAs = async ({ echo }: WritableFlow): Promise<void> => {
     const wanted = echo ? '' : context.origin;
     if (wanted !== mark) await query(tx, `select set_config('snk.origin', $1, true)`, [(mark = wanted)]);
   };
+  const writings: Writing[] = [];
   const write = async (rows: Rows<string>, kind: ChangeKind): Promise<void> => {
     const flow = context.flows[rows.flow] as WritableFlow;
+    const keys = kind === 'gone' ? rows.columns.slice(0, flow.table.key.length) : keyLists(flow, rows);
+    const refusals: Refusal[] = [];
     const seen = batch.changes?.seen ?? null;
     await markAs(flow);
     const written =
       flow.changes === null
-        ? await writeRows(tx, flow, rows, care, refused)
-        : await writeChanges(tx, flow, flow.changes, { rows, kind, seen, care }, refused);
-    total = add(total, written);
-    entries.push(ledgerEntry(flow, rows, kind, batch, written));
+        ? await writeRows(tx, flow, rows, care, refusals)
+        : await writeChanges(tx, flow, flow.changes, { rows, keys, kind, seen, care }, refusals);
+    writings.push({ flow, keys, count: rows.count, written, refusals });
   };
   for (const rows of batch.rows.map(asText))
     await write(rows, batch.kind === 'backfill' ? 'copied' : 'present');
   // Children go before their parents, and come after them. What leaves one parent for another has left it by now, or what
   // refers to it would go with it.
   for (const rows of (batch.changes?.gone ?? []).toReversed()) await write(rows, 'gone');
-  for (const each of refused) {
-    await markAs(each.flow);
-    const written = await writeRefused(tx, each);
+  let total = nothingWritten;
+  const entries: LedgerEntry[] = [];
+  for (const writing of writings) {
+    await markAs(writing.flow);
+    const written = await settle(tx, writing, batch);
     total = add(total, written);
-    const place = entries.findIndex((entry) => entry.targetTable === each.flow.table.fullName);
-    const entry = entries[place];
-    if (entry !== undefined) entries[place] = { ...entry, written: entry.written + written.written };
+    entries.push(ledgerEntry(writing, batch, written));
   }
+  // By now the page has also taken entries away.
+  if (total.parked > 0 && batch.parking !== undefined)
+    await boundParked(tx, context.link, batch.parking.most);
   await batch.also?.(tx, total);
   await moveCursor(tx, context.link, from, to, entries);
   return total;
+}
+
+/** Rows of one flow, or keys whose rows are gone, and what has become of them so far. */
+interface Writing {
+  readonly flow: WritableFlow;
+  /** A text array per key column. */
+  readonly keys: readonly (string | null)[];
+  readonly count: number;
+  readonly written: Written;
+  readonly refusals: readonly Refusal[];
+}
+
+/** What was refused is tried again or parked, and what was parked and is in now is parked no more. */
+async function settle(
+  tx: EntityManager,
+  { flow, keys, written, refusals }: Writing,
+  { parking }: Batch,
+): Promise<Written> {
+  const again = await writeRefused(tx, refusals);
+  if (parking?.some === true) await freeParked(tx, flow, keys, again.refused);
+  if (again.refused.length > 0) await park(tx, flow, keys, again.refused);
+  return add(written, again.written);
 }
 
 function asText(rows: Rows): Rows<string> {
@@ -250,23 +280,19 @@ function asText(rows: Rows): Rows<string> {
 }
 
 function ledgerEntry(
-  flow: WritableFlow,
-  rows: Rows<string>,
-  kind: ChangeKind,
+  { flow: { table }, keys, count }: Writing,
   batch: Batch,
-  written: Written,
+  { written }: Written,
 ): LedgerEntry {
-  const { key } = flow.table;
-  const columns = kind === 'gone' ? key : flow.columns;
   return {
-    targetTable: flow.table.fullName,
+    targetTable: table.fullName,
     kind: batch.kind,
     low: batch.low,
     high: batch.high,
-    keyList: keyListColumn(key),
-    keys: key.map((column) => rows.columns[columns.findIndex((other) => other.name === column.name)] ?? null),
-    rowCount: rows.count,
-    written: written.written,
+    keyList: keyListColumn(table.key),
+    keys,
+    rowCount: count,
+    written,
     capturedAt: batch.capturedAt,
   };
 }

@@ -8,6 +8,7 @@ import type { Rows } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
 import { columnList, unnested } from './apply-sql.ts';
 import { cursorMoved } from './cursor-store.ts';
+import { freeText } from './park.ts';
 import type { WritableFlow, Written } from './write-rows.ts';
 
 export interface PlainBatch {
@@ -20,6 +21,8 @@ export interface PlainBatch {
   readonly high: string;
   readonly capturedAt: string | null;
   readonly rows: readonly Rows[];
+  /** What goes in may be parked, and is no more then. Links without a parked row pay nothing for it: their text is another one. */
+  readonly frees: boolean;
 }
 
 const texts = new WeakMap<readonly WritableFlow[], Map<string, string>>();
@@ -54,23 +57,29 @@ export async function applyPlain(
   for (const rows of batch.rows) {
     binds.push(rows.count, ...rows.columns.slice(0, flows[rows.flow]?.columns.length));
   }
-  const moved = await query(tx, textOf(flows, batch.rows), binds);
+  const moved = await query(tx, textOf(flows, batch), binds);
   if (moved.length !== 1) throw cursorMoved(batch.link);
   return { written, conflicts: 0, parked: 0 };
 }
 
-function textOf(flows: readonly WritableFlow[], rows: readonly Rows[]): string {
+function textOf(flows: readonly WritableFlow[], { rows, frees }: PlainBatch): string {
   let cached = texts.get(flows);
   if (cached === undefined) texts.set(flows, (cached = new Map()));
-  const id = rows.map((each) => each.flow).join(',');
+  const touched = rows.map((each) => each.flow);
+  const id = `${frees ? 'frees ' : ''}${touched.join(',')}`;
   let text = cached.get(id);
-  if (text === undefined)
-    cached.set(id, (text = buildText(rows.map((each) => flows[each.flow] as WritableFlow))));
+  if (text === undefined) {
+    text = buildText(
+      touched.map((flow) => flows[flow] as WritableFlow),
+      frees,
+    );
+    cached.set(id, text);
+  }
   return text;
 }
 
 /** Binds: 14 of the batch, see above; then per flow the number of rows and its columns. */
-function buildText(flows: readonly WritableFlow[]): string {
+function buildText(flows: readonly WritableFlow[], frees: boolean): string {
   let next = 15;
   const ctes = flows.map((flow, i) => {
     const count = next;
@@ -98,7 +107,7 @@ entry${i} as (
   select $2, '${flow.table.fullName.replaceAll("'", "''")}', $11, $5::bigint, $12::pg_snapshot, $13::pg_snapshot,
     ${keys}, $${count}::integer, $${count}::integer, $14::timestamptz
   from held
-)`;
+)${frees ? freeCtes(flow, i, (name) => first + placeOf(name)) : ''}`;
   });
   return prepared(`
 with mark as materialized (
@@ -120,4 +129,18 @@ set low = $7::pg_snapshot, high = $8::pg_snapshot, seq = $9::bigint, generation 
 from held
 where c.link = held.link
 returning 1 as moved${flows.length === 0 ? ', $11::text, $12::text, $13::text, $14::text' : ''}`);
+}
+
+function freeCtes({ table }: WritableFlow, i: number, bindOf: (name: string) => number): string {
+  const lists = table.key.map(({ name, carrier }) => `$${bindOf(name)}::${carrier}[]`);
+  const names = table.key.map((_, j) => `k${j}`).join(', ');
+  return `,
+keys${i} as materialized (
+  select ${table.key.map((column, j) => `k.k${j}::${column.baseType} as k${j}`).join(', ')}
+  from held
+  cross join unnest(${lists.join(', ')}) as k (${names})
+),
+freed${i} as (
+  ${freeText(table, `keys${i}`, '$2')}
+)`;
 }

@@ -70,7 +70,7 @@ recorded as (
  * bring it back there, where the one that lost here still stands. So it is sent like a change of its own.
  */
 function resent(flow: TargetFlow, { conflict, targetTableId }: ChangeRules): string {
-  if (typeof conflict === 'string') return `,\nresent as (\n  select\n  where false\n)`;
+  if (typeof conflict === 'string') return `,\nresent as (\n  select 0 as key_count\n  where false\n)`;
   const { key } = flow.table;
   const place = keyPlaces(flow);
   const keys = key.map((column, i) => ({ ...column, quoted: `c${place[i]}` }));
@@ -81,7 +81,7 @@ resent as (
   from clash d
   where not d.wins
   having count(*) > 0
-  returning 1
+  returning key_count
 )`;
 }
 
@@ -274,7 +274,7 @@ select
 }
 
 const counts = `(select count(*) from clash)::integer as conflicts,
-  (select count(*) from resent)::integer as resent,
+  (select coalesce(sum(key_count), 0) from resent)::integer as resent,
   (select count(*) from judged where contested)::integer as contested,
   (select is_stale from stale) as stale`;
 

@@ -2,19 +2,32 @@
 import type { EntityManager } from '../db/orm.ts';
 import { query, queryOne, type Bind } from '../db/query.ts';
 import { rowMissingCode } from '../db/sqlstate.ts';
+import { raiseClock } from '../db/clock.ts';
 import { doorbellChannel } from '../db/doorbell-channel.ts';
 import { SnkError } from '../errors.ts';
 import type { Rows, Seen } from '../read/page.ts';
 import type { ChangeKind, ChangeTexts } from './change-sql.ts';
 import {
   add,
+  keyLists,
+  nothingWritten,
   writeCarefully,
   type Care,
   type Refusal,
   type Versions,
+  type Slice,
   type WritableFlow,
   type Written,
 } from './write-rows.ts';
+
+export interface Change {
+  readonly rows: Rows<string>;
+  /** A text array per key column. */
+  readonly keys: readonly (string | null)[];
+  readonly kind: ChangeKind;
+  readonly seen: Seen | null;
+  readonly care: Care;
+}
 
 /** Tries at rows that somebody inserts at the same moment; each of them sees what the one before met. */
 const mostRaces = 10;
@@ -23,18 +36,17 @@ export async function writeChanges(
   tx: EntityManager,
   flow: WritableFlow,
   texts: ChangeTexts,
-  { rows, kind, seen, care }: { rows: Rows<string>; kind: ChangeKind; seen: Seen | null; care: Care },
+  { rows, keys, kind, seen, care }: Change,
   refused: Refusal[],
 ): Promise<Written> {
   const width = kind === 'gone' ? flow.table.key.length : flow.columns.length;
   const columns = rows.columns.slice(0, width);
   const changedAt = rows.columns[width] ?? null;
-  const keys = kind === 'gone' ? columns : keysOf(flow, rows);
   const asksAgain = kind === 'copied' ? flow.rivals : kind === 'present' && texts.rivalsWin;
-  const slice = async (em: EntityManager, first: number, last: number): Promise<Written> => {
+  const slice: Slice = async (em, first, last) => {
     const part: Bind[] = [...columns, first, last];
     const binds = [...part, flow.link, ...(flow.rivals ? seenBinds(seen) : [])];
-    let total: Written = { written: 0, conflicts: 0, parked: 0 };
+    let total = nothingWritten;
     for (let race = 0; race < mostRaces; race += 1) {
       // Apart from the writing, which then sees what those who held the rows have logged.
       await query(em, texts.lock[kind], part);
@@ -45,11 +57,14 @@ export async function writeChanges(
       if (done.absent > 0 && flow.parksMissing) throw rowMissing(flow);
       if (done.conflicts > 0 && texts.policy === 'stop') throw new Unsettled(flow, texts.record[kind], binds);
       // Whoever rests at this side's doorbell has something to bring back.
+      if (texts.policy === 'newest' && changedAt !== null) await raiseClock(em, changedAt);
       if (done.resent > 0) await query(em, `select pg_notify($1, '')`, [doorbellChannel]);
       // A trigger of the target that keeps rows out, or gives them other keys, looks like a race that never ends.
       if (done.raced > 0 && race < mostRaces - 1) continue;
-      if (asksAgain && (await contested(em, flow, texts, keys, { first, last }, seen)) !== done.contested)
-        break;
+      if (!asksAgain) return total;
+      // What the first copy sends back has been logged by now.
+      const expected = done.contested + (kind === 'copied' ? done.resent : 0);
+      if ((await contested(em, flow, texts, keys, { first, last }, seen)) !== expected) break;
       return total;
     }
     throw new SnkError('SNK_RACED', `${flow.table.fullName}: rows are being written by others`, {
@@ -57,7 +72,7 @@ export async function writeChanges(
     });
   };
   if (care === 'tolerant') return await slice(tx, 1, rows.count);
-  return await writeCarefully(tx, flow, { slice, keys }, [1, rows.count], refused);
+  return await writeCarefully(tx, slice, [1, rows.count], refused);
 }
 
 interface Done {
@@ -126,7 +141,7 @@ export async function hasRival(
 ): Promise<boolean> {
   if (flow.changes?.rivalsWin !== true) return false;
   const range = { first: 1, last: rows.count };
-  return (await contested(tx, flow, flow.changes, keysOf(flow, rows), range, seen)) > 0;
+  return (await contested(tx, flow, flow.changes, keyLists(flow, rows), range, seen)) > 0;
 }
 
 async function contested(
@@ -141,12 +156,6 @@ async function contested(
   const found = await queryOne<{ contested: number; stale: boolean }>(em, texts.countContested, binds);
   if (found.stale) throw stalePage(flow);
   return found.contested;
-}
-
-function keysOf({ table, columns }: WritableFlow, rows: Rows<string>): (string | null)[] {
-  return table.key.map(
-    (key) => rows.columns[columns.findIndex((column) => column.name === key.name)] ?? null,
-  );
 }
 
 /** A link whose other direction has not begun has seen nothing. */

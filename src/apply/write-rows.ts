@@ -1,10 +1,11 @@
-/** Writes one flow's rows into its target table, as a set; finds conflicts; parks what the table refuses. */
+/** Writes one flow's rows into its target table, as a set; finds conflicts; tells what the table refuses. */
 import type { EntityManager } from '../db/orm.ts';
-import { query, queryOne } from '../db/query.ts';
-import { codeOf, isRowError } from '../db/sqlstate.ts';
+import { queryOne } from '../db/query.ts';
+import { isRowError } from '../db/sqlstate.ts';
 import type { Rows } from '../read/page.ts';
 import type { ApplyTexts, TargetFlow } from './apply-sql.ts';
 import type { ChangeTexts } from './change-sql.ts';
+import { refusedBy, type Refused } from './park.ts';
 
 /**
  * How much a page is trusted. `plain` pays nothing for conflicts and fails on the first (see apply-plain.ts);
@@ -43,19 +44,20 @@ export interface Versions {
   readonly target: Version | null;
 }
 
-/** A set of rows that can be written in parts. */
-export interface Sliced {
-  /** Rows `first` to `last`, counted from 1. */
-  readonly slice: (tx: EntityManager, first: number, last: number) => Promise<Written>;
-  /** A text array per key column. */
-  readonly keys: readonly (string | null)[];
-}
+/** Writes rows `first` to `last` of a set, counted from 1. */
+export type Slice = (tx: EntityManager, first: number, last: number) => Promise<Written>;
 
 /** A row that its table refused, and may take once all others of its transaction are in. */
 export interface Refusal {
-  readonly flow: WritableFlow;
-  readonly rows: Sliced;
+  readonly slice: Slice;
   readonly ordinal: number;
+}
+
+/** A text array per key column. */
+export function keyLists({ table, columns }: TargetFlow, rows: Rows<string>): (string | null)[] {
+  return table.key.map(
+    (key) => rows.columns[columns.findIndex((column) => column.name === key.name)] ?? null,
+  );
 }
 
 /** What is refused under more care than `tolerant` is put into `refused`: see writeRefused. */
@@ -67,11 +69,8 @@ export async function writeRows(
   refused: Refusal[],
 ): Promise<Written> {
   if (care === 'tolerant') return await writeSlice(tx, flow, rows, 1, rows.count);
-  const keys = flow.table.key.map(
-    (each) => rows.columns[flow.columns.findIndex((column) => column.name === each.name)] ?? null,
-  );
-  const slice: Sliced['slice'] = async (em, first, last) => await writeSlice(em, flow, rows, first, last);
-  return await writeCarefully(tx, flow, { slice, keys }, [1, rows.count], refused);
+  const slice: Slice = async (em, first, last) => await writeSlice(em, flow, rows, first, last);
+  return await writeCarefully(tx, slice, [1, rows.count], refused);
 }
 
 /** Rows `first` to `last`, counted from 1. Fewer written than sent is the sign to look for conflicts. */
@@ -97,38 +96,48 @@ async function writeSlice(
 /** Halves the set around each refused row, under savepoints, until the row stands alone. */
 export async function writeCarefully(
   tx: EntityManager,
-  flow: WritableFlow,
-  rows: Sliced,
+  slice: Slice,
   [first, last]: readonly [number, number],
   refused: Refusal[],
 ): Promise<Written> {
   try {
-    return await tx.transactional(async (savepoint) => await rows.slice(savepoint, first, last));
+    return await tx.transactional(async (savepoint) => await slice(savepoint, first, last));
   } catch (error) {
     if (!isRowError(error)) throw error;
     if (first === last) {
-      refused.push({ flow, rows, ordinal: first });
-      return { written: 0, conflicts: 0, parked: 0 };
+      refused.push({ slice, ordinal: first });
+      return nothingWritten;
     }
     const middle = Math.floor((first + last) / 2);
-    const left = await writeCarefully(tx, flow, rows, [first, middle], refused);
-    const right = await writeCarefully(tx, flow, rows, [middle + 1, last], refused);
+    const left = await writeCarefully(tx, slice, [first, middle], refused);
+    const right = await writeCarefully(tx, slice, [middle + 1, last], refused);
     return add(left, right);
   }
 }
 
 /**
- * Once more, after all others: what it refers to may have come, and what held its unique value may have gone. Refused
- * again, it is parked by its key.
+ * Once more, after all others: what a row refers to may have come, and what held its unique value may have gone. Those
+ * that are refused again are to be parked.
  */
-export async function writeRefused(tx: EntityManager, { flow, rows, ordinal }: Refusal): Promise<Written> {
-  try {
-    return await tx.transactional(async (savepoint) => await rows.slice(savepoint, ordinal, ordinal));
-  } catch (error) {
-    if (!isRowError(error)) throw error;
-    return await park(tx, flow, rows.keys, ordinal, error);
+export async function writeRefused(
+  tx: EntityManager,
+  refusals: readonly Refusal[],
+): Promise<{ readonly written: Written; readonly refused: readonly Refused[] }> {
+  let written = nothingWritten;
+  const refused: Refused[] = [];
+  for (const { slice, ordinal } of refusals) {
+    try {
+      const one = await tx.transactional(async (savepoint) => await slice(savepoint, ordinal, ordinal));
+      written = add(written, one);
+    } catch (error) {
+      if (!isRowError(error)) throw error;
+      refused.push(refusedBy(error, ordinal));
+    }
   }
+  return { written: add(written, { ...nothingWritten, parked: refused.length }), refused };
 }
+
+export const nothingWritten: Written = { written: 0, conflicts: 0, parked: 0 };
 
 export function add(a: Written, b: Written): Written {
   return {
@@ -136,40 +145,4 @@ export function add(a: Written, b: Written): Written {
     conflicts: a.conflicts + b.conflicts,
     parked: a.parked + b.parked,
   };
-}
-
-async function park(
-  tx: EntityManager,
-  flow: WritableFlow,
-  keyArrays: readonly (string | null)[],
-  ordinal: number,
-  error: unknown,
-): Promise<Written> {
-  const key = keyArrays.map((_, i) => `($${i + 6}::text[])[$5::integer]`).join(', ');
-  // The server's message names the constraint; its detail would hold values.
-  const constraint = constraintOf(error);
-  await query(
-    tx,
-    `insert into snk.parked (link, target_table, key, code, message)
-     values ($1, $2, array[${key}], $3, $4)
-     on conflict (link, target_table, key) do update
-     set code = excluded.code, message = excluded.message, attempts = snk.parked.attempts + 1, at = clock_timestamp()`,
-    [
-      flow.link,
-      flow.table.fullName,
-      codeOf(error) ?? 'unknown',
-      constraint === undefined
-        ? 'the target table refused the row'
-        : `the target table refused the row: ${constraint}`,
-      ordinal,
-      ...keyArrays,
-    ],
-  );
-  return { written: 0, conflicts: 0, parked: 1 };
-}
-
-function constraintOf(error: unknown): string | undefined {
-  const { constraint, column } = error as { constraint?: string; column?: string };
-  if (constraint !== undefined) return `constraint ${constraint}`;
-  return column === undefined ? undefined : `column ${column}`;
 }

@@ -38,7 +38,8 @@ export interface CaptureTexts {
 }
 
 /**
- * `imageBytes`: the size up to which rows are logged with their keys; 0 is none.
+ * `imageBytes`: the size up to which rows are logged with their keys; 0 is none. `isTimed`: the times in the log decide
+ * conflicts, so they follow the node's clock as it is kept: see db/clock.ts.
  *
  * Statement triggers with transition tables; a partitioned table gets row triggers, since rows written straight
  * into a partition fire no statement trigger of the parent, and partitions may not have transition tables.
@@ -48,14 +49,15 @@ export function captureTexts(
   tableId: number,
   operations: readonly Operation[],
   imageBytes: number,
+  isTimed = false,
 ): CaptureTexts {
   const byRow = table.kind === 'partitioned';
   const functionName = `snk.capture_${tableId}`;
   const images =
     imageBytes > 0 && operations.every((operation) => operation === 'insert') ? imageColumns(table) : null;
   const body = byRow
-    ? rowBody(table.key, tableId, operations)
-    : statementBody(table.key, tableId, operations, images, imageBytes);
+    ? rowBody(table.key, logged(table.key, tableId, isTimed), operations)
+    : statementBody(table.key, logged(table.key, tableId, isTimed), operations, images, imageBytes);
   const needsPins = !table.key.every((column) => steadyTypes.test(column.type));
   return {
     functionName,
@@ -69,6 +71,23 @@ as $capture$${body}$capture$`,
       ...operations.map((operation) => trigger(table, functionName, operation, byRow)),
       ...(images === null ? [] : [imageGuard(table)]),
     ],
+  };
+}
+
+/** How a log row of a table begins, whatever it logs. */
+interface Logged {
+  readonly into: (more?: string) => string;
+  readonly values: string;
+}
+
+function logged(key: readonly KeyColumn[], tableId: number, isTimed: boolean): Logged {
+  const [at, clock] = isTimed
+    ? [', at', ', greatest(clock_timestamp(), (select clock_floor from snk.capture_gate))']
+    : ['', ''];
+  return {
+    into: (more = '') =>
+      `insert into snk.change_log (table_id, op${at}, ${keyListColumn(key)}, key_count${more})`,
+    values: `select ${tableId}, left(tg_op, 1)::"char"${clock}`,
   };
 }
 
@@ -146,7 +165,7 @@ const closeGate = `
  */
 function statementBody(
   key: readonly KeyColumn[],
-  tableId: number,
+  begin: Logged,
   operations: readonly Operation[],
   images: readonly Column[] | null,
   imageBytes: number,
@@ -155,8 +174,8 @@ function statementBody(
     operation,
     statements:
       operation === 'insert'
-        ? logRows(key, tableId, 'new_rows', images, imageBytes)
-        : logChanged(key, tableId, operation === 'update' ? bothKeys(key) : 'old_rows'),
+        ? logInserted(key, begin, images, imageBytes)
+        : logChanged(key, begin, operation === 'update' ? bothKeys(key) : 'old_rows'),
   }));
   const [only] = branches;
   const logging =
@@ -190,12 +209,10 @@ function bothKeys(key: readonly KeyColumn[]): string {
  * The same for rows that were changed. How many there are is asked first: an update of a whole table would otherwise be
  * one list of all its keys, in the memory of the application's session, before it is seen to be too long.
  */
-function logChanged(key: readonly KeyColumn[], tableId: number, source: string): string {
-  const into = `insert into snk.change_log (table_id, op, ${keyListColumn(key)}, key_count)`;
-  const values = `select ${tableId}, left(tg_op, 1)::"char"`;
+function logChanged(key: readonly KeyColumn[], { into, values }: Logged, source: string): string {
   return `
   if (select count(*) from (select from ${source} r limit ${keysPerLogRow + 1}) l) > ${keysPerLogRow} then
-    ${into}
+    ${into()}
     ${values}, ${collectKeys(renamed(key, 'k'), 'p')}, count(*)
     ${parts(key, [], source)};
     if not found then
@@ -203,7 +220,7 @@ function logChanged(key: readonly KeyColumn[], tableId: number, source: string):
     end if;
     log_seq := 0;
   else
-    ${into}
+    ${into()}
     ${values}, ${collectKeys(key, 'r')}, count(*)
     from ${source} r
     having count(*) > 0 and ${gateIsOpen}
@@ -214,22 +231,18 @@ function logChanged(key: readonly KeyColumn[], tableId: number, source: string):
   end if;`;
 }
 
-/** Statements that log the keys of `source`, and their images if there are any; without a row the function returns. */
-function logRows(
+/** Statements that log the keys of inserted rows, and their images if there are any; without a row the function returns. */
+function logInserted(
   key: readonly KeyColumn[],
-  tableId: number,
-  source: string,
+  { into, values }: Logged,
   images: readonly Column[] | null,
   imageBytes: number,
 ): string {
-  const into = (more: string) =>
-    `insert into snk.change_log (table_id, op, ${keyListColumn(key)}, key_count${more})`;
-  const values = `select ${tableId}, left(tg_op, 1)::"char"`;
   const most = images === null ? keysPerLogRow : fewestImages - 1;
   const inParts = `
-    ${into('')}
+    ${into()}
     ${values}, ${collectKeys(renamed(key, 'k'), 'p')}, count(*)
-    ${parts(key, [], source)}`;
+    ${parts(key, [], 'new_rows')}`;
   const withImages = (columns: readonly Column[]): string => `
     total := (select count(*) from new_rows);
     if total = 0 then
@@ -246,7 +259,7 @@ function logRows(
       ${into(', images, image_columns')}
       ${values}, ${collectKeys(renamed(key, 'k'), 'p')}, count(*),
         ${collectImages(renamed(columns, 'i'), 'p')}, ${imageNumbers(columns)}
-      ${parts(key, columns, source)};
+      ${parts(key, columns, 'new_rows')};
     else
       ${into(', images, image_columns')}
       ${values}, ${collectKeys(key, 'r')}, count(*),
@@ -255,9 +268,9 @@ function logRows(
       having ${gateIsOpen};
     end if`;
   return `
-  ${into('')}
+  ${into()}
   ${values}, ${collectKeys(key, 'r')}, count(*)
-  from ${source} r
+  from new_rows r
   having count(*) between 1 and ${most} and ${gateIsOpen}
   returning seq into log_seq;
   if not found then${images === null ? inParts : withImages(images)};
@@ -299,10 +312,14 @@ function isUnaltered(columns: readonly Column[]): string {
 }
 
 /** One row: an update that changed the key logs both. */
-function rowBody(key: readonly KeyColumn[], tableId: number, operations: readonly Operation[]): string {
+function rowBody(
+  key: readonly KeyColumn[],
+  { into, values }: Logged,
+  operations: readonly Operation[],
+): string {
   const log = (row: string) => `
-  insert into snk.change_log (table_id, op, ${keyListColumn(key)}, key_count)
-  select ${tableId}, left(tg_op, 1)::"char", ${singleKey(key, row)}, 1
+  ${into()}
+  ${values}, ${singleKey(key, row)}, 1
   where ${gateIsOpen}
   returning seq into log_seq;`;
   const old = log('old');

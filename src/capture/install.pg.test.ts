@@ -52,12 +52,12 @@ describe('install', () => {
     expect(installed).toMatchObject([
       {
         node: 'a',
-        migrations: ['001-control-tables', '002-row-images', '003-changes'],
+        migrations: ['001-control-tables', '002-row-images', '003-changes', '004-set-aside', '006-clock'],
         captured: ['public.record'],
       },
       {
         node: 'b',
-        migrations: ['001-control-tables', '002-row-images', '003-changes'],
+        migrations: ['001-control-tables', '002-row-images', '003-changes', '004-set-aside', '006-clock'],
         captured: ['public.record'],
       },
     ]);
@@ -99,9 +99,13 @@ describe('install', () => {
       'a 001-control-tables',
       'a 002-row-images',
       'a 003-changes',
+      'a 004-set-aside',
+      'a 006-clock',
       'b 001-control-tables',
       'b 002-row-images',
       'b 003-changes',
+      'b 004-set-aside',
+      'b 006-clock',
     ]);
     for (const database of [rig.a, rig.b]) {
       expect(await triggers(database)).toEqual(isRight);

@@ -13,6 +13,8 @@ export interface CapturedTable {
   /** `schema.table`. */
   readonly table: string;
   readonly operations: readonly Operation[];
+  /** The times of its changes decide conflicts. */
+  readonly isTimed?: boolean;
 }
 
 export interface InstallReport {
@@ -42,10 +44,10 @@ export async function installNode(
     tables.map((table) => table.table),
   );
   const captured: string[] = [];
-  for (const { table: name, operations } of tables) {
-    const table = described.get(name);
+  for (const wanted of tables) {
+    const table = described.get(wanted.table);
     if (table === undefined) continue; // the plan has said so
-    if (await captureTable(orm, table, operations, options)) captured.push(name);
+    if (await captureTable(orm, table, wanted, options)) captured.push(wanted.table);
   }
   return { migrations, captured };
 }
@@ -75,11 +77,11 @@ export async function systemIdentifier(em: EntityManager): Promise<string | null
 async function captureTable(
   orm: MikroORM,
   table: Table,
-  operations: readonly Operation[],
+  { operations, isTimed = false }: CapturedTable,
   { imageBytes, signal }: InstallOptions,
 ): Promise<boolean> {
   const { id } = await registerTable(session(orm), table, operations);
-  const texts = captureTexts(table, id, operations, imageBytes);
+  const texts = captureTexts(table, id, operations, imageBytes, isTimed);
   const fingerprint = createHash('sha256').update(JSON.stringify(texts)).digest('hex');
   if (await isCaptured(session(orm), table, texts, fingerprint)) return false;
   await withShortLocks(

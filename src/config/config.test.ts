@@ -29,7 +29,7 @@ describe('a configuration', () => {
     const config = parseConfig(good);
     expect(config.nodes.map((node) => node.name)).toEqual(['a', 'b']);
     expect(config.links.map((link) => link.name)).toEqual(['a->b', 'b->a']);
-    expect(config.limits).toMatchObject({ pageKeys: 10_000, ledgerAge: 86_400_000 });
+    expect(config.limits).toMatchObject({ pageKeys: 10_000, parkedRows: 1_000, ledgerAge: 86_400_000 });
   });
 
   test('cannot be changed once it is checked', () => {
@@ -210,6 +210,7 @@ describe('a flow', () => {
       write: 'upsert',
       missing: 'skip',
       echo: false,
+      map: null,
       conflict: 'priority',
       bothWays: false,
     });
@@ -253,10 +254,18 @@ describe('a flow', () => {
   });
 
   test('of both ways cannot say what only one direction does', () => {
-    const flow = { from: 't', set: { x: 1 }, where: 'x > 1', write: 'update', missing: 'skip', echo: true };
+    const flow = {
+      from: 't',
+      set: { x: 1 },
+      where: 'x > 1',
+      write: 'update',
+      missing: 'skip',
+      echo: true,
+      map: './m.ts',
+    };
     const found = codes([{ between: ['a', 'b'], flows: [flow] }]);
     expect(found.filter((fault) => fault.includes('ONE_WAY'))).toEqual(
-      Array.from({ length: 5 }, () => 'SNK_CONFIG_ONE_WAY_ONLY links[0].flows[0]'),
+      Array.from({ length: 6 }, () => 'SNK_CONFIG_ONE_WAY_ONLY links[0].flows[0]'),
     );
   });
 
@@ -268,6 +277,19 @@ describe('a flow', () => {
     expect(codes([{ between: ['a', 'b'], flows: [{ from: 't', columns: { x: 'y', z: 'y' } }] }])).toEqual([
       twice,
     ]);
+  });
+
+  test('that a function maps says the rest there', () => {
+    const map = './maps.ts#person';
+    expect(codes(flows({ map, columns: ['x'], where: 'y > 1' }))).toEqual([]);
+    expect(codes(flows({ map, set: { x: 1 } }))).toEqual(['SNK_CONFIG_MAP links[0].flows[0]']);
+    expect(codes(flows({ map, columns: { x: 'y' } }))).toEqual(['SNK_CONFIG_MAP links[0].flows[0]']);
+    expect(codes(flows({ map: 'maps' }))).toEqual(['SNK_CONFIG_INVALID links[0].flows[0].map']);
+  });
+
+  test('finds its modules from the folder of the file', () => {
+    const { links } = parseConfig({ nodes, links: flows({ map: './maps.ts#x' }) }, '/somewhere/else');
+    expect(links[0]?.flows[0]?.map).toBe('/somewhere/else/maps.ts#x');
   });
 
   test('says what becomes of missing rows only where it does not add them', () => {

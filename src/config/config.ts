@@ -66,6 +66,7 @@ const flow = z.strictObject({
   write: z.enum(['insert', 'upsert', 'update']).optional(),
   missing: z.enum(['skip', 'park', 'create']).optional(),
   echo: z.boolean().optional(),
+  map: modulePath.optional(),
   conflict,
 });
 const linkOptions = { tables: z.array(tableName).optional(), flows: z.array(flow).optional(), on, conflict };
@@ -81,10 +82,14 @@ const limits = z.strictObject({
   changeLogMegabytes: z.number().min(1).max(1_000_000).default(10_240),
   /** Rows up to this size, beside their key, are logged with it by statements of many rows; 0: keys alone are logged. */
   imageBytes: z.number().int().min(0).max(8_000).default(1_000),
+  /** Rows that a link may have parked; one more stops it. 0: none may be. */
+  parkedRows: z.number().int().min(0).max(1_000_000).default(1_000),
   /** Keys that a link's ledger keeps at the most, about. */
   ledgerKeys: z.number().int().min(1).default(1_000_000),
   /** How long the ledger keeps a batch. */
   ledgerAge: duration.default(24 * 3_600_000),
+  /** How far apart two nodes' clocks may be, where the newest change wins, before SNK says so. */
+  clockSkew: duration.default(60_000),
 });
 
 const schema = z.strictObject({
@@ -127,8 +132,10 @@ export function parseConfig(input: unknown, directory = process.cwd()): Config {
 }
 
 function withModules<Declared extends LinkDeclaration>(declared: Declared, directory: string): Declared {
-  const placed = <Options extends FlowOptions | LinkDeclaration>(options: Options): Options => {
-    const { conflict } = options;
+  const placed = <Options extends FlowOptions | LinkDeclaration>(given: Options): Options => {
+    const { conflict } = given;
+    const options =
+      'map' in given && given.map !== undefined ? { ...given, map: placeOf(given.map, directory) } : given;
     return typeof conflict === 'object' && 'function' in conflict
       ? { ...options, conflict: { function: placeOf(conflict.function, directory) } }
       : options;
@@ -162,8 +169,16 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
   '': ['nodes', 'links', 'limits'],
   nodes: ['url'],
   links: ['between', 'from', 'to', 'tables', 'flows', 'on', 'conflict'],
-  flows: ['from', 'to', 'on', 'columns', 'set', 'where', 'write', 'missing', 'echo', 'conflict'],
-  limits: ['pageKeys', 'changeLogMegabytes', 'imageBytes', 'ledgerKeys', 'ledgerAge'],
+  flows: ['from', 'to', 'on', 'columns', 'set', 'where', 'write', 'missing', 'echo', 'map', 'conflict'],
+  limits: [
+    'pageKeys',
+    'changeLogMegabytes',
+    'imageBytes',
+    'parkedRows',
+    'ledgerKeys',
+    'ledgerAge',
+    'clockSkew',
+  ],
 };
 
 function toFaults(issue: Issue, input: unknown, above: readonly PropertyKey[] = []): Fault[] {

@@ -34,7 +34,7 @@ export function linkFaults(links: readonly LinkDeclaration[], nodes: readonly st
   });
 }
 
-const oneWayOnly = ['set', 'where', 'write', 'missing', 'echo'] as const;
+const oneWayOnly = ['set', 'where', 'write', 'missing', 'echo', 'map'] as const;
 
 function flowFaults(flow: FlowOptions, at: string, isTwoWay: boolean): Fault[] {
   const faults: Fault[] = [];
@@ -51,6 +51,13 @@ function flowFaults(flow: FlowOptions, at: string, isTwoWay: boolean): Fault[] {
   }
   if (flow.missing !== undefined && flow.write !== 'update') {
     fault('SNK_CONFIG_MISSING', "'missing' goes with write: 'update'; other flows add rows that are missing");
+  }
+  if (flow.map !== undefined && (flow.set !== undefined || !Array.isArray(flow.columns ?? []))) {
+    fault(
+      'SNK_CONFIG_MAP',
+      "'map' gives whole rows: 'set' and renamed columns are its business",
+      "'columns' may list the columns that it gives.",
+    );
   }
   const { columns = {} } = flow;
   const targets = Array.isArray(columns) ? (columns as readonly string[]) : Object.keys(columns);

@@ -1,5 +1,6 @@
 /** The first copy of a flow, a range of keys at a time: compared by hash, and copied only where it differs. */
 import { applyBatch, type Applied, type Standing } from '../apply/apply-page.ts';
+import type { Parking } from '../apply/park.ts';
 import { session, type EntityManager } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
 import {
@@ -80,6 +81,7 @@ export async function backfillStep(
   engine: LinkEngine,
   standing: Standing,
   index: number,
+  parking?: Parking,
 ): Promise<BackfillStep> {
   const source = engine.sourceFlows[index] as SourceFlow;
   const target = engine.apply.flows[index] as WritableFlow;
@@ -119,6 +121,7 @@ export async function backfillStep(
     target,
     hashes,
     changes,
+    parking,
   });
 }
 
@@ -132,6 +135,7 @@ interface Copying {
   /** Of the rows that the target holds in this range; null: it holds none. */
   readonly hashes: string | null;
   readonly changes: RangeChanges | null;
+  readonly parking: Parking | undefined;
 }
 
 async function copy(engine: LinkEngine, standing: Standing, copying: Copying): Promise<BackfillStep> {
@@ -163,6 +167,7 @@ async function copy(engine: LinkEngine, standing: Standing, copying: Copying): P
       high: rows.snapshot,
       capturedAt: null,
       next: standing.position,
+      ...(copying.parking === undefined ? {} : { parking: copying.parking }),
       also: async (tx, written) => await advance(tx, engine, target, bounds.upTo, compared, written.written),
     },
     'tolerant',
@@ -236,24 +241,7 @@ async function finish(
     'update snk.backfill set done_at = clock_timestamp() where link = $1 and target_table = $2 and done_at is null',
     [engine.link.name, target.table.fullName],
   );
-  // Where rows change, one that is there may be parked for what it has become.
-  if (target.changes === null) await forgetParked(session(engine.target), engine, target);
   return { standing, applied: null, progress: progressOf(target, state, 0, 0, true) };
-}
-
-/** A row that came before the one it refers to was parked, and has been copied meanwhile. */
-async function forgetParked(em: EntityManager, engine: LinkEngine, { table }: WritableFlow): Promise<void> {
-  const same = table.key.map(
-    (column, i) => `t.${column.quoted} ${column.equals} p.key[${i + 1}]::${column.type}`,
-  );
-  await query(
-    em,
-    `delete from snk.parked p
-     where p.link = $1
-       and p.target_table = $2
-       and exists (select from ${table.quoted} t where ${same.join(' and ')})`,
-    [engine.link.name, table.fullName],
-  );
 }
 
 function progressOf(

@@ -4,6 +4,7 @@ import { session, type MikroORM } from '../db/orm.ts';
 import { query, type Bind } from '../db/query.ts';
 import { toSnkError } from '../db/sqlstate.ts';
 import type { Table } from '../db/catalog.ts';
+import { loadFunction } from '../map/module.ts';
 import type { Flow, Link } from '../topology/topology.ts';
 import type { TablesOfNode } from './check-flow.ts';
 
@@ -25,7 +26,7 @@ export async function checkExpressions(
   const from = source.tables.get(flow.from);
   const to = target.tables.get(flow.to);
   if (from === undefined || to === undefined) return [];
-  const faults: Fault[] = [];
+  const faults = await functionFaults(link, flow);
   for (const { node, what, text, binds } of questionsOf(link, flow, from, to)) {
     try {
       await query(session(ormOf(node)), text, binds);
@@ -41,6 +42,17 @@ export async function checkExpressions(
     }
   }
   return faults;
+}
+
+async function functionFaults(link: Link, { conflict, from }: Flow): Promise<Fault[]> {
+  if (typeof conflict === 'string' || !('function' in conflict)) return [];
+  try {
+    await loadFunction(conflict.function);
+    return [];
+  } catch (error) {
+    const { code, message, hint } = toSnkError(error, 'conflict');
+    return [{ code, at: `link ${link.name}: ${from}`, message, hint }];
+  }
 }
 
 function questionsOf(link: Link, flow: Flow, from: Table, to: Table): Question[] {

@@ -9,6 +9,8 @@ import {
   type Batch,
   type Standing,
 } from '../apply/apply-page.ts';
+import { clockSkew, noteClock } from '../db/clock.ts';
+import type { Parking } from '../apply/park.ts';
 import { purgeLedger, type LedgerLimits } from '../apply/purge-ledger.ts';
 import type { Care } from '../apply/write-rows.ts';
 import { session } from '../db/orm.ts';
@@ -22,11 +24,14 @@ import { carriesChanges } from '../topology/topology.ts';
 import { backfillStep, pendingBackfills, type BackfillProgress } from './backfill.ts';
 import { loadStanding, type LinkEngine } from './engine.ts';
 import { recapture } from './recapture.ts';
+import { hasParked } from './retry-parked.ts';
 
 export interface DrainLimits extends LedgerLimits {
   readonly page: PageLimits;
   /** Bytes of row data that a page may hold, about. */
   readonly pageSize: number;
+  /** Rows that the link may have parked. */
+  readonly parkedRows: number;
   /** The task hands back after so long, in milliseconds, whether or not the link is drained. */
   readonly budget: number;
 }
@@ -40,10 +45,14 @@ export interface DrainState {
   /** The source does not know yet how far the target has come. */
   readonly untidy: boolean;
   readonly backfilling: boolean | null;
+  /** Rows of the link are parked, or were a moment ago: only its own pages park any, so nobody is asked. Null: not known yet. */
+  readonly parked: boolean | null;
   /** Something is known to wait: read at once instead of asking first. */
   readonly expectant: boolean;
   /** Milliseconds since the epoch before which the next window is not read; see restAfter. */
   readonly restUntil: number;
+  /** Milliseconds that the target's clock is ahead of the source's, where times decide conflicts. */
+  readonly clockSkew: number;
 }
 
 export const freshState: DrainState = {
@@ -52,8 +61,10 @@ export const freshState: DrainState = {
   pageKeys: 0,
   untidy: true,
   backfilling: null,
+  parked: null,
   expectant: true,
   restUntil: 0,
+  clockSkew: 0,
 };
 
 export interface DrainReport {
@@ -89,6 +100,7 @@ export async function drainLink(
   let { care, untidy } = before;
   let pageKeys = before.pageKeys === 0 ? limits.page.keys : before.pageKeys;
   let pending = before.backfilling === false ? [] : await pendingBackfills(engine);
+  let parked = before.parked ?? (await hasParked(engine));
   const backfill = new Map<string, BackfillProgress>();
   const total = { windows: 0, rows: 0, conflicts: 0, parked: 0 };
   let drained = false;
@@ -103,7 +115,8 @@ export async function drainLink(
     try {
       const copies: boolean = copyNext && pending.length > 0;
       if (!copies) await rest(restUntil);
-      const at = { standing, care, pageKeys, expectant };
+      const parking = { some: parked, most: limits.parkedRows };
+      const at = { standing, care, pageKeys, expectant, parking };
       const went: PageDone | null = copies
         ? null
         : await engine.turns.take(large, async () => await drainPage(engine, at, limits));
@@ -124,8 +137,9 @@ export async function drainLink(
         total.rows += applied.written;
         total.conflicts += applied.conflicts;
         total.parked += applied.parked;
+        parked ||= applied.parked > 0;
       } else if (pending[0] !== undefined) {
-        const step = await backfillStep(engine, standing, pending[0]);
+        const step = await backfillStep(engine, standing, pending[0], parking);
         standing = step.standing;
         backfill.set(step.progress.table, step.progress);
         if (step.progress.done) pending = pending.slice(1);
@@ -133,6 +147,7 @@ export async function drainLink(
         total.rows += step.applied?.written ?? 0;
         total.conflicts += step.applied?.conflicts ?? 0;
         total.parked += step.applied?.parked ?? 0;
+        parked ||= (step.applied?.parked ?? 0) > 0;
       } else {
         drained = true;
       }
@@ -143,7 +158,17 @@ export async function drainLink(
   } while (!drained && failure === null && performance.now() < until);
 
   return {
-    state: { standing, care, pageKeys, untidy, backfilling: pending.length > 0, expectant, restUntil },
+    state: {
+      ...before,
+      standing,
+      care,
+      pageKeys,
+      untidy,
+      backfilling: pending.length > 0,
+      parked,
+      expectant,
+      restUntil,
+    },
     ...total,
     drained,
     failure,
@@ -162,7 +187,10 @@ interface PageDone {
 /** Reads a page and applies it; null when nothing waits. */
 async function drainPage(
   engine: LinkEngine,
-  before: Pick<DrainState, 'care' | 'pageKeys' | 'expectant'> & { readonly standing: Standing },
+  before: Pick<DrainState, 'care' | 'pageKeys' | 'expectant'> & {
+    readonly standing: Standing;
+    readonly parking: Parking;
+  },
   limits: DrainLimits,
 ): Promise<PageDone | null> {
   const { standing, care } = before;
@@ -181,6 +209,7 @@ async function drainPage(
   if (page === null) return null;
   const batch = {
     ...batchOfPage(standing.position, page),
+    parking: before.parking,
     reread: isPlain ? rereading(engine, standing.position, page) : undefined,
   };
   const applied = await applyBatch(engine.apply, standing, batch, care, fence);
@@ -237,10 +266,13 @@ export async function tidyLink(
     purged = await purgeChangeLog(session(engine.source), purgeRows);
   }
   await purgeLedger(session(engine.target), engine.link.name, limits);
+  const isTimed = engine.sourceFlows.some((flow) => flow.isTimed);
+  if (isTimed) await noteClock(session(engine.source));
   const recaptured = await recapture(engine);
   return {
     ...state,
     untidy: purged === purgeRows || recaptured !== 'complete',
     backfilling: recaptured === 'copying' ? null : state.backfilling,
+    clockSkew: isTimed ? await clockSkew(session(engine.source), session(engine.target)) : 0,
   };
 }

@@ -6,7 +6,8 @@ import type { DrainReport, DrainState } from './drain.ts';
 import type { WatchLimits } from './watch.ts';
 
 export interface LinkTask {
-  readonly kind: 'watch' | 'tidy';
+  /** `retry` looks at what is parked. */
+  readonly kind: 'watch' | 'tidy' | 'retry';
   readonly link: Link;
   readonly sourceUrl: string;
   readonly targetUrl: string;

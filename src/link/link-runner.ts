@@ -8,6 +8,7 @@ import type { Link } from '../topology/topology.ts';
 import type { Events, LinkState } from '../telemetry/events.ts';
 import { freshState, type DrainLimits, type DrainReport, type DrainState } from './drain.ts';
 import type { LinkLock } from './link-lock.ts';
+import type { LinkTask } from './link-messages.ts';
 import type { LinkPool } from './link-pool.ts';
 import { isUpToDate } from './watch.ts';
 
@@ -17,6 +18,10 @@ export const pace = {
   sleep: 30_000,
   /** The source is told how far the target is, and the logs are purged, no more often than this. */
   tidy: 1_000,
+  /** Between two words about clocks that are far apart. */
+  skew: 60_000,
+  /** A live link that has rows parked looks at them no more often than this; one that has none does not look. */
+  parked: 1_000,
   standby: 1_000,
   connect: 20,
   retry: [50, 5_000],
@@ -30,6 +35,8 @@ export interface LinkRunnerOptions {
   readonly target: MikroORM;
   readonly events: Events;
   readonly limits: DrainLimits;
+  /** Milliseconds. */
+  readonly clockSkew: number;
 }
 
 export class LinkRunner {
@@ -37,6 +44,8 @@ export class LinkRunner {
   #drain: DrainState = freshState;
   #state: LinkState = 'waiting';
   #tidiedAt = 0;
+  #skewToldAt = 0;
+  #retriedAt = 0;
   #failedAt: number | null = null;
   #hasWorked = false;
   #retryIn: number = pace.retry[0];
@@ -76,7 +85,21 @@ export class LinkRunner {
     if (this.#drain.untidy && this.#untilTidy() <= 0) {
       await this.#run('tidy', signal);
       this.#tidiedAt = Date.now();
+      this.#checkClocks();
     }
+    // A link that catches up, or copies, may yet bring what they lack.
+    if (this.#state === 'live' && this.#drain.parked === true && this.#untilRetry() <= 0) {
+      await this.#run('retry', signal);
+      this.#retriedAt = Date.now();
+    }
+  }
+
+  #checkClocks(): void {
+    const { link, events, clockSkew } = this.#options;
+    const skewMs = Math.round(this.#drain.clockSkew);
+    if (Math.abs(skewMs) <= clockSkew || Date.now() - this.#skewToldAt < pace.skew) return;
+    this.#skewToldAt = Date.now();
+    events.tell('link:clock-skew', { link: link.name, skewMs });
   }
 
   /** Milliseconds. */
@@ -84,13 +107,18 @@ export class LinkRunner {
     return pace.tidy - (Date.now() - this.#tidiedAt);
   }
 
-  async #run(kind: 'watch' | 'tidy', signal: AbortSignal): Promise<DrainReport> {
+  #untilRetry(): number {
+    return pace.parked - (Date.now() - this.#retriedAt);
+  }
+
+  async #run(kind: LinkTask['kind'], signal: AbortSignal): Promise<DrainReport> {
     const { link, urls, pool, events } = this.#options;
     const limits = {
       ...this.#options.limits,
       // What it has to say of its state comes first; then it may stay away.
       rest: this.#state === 'live' ? pace.sleep : 0,
       tidyIn: Math.max(1, this.#untilTidy()),
+      retryIn: Math.max(1, this.#untilRetry()),
     };
     const task = { kind, link, sourceUrl: urls.source, targetUrl: urls.target, state: this.#drain, limits };
     const report = await pool.run(task, signal);

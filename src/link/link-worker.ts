@@ -7,6 +7,7 @@ import { Doorbell } from './doorbell.ts';
 import { tidyLink } from './drain.ts';
 import { openEngine, type LinkEngine } from './engine.ts';
 import type { LinkAnswer, LinkTask } from './link-messages.ts';
+import { retryParked } from './retry-parked.ts';
 import { Turns } from './turns.ts';
 import { Watch } from './watch.ts';
 
@@ -58,9 +59,13 @@ export async function runTask(task: LinkTask): Promise<LinkAnswer> {
   task.end.once('message', () => ending.abort());
   try {
     const { engine, watch } = await openLink(task);
-    return task.kind === 'watch'
-      ? { ok: true, report: await watch.run(engine, task.state, task.limits, ending.signal) }
-      : { ok: true, report: { ...nothingDone, state: await tidyLink(engine, task.state, task.limits) } };
+    const { kind, state, limits } = task;
+    if (kind === 'watch') return { ok: true, report: await watch.run(engine, state, limits, ending.signal) };
+    const after =
+      kind === 'tidy'
+        ? await tidyLink(engine, state, limits)
+        : { ...state, parked: await retryParked(engine) };
+    return { ok: true, report: { ...nothingDone, state: after } };
   } catch (error) {
     return { ok: false, error: serializeError(toSnkError(error, `link ${task.link.name}`)) };
   } finally {

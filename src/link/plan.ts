@@ -32,15 +32,17 @@ export interface LinkPlan {
 
 /** Tables to capture in a node: the sources of its links. */
 export function capturedTablesOf(topology: Topology, node: string): CapturedTable[] {
-  const operations = new Map<string, Set<Operation>>();
-  for (const link of topology.links.filter((each) => each.source === node)) {
-    for (const flow of link.flows) {
-      const known = operations.get(flow.from) ?? new Set();
-      for (const operation of flow.on) known.add(operation);
-      operations.set(flow.from, known);
-    }
+  const captured = new Map<string, { operations: Set<Operation>; isTimed: boolean }>();
+  for (const flow of topology.links.filter((each) => each.source === node).flatMap((link) => link.flows)) {
+    const { operations, isTimed } = captured.get(flow.from) ?? { operations: new Set(), isTimed: false };
+    for (const operation of flow.on) operations.add(operation);
+    captured.set(flow.from, { operations, isTimed: isTimed || flow.conflict === 'newest' });
   }
-  return [...operations].map(([table, known]) => ({ table, operations: [...known] }));
+  return [...captured].map(([table, { operations, isTimed }]) => ({
+    table,
+    operations: [...operations],
+    isTimed,
+  }));
 }
 
 export interface PlanOptions {

@@ -1,8 +1,7 @@
 /** What links have set aside, each in its target: versions of rows that lost a conflict, and rows that were parked. */
 import { SnkError } from '../errors.ts';
+import { versionJson } from '../apply/apply-sql.ts';
 import { describeTables } from '../db/catalog.ts';
-import { durableCommit } from '../db/durable.ts';
-import { keyListColumn, singleKey } from '../db/key-lists.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query } from '../db/query.ts';
 import type { Link } from '../topology/topology.ts';
@@ -18,6 +17,9 @@ export interface Conflict {
   readonly winner: 'source' | 'target';
   readonly reason: string;
   readonly at: string;
+  /** When it was settled by hand, and the node whose version was kept. */
+  readonly resolvedAt: string | null;
+  readonly kept: string | null;
 }
 
 export interface ConflictInFull extends Conflict {
@@ -34,18 +36,38 @@ export interface ParkedRow {
   readonly code: string;
   readonly message: string;
   readonly attempts: number;
+  /** Of the first refusal, of the last one, and of the next try. */
+  readonly firstAt: string;
   readonly at: string;
+  readonly retryAt: string;
+}
+
+export interface ParkedInFull extends ParkedRow {
+  /** As it stands in the source now; null where there is none. */
+  readonly sourceRow: Version | null;
 }
 
 /** To the microsecond: it is compared. */
-const at = `to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at`;
-const conflictColumns = `link, id::text as id, target_table as table, key, winner, reason, ${at}`;
+const iso = (column: string): string =>
+  `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+const conflictColumns = `link, id::text as id, target_table as table, key, winner, reason, ${iso('at')} as at,
+  ${iso('resolved_at')} as "resolvedAt", kept`;
+const parkedColumns = `link, target_table as table, key, code, message, attempts, ${iso('first_at')} as "firstAt",
+  ${iso('at')} as at, ${iso('retry_at')} as "retryAt"`;
 
-export async function readConflicts(link: Link, target: MikroORM): Promise<Conflict[]> {
+/** Those that nobody has settled by hand, or all of them. */
+export async function readConflicts(
+  link: Link,
+  target: MikroORM,
+  { all = false }: { readonly all?: boolean } = {},
+): Promise<Conflict[]> {
   return await query(
     session(target),
-    `select ${conflictColumns} from snk.conflict where link = $1 order by id`,
-    [link.name],
+    `select ${conflictColumns}
+     from snk.conflict
+     where link = $1 and (resolved_at is null or $2::boolean)
+     order by id`,
+    [link.name, all],
   );
 }
 
@@ -69,7 +91,7 @@ export async function readConflict(link: Link, target: MikroORM, id: string): Pr
 export async function readParked(link: Link, target: MikroORM): Promise<ParkedRow[]> {
   return await query(
     session(target),
-    `select link, target_table as table, key, code, message, attempts, ${at}
+    `select ${parkedColumns}
      from snk.parked
      where link = $1
      order by snk.parked.at, target_table, key`,
@@ -77,41 +99,56 @@ export async function readParked(link: Link, target: MikroORM): Promise<ParkedRo
   );
 }
 
-/**
- * Logs parked keys in the source once more, so that their rows come again the way all rows come, as they now stand; a row
- * that is refused again is parked again. Only then is what stood here taken away: ended in between, it is merely
- * logged twice. Returns how many.
- */
-export async function retryParked(link: Link, source: MikroORM, target: MikroORM): Promise<number> {
-  const parked = await readParked(link, target);
-  const sources = await describeTables(
-    session(source),
-    link.flows.map((flow) => flow.from),
+/** Throws SNK_USAGE when no such row is parked. `table` and `key` are the target's. */
+export async function readParkedRow(
+  link: Link,
+  { source, target }: { readonly source: MikroORM; readonly target: MikroORM },
+  table: string,
+  key: readonly string[],
+): Promise<ParkedInFull> {
+  const [found] = await query<ParkedRow>(
+    session(target),
+    `select ${parkedColumns} from snk.parked where link = $1 and target_table = $2 and key = $3::text[]`,
+    [link.name, table, key],
   );
-  let retried = 0;
-  for (const row of parked) {
-    const flow = link.flows.find((each) => each.to === row.table);
-    const key = sources.get(flow?.from ?? '')?.key ?? [];
-    if (flow === undefined || key.length !== row.key.length) continue;
-    const values = key.map((column, i) => `$${i + 3}::${column.type} as ${column.quoted}`);
-    // Durable before the entry goes.
-    const logged = await query(
-      session(source),
-      `with durable as materialized (select ${durableCommit})
-       insert into snk.change_log (table_id, op, ${keyListColumn(key)}, key_count)
-       select c.id, $2::"char", ${singleKey(key, 'r')}, 1
-       from durable
-       cross join snk.captured_table c
-       cross join (select ${values.join(', ')}) r
-       where c.table_schema || '.' || c.table_name = $1
-       returning 1 as logged`,
-      [flow.from, flow.on.includes('update') ? 'U' : 'I', ...row.key],
-    );
-    if (logged.length === 0) continue;
-    await forget(session(target), row);
-    retried += 1;
+  if (found === undefined) {
+    throw new SnkError('SNK_USAGE', `link ${link.name} has parked no row of ${table} under that key`, {
+      hint: "'snk parked list' names them.",
+    });
   }
-  return retried;
+  return { ...found, sourceRow: await readSourceRow(link, source, table, key) };
+}
+
+async function readSourceRow(
+  link: Link,
+  source: MikroORM,
+  to: string,
+  key: readonly string[],
+): Promise<Version | null> {
+  const from = link.flows.find((flow) => flow.to === to)?.from ?? '';
+  const table = (await describeTables(session(source), [from])).get(from);
+  if (table === undefined || table.key.length !== key.length) return null;
+  const match = table.key.map(
+    (column, i) => `t.${column.quoted} ${column.equals} $${i + 1}::${column.baseType}`,
+  );
+  const [found] = await query<{ row: Version }>(
+    session(source),
+    `select ${versionJson({ table, columns: table.columns }, (column) => `t.${column.quoted}`)} as row
+     from ${table.quoted} t
+     where ${match.join(' and ')}`,
+    key,
+  );
+  return found?.row ?? null;
+}
+
+/** Makes parked rows due: the process that works the link sends them within a second or two, as they then stand. Returns how many. */
+export async function hastenParked(link: Link, target: MikroORM): Promise<number> {
+  const due = await query(
+    session(target),
+    'update snk.parked set retry_at = clock_timestamp() where link = $1 returning 1 as due',
+    [link.name],
+  );
+  return due.length;
 }
 
 /** Gives parked rows up. Returns how many. */

@@ -21,6 +21,7 @@ export interface LinkStatus {
   readonly lagMs: number | null;
   readonly pendingRows: number | null;
   readonly appliedRows: number | null;
+  /** Those that nobody has settled by hand. */
   readonly conflicts: number | null;
   readonly parked: number | null;
   readonly lastAppliedAt: string | null;
@@ -159,7 +160,7 @@ select
   ${iso('c.last_applied_at')} as "lastAppliedAt",
   c.state,
   c.error,
-  (select count(*) from snk.conflict f where f.link = c.link)::float8 as conflicts,
+  (select count(*) from snk.conflict f where f.link = c.link and f.resolved_at is null)::float8 as conflicts,
   (select count(*) from snk.parked p where p.link = c.link)::float8 as parked,
   exists (select from snk.backfill b where b.link = c.link and b.done_at is null) as backfilling,
   exists (

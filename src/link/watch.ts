@@ -25,6 +25,8 @@ export interface WatchLimits extends DrainLimits {
   readonly rest: number;
   /** Milliseconds until the source may be told again how far the target is: nothing rests longer while it does not know. */
   readonly tidyIn: number;
+  /** Milliseconds until parked rows may be looked at: nothing rests longer while there are some. */
+  readonly retryIn: number;
 }
 
 /** What one thread keeps of a link from one task to the next, beside its engine. */
@@ -49,7 +51,12 @@ export class Watch {
     signal: AbortSignal,
   ): Promise<DrainReport> {
     const startedAt = Date.now();
-    const endOf = ({ untidy }: DrainState): number => startedAt + (untidy ? limits.tidyIn : limits.rest);
+    const endOf = ({ untidy, parked }: DrainState): number =>
+      startedAt +
+      Math.min(
+        untidy ? limits.tidyIn : limits.rest,
+        parked === true ? limits.retryIn : Number.POSITIVE_INFINITY,
+      );
     let total = await drainLink(engine, before, limits);
     while (limits.rest > 0 && isUpToDate(total) && Date.now() < endOf(total.state) && !signal.aborted) {
       if (total.windows + total.rows > 0) this.#pause = 0;

@@ -22,7 +22,13 @@ export function checkMapping(
   to: Table,
   { source, target }: { readonly source: string; readonly target: string },
 ): MappingFindings {
-  if (isPlainMapping(flow)) return { faults: plainFaults(from, to, source, target), warnings: [] };
+  if (isPlainMapping(flow)) {
+    return {
+      faults: [...plainFaults(from, to, source, target), ...conflictFaults(flow, to, target)],
+      warnings: [],
+    };
+  }
+  if (flow.map !== null) return { faults: wholeRowFaults(flow, from, to, target), warnings: [] };
   const origins = originsOf(flow, from, to);
   const findings = [...origins].map(([column, origin]) => fitOf(column, origin, source, target));
   return {
@@ -31,6 +37,7 @@ export function checkMapping(
       ...findings.flatMap(({ fault }) => (fault === undefined ? [] : [fault])),
       ...missingFaults(flow, to, origins, target),
       ...keyFaults(flow, from, to, origins, source),
+      ...conflictFaults(flow, to, target),
     ],
     warnings: findings.flatMap(({ warning }) => (warning === undefined ? [] : [warning])),
   };
@@ -56,6 +63,19 @@ function plainFaults(from: Table, to: Table, source: string, target: string): Ma
     differ(`the primary key is (${keyText(from)}) on ${source} and (${keyText(to)}) on ${target}`);
   }
   return faults;
+}
+
+/** The column that decides conflicts has to be there, and to travel. */
+function conflictFaults({ conflict, columns }: Flow, to: Table, target: string): MappingFault[] {
+  if (typeof conflict === 'string' || !('column' in conflict)) return [];
+  const { column: name } = conflict;
+  const travels = columns === null || Object.hasOwn(columns, name);
+  if (travels && to.columns.some((column) => column.name === name)) return [];
+  return [
+    {
+      message: `column ${name}, by which conflicts are settled, is missing on ${target}, or does not travel`,
+    },
+  ];
 }
 
 const keyText = (table: Table): string => table.key.map((column) => column.name).join(', ');
@@ -94,6 +114,31 @@ function nameFaults(flow: Flow, from: Table, to: Table, source: string, target: 
         )
       : []),
   ];
+}
+
+/** What a function gives is seen when it gives it; here only what it cannot give. */
+function wholeRowFaults(flow: Flow, from: Table, to: Table, target: string): MappingFault[] {
+  const given = Object.keys(flow.columns ?? {});
+  const names = to.columns.map((column) => column.name);
+  const gives = (name: string): boolean => flow.columns === null || given.includes(name);
+  const faults: MappingFault[] = given
+    .filter((name) => !names.includes(name))
+    .map((name) => ({ message: `column ${name} is missing on ${target}, or is generated there` }));
+  for (const { name } of to.key.filter((column) => !gives(column.name)))
+    faults.push({ message: `column ${name} of the target's key is not among 'columns'` });
+  if (flow.write !== 'update' || flow.missing === 'create') {
+    for (const { name } of to.columns.filter(
+      (column) => column.notNull && !column.hasDefault && !gives(column.name),
+    ))
+      faults.push({ message: `column ${name} on ${target} may not be null, and is not among 'columns'` });
+  }
+  if (flow.on.includes('delete') && keyText(from) !== keyText(to)) {
+    faults.push({
+      message: `the key is (${keyText(from)}) and (${keyText(to)}) on ${target}: a row that is gone could not be found`,
+      hint: "Take 'delete' out of 'on', or give both tables the same key.",
+    });
+  }
+  return faults;
 }
 
 interface Fit {

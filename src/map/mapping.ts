@@ -39,11 +39,14 @@ export function originsOf(flow: Flow, source: Table, target: Table): ReadonlyMap
 
 /** All columns, under their own names, and every row. */
 export function isPlainMapping(flow: Flow): boolean {
-  return flow.columns === null && flow.where === null && Object.keys(flow.set).length === 0;
+  return (
+    flow.map === null && flow.columns === null && flow.where === null && Object.keys(flow.set).length === 0
+  );
 }
 
 /** For tables that check-mapping.ts has found no fault with. */
 export function mapFlow(flow: Flow, source: Table, target: Table): Mapping {
+  if (flow.map !== null) return wholeRows(flow, source, target);
   const origins = [...originsOf(flow, source, target)];
   if (isPlainMapping(flow)) {
     const into = new Map(origins.map(([column, origin]) => [sourceName(origin), column]));
@@ -65,6 +68,21 @@ export function mapFlow(flow: Flow, source: Table, target: Table): Mapping {
     columns,
     into: pairs.map((pair) => pair.write),
     goneKey: goneKey(origins, source, target),
+  };
+}
+
+/** What a function is to be given: all of the row, and it gives what the flow names. */
+function wholeRows(flow: Flow, source: Table, target: Table): Mapping {
+  const all: Flow = { ...flow, columns: null, set: {} };
+  const columns = source.columns.map((column, i) => ({ ...column, quoted: `c${i}` }));
+  const values = source.columns.map((column) => `r.${column.quoted}`);
+  const from = flow.where === null ? source : selection(all, source, { ...target, key: [] }, columns, values);
+  return {
+    from,
+    rangeKey: from.key,
+    columns: from.columns,
+    into: target.columns.filter(({ name }) => flow.columns === null || Object.hasOwn(flow.columns, name)),
+    goneKey: goneKey([...originsOf(all, source, target)], source, target),
   };
 }
 

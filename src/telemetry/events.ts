@@ -17,6 +17,8 @@ export interface SnkEvents {
     { link: string; windows: number; rows: number; conflicts: number; parked: number; durationMs: number },
   ];
   'link:failed': [{ link: string; error: SerializedError; retryInMs: number | null }];
+  /** Two nodes whose clocks decide conflicts are further apart than `limits.clockSkew`: positive where the target is ahead. */
+  'link:clock-skew': [{ link: string; skewMs: number }];
   'link:recovered': [{ link: string; outageMs: number }];
   'backfill:progress': [
     {

@@ -45,6 +45,9 @@ export function logEvents(events: Events, log: Logger, options: { readonly first
     if (retryInMs === null) log.error(fields, `link stopped: ${error.message}`);
     else log[retryInMs >= 1_000 ? 'warn' : 'info'](fields, `link failed: ${error.message}`);
   });
+  events.on('link:clock-skew', ({ link, skewMs }) =>
+    log.warn({ link, skewMs }, 'the clocks of both nodes are far apart, and the newest change wins'),
+  );
   events.on('link:recovered', ({ link, outageMs }) => log.info({ link, outageMs }, 'link recovered'));
   if (!options.firstCopies) return;
   let saidAt = 0;

@@ -47,6 +47,8 @@ export interface Flow {
   readonly missing: WhenMissing;
   /** What this flow writes is captured at its target like anybody's change. */
   readonly echo: boolean;
+  /** A module's function from a row to a row, none or several: see map/map-rows.ts. */
+  readonly map: string | null;
   readonly conflict: ConflictPolicy;
   /** The same rows may be changed at the target, and travel back: two sides can change one at the same time. */
   readonly bothWays: boolean;
@@ -81,6 +83,8 @@ export interface FlowOptions {
   /** Default: `skip`. */
   readonly missing?: WhenMissing | undefined;
   readonly echo?: boolean | undefined;
+  /** `./file.ts`, or `./file.ts#name`. `columns` names what the function gives then: by default all of the target's. */
+  readonly map?: string | undefined;
   readonly conflict?: ConflictPolicy | undefined;
 }
 
@@ -123,8 +127,8 @@ export function qualifyTable(table: string): string {
 }
 
 /** The target holds what the source holds, column for column: its rows can be read from either. */
-export function isMirror({ set, where, write, echo }: Flow): boolean {
-  return Object.keys(set).length === 0 && where === null && write === 'upsert' && !echo;
+export function isMirror({ set, where, write, echo, map }: Flow): boolean {
+  return Object.keys(set).length === 0 && where === null && write === 'upsert' && !echo && map === null;
 }
 
 function flowsOf(options: LinkOptions): Flow[] {
@@ -144,6 +148,7 @@ function flowsOf(options: LinkOptions): Flow[] {
     write: flow.write ?? 'upsert',
     missing: flow.missing ?? 'skip',
     echo: flow.echo ?? false,
+    map: flow.map ?? null,
     conflict: flow.conflict ?? options.conflict ?? 'priority',
     bothWays: false,
   }));

@@ -1,5 +1,6 @@
-/** `snk parked`: rows that their target refused, to be looked at, sent once more, or given up. */
+/** `snk parked`: rows that their target refuses, to be looked at, sent at once, or given up. */
 import type { Command } from 'commander';
+import type { ParkedInFull } from '../../link/set-aside.ts';
 import { printJson, printLine, runVerb } from '../verb.ts';
 
 export function addParked(program: Command): void {
@@ -21,12 +22,29 @@ export function addParked(program: Command): void {
       });
     });
   parked
+    .command('show')
+    .description('one row: why and how often it was refused, and what it is in the source now')
+    .argument('<link>', 'as the list names it: "a->b"')
+    .argument('<table>', 'as the list names it')
+    .argument('<key...>', 'the primary key: one value per column')
+    .option('--json', 'one JSON document on stdout')
+    .action(
+      async (link: string, table: string, key: string[], options: { json?: boolean }, command: Command) => {
+        await runVerb(command, async (snk) => {
+          const found = await snk.parkedRow(link, table, key);
+          if (options.json === true) printJson(found);
+          else for (const line of inFull(found)) printLine(line);
+          return 0;
+        });
+      },
+    );
+  parked
     .command('retry')
-    .description('send parked rows once more, as they now stand; refused again, they are parked again')
+    .description('send parked rows now, as they stand, instead of when their time has come')
     .option('--link <link>', 'of this link alone')
     .action(async (options: { link?: string }, command: Command) => {
       await runVerb(command, async (snk) => {
-        printLine(`${await snk.retryParked(options.link)} rows are sent once more`);
+        printLine(`${await snk.retryParked(options.link)} rows are sent now, or as soon as snk runs`);
         return 0;
       });
     });
@@ -42,4 +60,21 @@ export function addParked(program: Command): void {
         return key.length > 0 && dropped === 0 ? 1 : 0;
       });
     });
+}
+
+function inFull({ link, table, key, sourceRow, ...row }: ParkedInFull): string[] {
+  const said = {
+    reason: row.message,
+    code: row.code,
+    attempts: row.attempts,
+    'first refused': row.firstAt,
+    'last refused': row.at,
+    'next try': row.retryAt,
+  };
+  return [
+    `${link}  ${table} ${key.join(' ')}`,
+    ...Object.entries(said).map(([name, value]) => `    ${name}: ${value}`),
+    sourceRow === null ? '  there is no such row in the source now' : '  in the source now',
+    ...Object.entries(sourceRow ?? {}).map(([name, value]) => `    ${name}: ${value ?? '(null)'}`),
+  ];
 }
