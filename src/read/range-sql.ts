@@ -266,3 +266,23 @@ join ${range.table.quoted} t on ${match}`,
     binds: key.map((_, i) => keys.map((values) => values[i] as string)),
   };
 }
+
+/** Answers `ord` of each key, counted from 1, and `own`: the values of other columns, for every row that has the key. */
+export function findByKeys(
+  range: RangeTable,
+  own: readonly Column[],
+  keys: readonly Key[],
+): { text: string; binds: (readonly string[])[] } {
+  const { key } = range.table;
+  const names = key.map((_, i) => `k${i}`).join(', ');
+  const match = key
+    .map((column, i) => `t.${column.quoted} ${column.equals} k.k${i}::${column.type}`)
+    .join(' and ');
+  return {
+    text: `
+select k.ord::integer as ord, array[${own.map((column) => `t.${column.quoted}::text`).join(', ')}] as own
+from unnest(${key.map((_, i) => `$${i + 1}::text[]`).join(', ')}) with ordinality as k (${names}, ord)
+join ${range.table.quoted} t on ${match}`,
+    binds: key.map((_, i) => keys.map((values) => values[i] as string)),
+  };
+}
