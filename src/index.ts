@@ -4,12 +4,17 @@ export { loadConfig, loadDotEnv } from './config/load-config.ts';
 export { FaultsError, SnkError, type Fate, type Fault, type SerializedError } from './errors.ts';
 export type { LinkStatus, NodeStatus, Status } from './link/status.ts';
 export type { Plan } from './link/plan.ts';
+export type { Conflict, ConflictInFull, ParkedRow, Version } from './link/set-aside.ts';
+export type { MapRow, MappedRow, MappedValue } from './map/map-rows.ts';
+export type { ChooseVersion, TextRow } from './map/module.ts';
 export { Snk, type RunOptions } from './snk.ts';
 export type { LinkState, SnkEvents } from './telemetry/events.ts';
 export {
   oneWay,
   twoWay,
+  type ConflictPolicy,
   type Flow,
+  type FlowOptions,
   type Link,
   type LinkDeclaration,
   type Node,

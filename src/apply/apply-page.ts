@@ -1,4 +1,5 @@
 /** One page → one transaction in the target: rows, ledger and cursor together, behind the fence in the source. */
+import { SnkError } from '../errors.ts';
 import { keyListColumn } from '../db/key-lists.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query } from '../db/query.ts';
@@ -56,6 +57,8 @@ export interface Batch {
   readonly next: Pick<Position, 'low' | 'high' | 'seq'>;
   /** Null where nothing but inserts travels. */
   readonly changes: Changes | null;
+  /** Keys of rows for which the flow's function threw. */
+  readonly failed?: readonly Rows<string>[];
   /** Without it the link has parked no row, and may park any number. */
   readonly parking?: Parking;
   /** Further statements of the same transaction. */
@@ -243,12 +246,31 @@ async function writeWithCare(
     total = add(total, written);
     entries.push(ledgerEntry(writing, batch, written));
   }
+  for (const rows of batch.failed ?? []) total = add(total, await parkUnmapped(tx, context, rows));
   // By now the page has also taken entries away.
   if (total.parked > 0 && batch.parking !== undefined)
     await boundParked(tx, context.link, batch.parking.most);
   await batch.also?.(tx, total);
   await moveCursor(tx, context.link, from, to, entries);
   return total;
+}
+
+/** Throws SNK_FUNCTION where the target knows the row by another key, or by none. */
+async function parkUnmapped(
+  tx: EntityManager,
+  { flows }: ApplyContext,
+  { flow: index, count, columns }: Rows<string>,
+): Promise<Written> {
+  const flow = flows[index] as WritableFlow;
+  const message = `the function of the flow into ${flow.table.fullName} threw`;
+  if (!flow.parksUnmapped) throw new SnkError('SNK_FUNCTION', message, { fate: 'stop-link' });
+  const refused = Array.from({ length: count }, (_, i) => ({
+    ordinal: i + 1,
+    code: 'SNK_FUNCTION',
+    message,
+  }));
+  await park(tx, flow, columns, refused);
+  return { ...nothingWritten, parked: count };
 }
 
 /** Rows of one flow, or keys whose rows are gone, and what has become of them so far. */

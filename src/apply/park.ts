@@ -1,10 +1,10 @@
 /** Parked rows: each stands in `snk.parked` by its key while its target refuses it, and goes with the first version that goes in. */
 import { SnkError } from '../errors.ts';
-import type { Table } from '../db/catalog.ts';
+import type { KeyColumn, Table } from '../db/catalog.ts';
 import type { EntityManager } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
 import { quoteLiteral } from '../db/sql.ts';
-import { codeOf } from '../db/sqlstate.ts';
+import { codeOf, isRowError } from '../db/sqlstate.ts';
 
 /** What a page is told of its link's parked rows. */
 export interface Parking {
@@ -83,21 +83,34 @@ export async function park(
 /** These keys have gone in, but for the refused ones. */
 export async function freeParked(
   tx: EntityManager,
-  { link, table }: Place,
+  place: Place,
   keys: KeyLists,
   refused: readonly Refused[],
 ): Promise<void> {
-  const { key } = table;
-  await query(
-    tx,
-    `with gone_in as materialized (
-       select ${key.map((column, i) => `k.k${i}::${column.baseType} as k${i}`).join(', ')}
-       from unnest(${key.map((_, i) => `$${i + 3}::text[]`).join(', ')}) with ordinality as k (${key.map((_, i) => `k${i}`).join(', ')}, ord)
+  const { link, table } = place;
+  const binds = [link, refused.map(({ ordinal }) => String(ordinal)), ...keys];
+  const goneIn = (type: (column: KeyColumn) => string): string => `
+     with gone_in as materialized (
+       select ${table.key.map((column, i) => `k.k${i}::${type(column)} as k${i}`).join(', ')}
+       from unnest(${table.key.map((_, i) => `$${i + 3}::text[]`).join(', ')}) with ordinality as k (${table.key.map((_, i) => `k${i}`).join(', ')}, ord)
        where k.ord <> all ($2::bigint[])
-     )
-     ${freeText(table, 'gone_in', '$1')}`,
-    [link, refused.map(({ ordinal }) => String(ordinal)), ...keys],
-  );
+     )`;
+  try {
+    await tx.transactional(async (savepoint) => {
+      const text = `${goneIn((column) => column.baseType)}\n${freeText(table, 'gone_in', '$1')}`;
+      await query(savepoint, text, binds);
+    });
+  } catch (error) {
+    if (!isRowError(error)) throw error;
+    // A key that the table cannot read stands among the parked ones: for that very reason, perhaps.
+    const text = `${goneIn(() => 'text')}
+     delete from snk.parked p
+     using gone_in k
+     where p.link = $1
+       and p.target_table = ${quoteLiteral(table.fullName)}
+       and p.key = array[${table.key.map((_, i) => `k.k${i}`).join(', ')}]`;
+    await query(tx, text, binds);
+  }
 }
 
 /**

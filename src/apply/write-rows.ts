@@ -33,6 +33,8 @@ export interface WritableFlow extends TargetFlow {
   readonly echo: boolean;
   /** Which of two versions stays, where a function says so. */
   readonly settle: ((versions: Versions) => 'source' | 'target') | null;
+  /** A row for which the flow's function threw can be parked by its key: it has the same on both sides. */
+  readonly parksUnmapped: boolean;
 }
 
 /** A row as texts; null where a side has none. */

@@ -44,15 +44,18 @@ export async function checkExpressions(
   return faults;
 }
 
-async function functionFaults(link: Link, { conflict, from }: Flow): Promise<Fault[]> {
-  if (typeof conflict === 'string' || !('function' in conflict)) return [];
-  try {
-    await loadFunction(conflict.function);
-    return [];
-  } catch (error) {
-    const { code, message, hint } = toSnkError(error, 'conflict');
-    return [{ code, at: `link ${link.name}: ${from}`, message, hint }];
+async function functionFaults(link: Link, { conflict, map, from }: Flow): Promise<Fault[]> {
+  const settles = typeof conflict === 'object' && 'function' in conflict ? [conflict.function] : [];
+  const faults: Fault[] = [];
+  for (const place of [...settles, ...(map === null ? [] : [map])]) {
+    try {
+      await loadFunction(place);
+    } catch (error) {
+      const { code, message, hint } = toSnkError(error, place);
+      faults.push({ code, at: `link ${link.name}: ${from}`, message, hint });
+    }
   }
+  return faults;
 }
 
 function questionsOf(link: Link, flow: Flow, from: Table, to: Table): Question[] {

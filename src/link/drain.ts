@@ -23,6 +23,7 @@ import { purgeChangeLog } from '../read/purge.ts';
 import { carriesChanges } from '../topology/topology.ts';
 import { backfillStep, pendingBackfills, type BackfillProgress } from './backfill.ts';
 import { loadStanding, type LinkEngine } from './engine.ts';
+import { mapPage } from './map-page.ts';
 import { recapture } from './recapture.ts';
 import { hasParked } from './retry-parked.ts';
 
@@ -123,11 +124,10 @@ export async function drainLink(
       copyNext = went !== null;
       if (!copies) expectant = went?.page.moreInWindow === true;
       if (went !== null) {
-        const { page, applied }: PageDone = went;
+        const { page, sent, applied }: PageDone = went;
         standing = applied.standing;
         // Back to trust after a page that went in without a clash.
-        const isTrusted =
-          page.changes !== null || applied.written === page.rows.reduce((sum, rows) => sum + rows.count, 0);
+        const isTrusted = page.changes !== null || applied.written === sent;
         care = isTrusted ? 'plain' : applied.care;
         large = page.size > limits.pageSize / 8;
         pageKeys = nextPageKeys(pageKeys, page.keyCount, page.size, limits);
@@ -179,6 +179,8 @@ export async function drainLink(
 
 interface PageDone {
   readonly page: Page;
+  /** Rows to be there. */
+  readonly sent: number;
   readonly applied: Applied;
   /** Milliseconds. */
   readonly took: number;
@@ -209,11 +211,13 @@ async function drainPage(
   if (page === null) return null;
   const batch = {
     ...batchOfPage(standing.position, page),
+    ...mapPage(engine.maps, page),
     parking: before.parking,
     reread: isPlain ? rereading(engine, standing.position, page) : undefined,
   };
   const applied = await applyBatch(engine.apply, standing, batch, care, fence);
-  return { page, applied, took: performance.now() - startedAt };
+  const sent = batch.rows.reduce((sum, rows) => sum + rows.count, 0);
+  return { page, sent, applied, took: performance.now() - startedAt };
 }
 
 /**

@@ -17,6 +17,7 @@ import { PageReader } from '../read/page.ts';
 import type { SourceFlow } from '../read/page-sql.ts';
 import { carriesChanges, reverseName, type Flow, type Link } from '../topology/topology.ts';
 import { checkChain, regressed } from './chain.ts';
+import { openMap, type FlowMap } from './map-page.ts';
 import type { Turns } from './turns.ts';
 
 export interface LinkEngine {
@@ -25,6 +26,8 @@ export interface LinkEngine {
   readonly target: MikroORM;
   readonly reader: PageReader;
   readonly sourceFlows: readonly SourceFlow[];
+  /** The functions that rows go through, flow by flow. */
+  readonly maps: readonly (FlowMap | null)[];
   readonly apply: ApplyContext;
   readonly turns: Turns;
 }
@@ -98,7 +101,7 @@ export async function openEngine(
     isTimed: flow.conflict === 'newest',
     on: flow.on,
   }));
-  const targetFlows: WritableFlow[] = ordered.map(({ flow, mapping, targetTable }) => {
+  const targetFlows: WritableFlow[] = ordered.map(({ flow, mapping, sourceTable, targetTable }) => {
     const into = { table: targetTable, columns: mapping.into };
     const targetTableId = flow.bothWays ? (theirIds.get(targetTable.fullName)?.id ?? null) : null;
     const rules = { ...flow, winner: link.winner, targetTableId, reverse: reverseName(link) };
@@ -111,6 +114,7 @@ export async function openEngine(
       parksMissing: flow.write === 'update' && flow.missing === 'park',
       echo: flow.echo,
       settle: functions.get(flow) ?? null,
+      parksUnmapped: keyShape(sourceTable) === keyShape(targetTable),
     };
   });
   return {
@@ -119,6 +123,7 @@ export async function openEngine(
     target,
     reader: new PageReader(sourceFlows, link.flows.some((flow) => flow.bothWays) ? reverseName(link) : null),
     sourceFlows,
+    maps: await Promise.all(ordered.map(async ({ flow, mapping }) => await openMap(flow, mapping))),
     apply: {
       link: link.name,
       origin: sourceNode,
@@ -131,6 +136,8 @@ export async function openEngine(
     turns,
   };
 }
+
+const keyShape = ({ key }: Table): string => JSON.stringify(key.map(({ name, type }) => [name, type]));
 
 /** Flow → what its module says of two versions. The function knows the nodes by their names, and no direction. */
 async function settlersOf(link: Link): Promise<Map<Flow, (versions: Versions) => 'source' | 'target'>> {
@@ -153,7 +160,7 @@ async function settlersOf(link: Link): Promise<Map<Flow, (versions: Versions) =>
 
 /** Whether its rows can go in as one statement: inserts, under one origin. */
 function isPlainLink({ flows }: Link): boolean {
-  return flows.every((flow) => flow.write !== 'update' && flow.echo === flows[0]?.echo);
+  return flows.every((flow) => flow.write !== 'update' && flow.map === null && flow.echo === flows[0]?.echo);
 }
 
 function drifted(node: string, what: string): SnkError {

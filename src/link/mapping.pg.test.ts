@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TestDatabase } from '../../test/support/databases.ts';
 import {
   bareRig,
@@ -8,6 +8,7 @@ import {
   type LinkRig,
   type RigOptions,
 } from '../../test/support/link-rig.ts';
+import { waitUntil } from '../../test/support/wait-until.ts';
 import { FaultsError } from '../errors.ts';
 import type { FlowOptions } from '../topology/topology.ts';
 
@@ -115,6 +116,29 @@ describe('columns', () => {
     ]);
     expect(await parked(rig.b)).toEqual([['public.t', ['2'], '22P02']]);
   });
+});
+
+test('a key that the target cannot read is parked, and holds nothing up', async () => {
+  const rig = await rigOf(
+    {
+      a: 'create table t (id text primary key, x text)',
+      b: 'create table t (id integer primary key, x text)',
+    },
+    oneWay({ from: 't', columns: ['id', 'x'], on: everything }),
+  );
+  await rig.a.query(`insert into t values ('1', 'a'), ('one', 'a')`);
+  await settle(rig);
+  expect(await parked(rig.b)).toEqual([['public.t', ['one'], '22P02']]);
+  await rig.a.query(`insert into t values ('2', 'b'); update t set x = 'b' where id = '1'`);
+  await settle(rig);
+  await rig.a.query(`insert into t values ('3', 'c')`);
+  await settle(rig);
+  expect(await rows(rig.b, 'select * from t order by id')).toEqual([
+    [1, 'b'],
+    [2, 'b'],
+    [3, 'c'],
+  ]);
+  expect(await parked(rig.b)).toEqual([['public.t', ['one'], '22P02']]);
 });
 
 describe('set', () => {
@@ -287,6 +311,106 @@ describe('write', () => {
       [9, 'a', 'a'],
     ]);
     expect(await rows(rig.a, 'select from snk.conflict')).toEqual([]);
+  });
+});
+
+describe('map', () => {
+  const maps = new URL('../../test/fixtures/maps.ts', import.meta.url).pathname;
+  const tables = {
+    a: 'create table person (id integer primary key, name text, born date)',
+    b: 'create table label (id integer primary key, label text not null, year integer, own text)',
+  };
+  const flow: FlowOptions = {
+    from: 'person',
+    to: 'label',
+    map: `${maps}#person`,
+    columns: ['id', 'label', 'year'],
+    on: everything,
+  };
+  const all = 'select id, label, year, own from label order by id';
+
+  test('makes of each row what a function says, in the first copy and after it', async () => {
+    const first = `; insert into person values (1, 'Ada', '1815-12-10'), (2, null, '1900-01-01')`;
+    const rig = await rigOf({ ...tables, a: tables.a + first }, oneWay(flow));
+    expect(await rows(rig.b, all)).toEqual([[1, 'ADA', 1815, null]]);
+    await rig.b.query(`update label set own = 'kept'`);
+    await rig.a.query(
+      `insert into person values (3, 'Alan', '1912-06-23'); update person set born = null where id = 1`,
+    );
+    await settle(rig);
+    expect(await rows(rig.b, all)).toEqual([
+      [1, 'ADA', null, 'kept'],
+      [3, 'ALAN', 1912, null],
+    ]);
+    await rig.a.query(`delete from person where id = 3; update person set name = 'New' where id = 2`);
+    await settle(rig);
+    expect(await rows(rig.b, all)).toEqual([
+      [1, 'ADA', null, 'kept'],
+      [2, 'NEW', 1900, null],
+    ]);
+    await rig.a.query('update person set name = null where id = 1');
+    await settle(rig);
+    expect(await rows(rig.b, all)).toEqual([[2, 'NEW', 1900, null]]);
+  });
+
+  test('parks the row for which it throws', async () => {
+    const rig = await rigOf(tables, oneWay(flow));
+    await rig.a.query(`insert into person values (1, 'Ada', null), (2, 'bad', null), (3, 'Alan', null)`);
+    await settle(rig);
+    expect(await rows(rig.b, 'select id from label order by id')).toEqual([[1], [3]]);
+    expect(await parked(rig.b)).toEqual([['public.label', ['2'], 'SNK_FUNCTION']]);
+    await rig.a.query(`update person set name = 'good' where id = 2`);
+    await settle(rig);
+    expect(await rows(rig.b, 'select label from label where id = 2')).toEqual([['GOOD']]);
+    expect(await parked(rig.b)).toEqual([]);
+  });
+
+  test('may make several rows of one where deletes do not travel, and filters before', async () => {
+    const several: FlowOptions = {
+      ...flow,
+      map: `${maps}#words`,
+      on: ['insert', 'update'],
+      where: `name <> 'no'`,
+    };
+    const rig = await rigOf(tables, oneWay(several));
+    await rig.a.query(`insert into person values (1, 'two words', null), (2, 'no', null)`);
+    await settle(rig);
+    expect(await rows(rig.b, 'select id, label from label order by id')).toEqual([
+      [100, 'two'],
+      [101, 'words'],
+    ]);
+  });
+
+  test('is loaded by plan, which also says what it cannot give', async () => {
+    const rig = await bareRig({
+      links: [{ from: 'a', to: 'b', flows: [{ ...flow, map: `${maps}#missing` }] }],
+    });
+    await rig.a.query(tables.a);
+    await rig.b.query(tables.b);
+    expect((await rig.snk.plan()).faults.map(({ code }) => code)).toEqual(['SNK_FUNCTION']);
+    const less = await bareRig({ links: [{ from: 'a', to: 'b', flows: [{ ...flow, columns: ['year'] }] }] });
+    await less.a.query(tables.a);
+    await less.b.query(tables.b);
+    expect((await less.snk.plan()).faults.map(({ message }) => message)).toEqual([
+      "column id of the target's key is not among 'columns'",
+      "column id on b may not be null, and is not among 'columns'",
+      "column label on b may not be null, and is not among 'columns'",
+    ]);
+  });
+
+  test('works in the pool of a run', async () => {
+    const rig = await bareRig({ links: [{ from: 'a', to: 'b', flows: [flow] }] });
+    await rig.a.query(tables.a);
+    await rig.b.query(tables.b);
+    const ending = new AbortController();
+    const running = rig.snk.run(ending.signal);
+    onTestFinished(async () => {
+      ending.abort();
+      await running;
+    });
+    await waitUntil(async () => (await rig.snk.status()).links[0]?.state === 'live');
+    await rig.a.query(`insert into person values (1, 'Ada', null)`);
+    await waitUntil(async () => (await rows(rig.b, 'select label from label'))[0]?.[0] === 'ADA');
   });
 });
 

@@ -303,9 +303,9 @@ describe('a parked row', () => {
     expect(await keys(rig)).toHaveLength(3);
     await retryNow(rig);
     expect(await rig.snk.parked()).toMatchObject([{ attempts: 2 }, { attempts: 2 }, { attempts: 2 }]);
-    // equal, though not alike
+    // equal, though not alike; and one that has a value of each column of another
     await rig.a.query(
-      `delete from item where b = '2026-02-02'; insert into item values (1.5, '2026-02-02', 'ok')`,
+      `delete from item where b = '2026-02-02'; insert into item values (1.5, '2026-02-02', 'ok'), (9, '2026-02-01', 'ok')`,
     );
     await drain(await rig.engine('a->b'));
     expect((await keys(rig)).map((key) => key.join(' ')).toSorted()).toEqual([
@@ -317,6 +317,7 @@ describe('a parked row', () => {
     expect(await rig.b.query('select t::text as row from item t order by b, a')).toEqual([
       { row: '(1.50,2026-02-01,"too long")' },
       { row: '(2,2026-02-01,"too long")' },
+      { row: '(9,2026-02-01,ok)' },
       { row: '(1.5,2026-02-02,ok)' },
     ]);
     expect(await keys(rig)).toEqual([]);

@@ -9,7 +9,7 @@ import { Watch } from './watch.ts';
 shareDatabases();
 
 /** Much longer than a test takes. */
-const never = 50_000;
+const never = 500_000;
 
 async function watchOf(rig: LinkRig): Promise<Watch> {
   const doorbell = new Doorbell(openTestOrm(rig.a));

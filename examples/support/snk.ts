@@ -1,0 +1,48 @@
+/** `snk` as a user runs it: a process in the folder of the example, where its snk.config.ts is. */
+import { fileURLToPath } from 'node:url';
+import { Program } from './program.ts';
+import type { Stage } from './stage.ts';
+
+const program = fileURLToPath(new URL('../../src/cli/snk.ts', import.meta.url));
+
+export interface SnkSetting {
+  /** The folder with snk.config.ts. */
+  readonly folder: string;
+  /** What the configuration reads from the environment. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Starts `snk run`, and returns when all of its links are live. */
+export async function startSnk(stage: Stage, setting: SnkSetting): Promise<Program> {
+  // The states of links are told at level debug.
+  const args = ['run', '--log-level', 'debug', '--log-format', 'json'];
+  const snk = await Program.start(stage, program, { args, env: setting.env, cwd: setting.folder });
+  await snk.untilSaid(stage, 'live links', () => {
+    const events = snk.stderr
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as LogLine);
+    const links = events.find(({ msg }) => msg === 'started')?.links;
+    return links?.every((name) => events.some(({ link, state }) => link === name && state === 'live')) ===
+      true
+      ? true
+      : undefined;
+  });
+  return snk;
+}
+
+interface LogLine {
+  readonly msg: string;
+  readonly links?: readonly string[];
+  readonly link?: string;
+  readonly state?: string;
+}
+
+/** Runs a verb to its end, and returns the lines that it printed. */
+export async function snk(stage: Stage, setting: SnkSetting, ...args: string[]): Promise<readonly string[]> {
+  const verb = await Program.start(stage, program, { args, env: setting.env, cwd: setting.folder });
+  const code = await verb.exited;
+  // 1 says that something was found, such as a conflict.
+  if (code !== 0 && code !== 1)
+    throw new Error(`snk ${args.join(' ')} ended with ${code}:\n${verb.stderr.join('\n')}`);
+  return verb.stdout;
+}
