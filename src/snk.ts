@@ -31,6 +31,7 @@ import { readStatus, type Status } from './link/status.ts';
 import { qualifyTable, type Link } from './topology/topology.ts';
 import { Events } from './telemetry/events.ts';
 import { traceRow, type Trace } from './verify/trace.ts';
+import { repairTables, type RepairOptions, type RepairReport } from './verify/repair.ts';
 import { verifyTables, type VerifyOptions, type VerifyReport } from './verify/verify.ts';
 
 export interface RunOptions {
@@ -185,6 +186,17 @@ export class Snk {
 
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     return await verifyTables(this.config, (node) => this.#orm(node), options);
+  }
+
+  /** Has what differs carried once more, by the rules of its flow, and looks at it again. */
+  async repair(options: RepairOptions = {}): Promise<RepairReport> {
+    const ormOf = (node: string): MikroORM => this.#orm(node);
+    const idleState = async (link: Link): Promise<string | null> => {
+      const { links } = await readStatus({ nodes: this.config.nodes, links: [link] }, ormOf);
+      const state = links[0]?.state ?? 'stopped';
+      return ['live', 'catching-up', 'backfilling'].includes(state) ? null : state;
+    };
+    return await repairTables({ config: this.config, ormOf, idleState }, options);
   }
 
   /** Every hop of one row, from the change logs and the ledgers, as far as they reach back. */

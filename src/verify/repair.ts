@@ -1,13 +1,9 @@
 /** Puts right what differs, by logging the keys again: links carry them as they carry everything, by all of their rules. */
-import { logKeys, logTime, type KeysToLog } from '../capture/log-keys.ts';
-import type { Table } from '../db/catalog.ts';
-import { retryOnLocks } from '../db/ddl.ts';
-import { session, type EntityManager } from '../db/orm.ts';
-import { query } from '../db/query.ts';
 import { SnkError } from '../errors.ts';
 import type { Key } from '../read/range-sql.ts';
 import type { Link, Topology } from '../topology/topology.ts';
 import type { Difference } from './compare.ts';
+import { logAgain, type Planned } from './log-again.ts';
 import { legsOf, linksOf, selectPairs, type Pair } from './pairs.ts';
 import { waitUntilPassed } from './passed.ts';
 import { planStep, type Outcome, type Step } from './repair-plan.ts';
@@ -18,6 +14,7 @@ import {
   boundsOf,
   inWords,
   verifyPairs,
+  type NotCompared,
   type Part,
   type TableDifference,
   type VerifyConfig,
@@ -40,6 +37,7 @@ export interface RepairReport {
   readonly verifiedThrough: string;
   readonly partial: Part | null;
   readonly tables: readonly RepairedTable[];
+  readonly notCompared: readonly NotCompared[];
 }
 
 export interface RepairedTable {
@@ -72,26 +70,16 @@ export interface RepairContext {
   readonly idleState: (link: Link) => Promise<string | null>;
 }
 
-/** Keys that are locked at a time, where both sides are told. */
-const lockedKeys = 500;
-
-interface Planned {
-  readonly difference: Difference;
-  readonly step: Step;
-  /** Node → the key under which its change log knows the row. */
-  readonly keys: ReadonlyMap<string, Key>;
-}
-
 export async function repairTables(context: RepairContext, options: RepairOptions): Promise<RepairReport> {
   const { config, ormOf } = context;
   const pairs = pairsFrom(config, selectPairs(config, options.tables ?? []), options.from);
-  const { verified, verifiedThrough, partial } = await verifyPairs(pairs, config, ormOf, options);
+  const { verified, ...report } = await verifyPairs(pairs, config, ormOf, options);
   const tables: RepairedTable[] = [];
   for (const each of verified) tables.push(await repairPair(context, each, options));
   const equal = tables.every(
     ({ rows, left, truncated }) => rows.length === 0 || (left?.length === 0 && !truncated),
   );
-  return { dryRun: options.dryRun === true, equal, verifiedThrough, partial, tables };
+  return { dryRun: options.dryRun === true, equal, ...report, tables };
 }
 
 /** Those that the node has a part in, if it can be right. Throws SNK_USAGE. */
@@ -142,7 +130,7 @@ async function repairPair(
       waitingFor: [],
       left: options.dryRun === true ? null : planned.map(differenceOf(sides)),
     };
-  await log(pair, sides, ormOf, planned);
+  await logAgain(pair, sides, ormOf, planned);
   const carriers = links.map((leg) => leg.link);
   const waitingFor = options.wait === false ? [] : await untilCarried(context, carriers, options);
   if (options.wait === false || waitingFor.length > 0) return { ...table, waitingFor, left: null };
@@ -193,82 +181,6 @@ async function plan(
 function noWayBack({ a }: Pair): Step {
   const why = `from this key there is no way back to one row of ${a.table} on ${a.node}`;
   return { outcome: 'none', node: null, why, keeps: false, logs: [], locks: null };
-}
-
-async function log(pair: Pair, sides: Sides, ormOf: OrmOf, planned: readonly Planned[]): Promise<void> {
-  const tableOf = (node: string): Table => (node === pair.a.node ? sides.source : sides.target);
-  for (const some of alike(planned)) {
-    const { logs, locks } = (some[0] as Planned).step;
-    const entry = (i: number, part: readonly Planned[]): KeysToLog & { node: string } => {
-      const { node, op } = logs[i] as Step['logs'][number];
-      return { node, op, table: tableOf(node), keys: part.map(({ keys }) => keys.get(node) as Key) };
-    };
-    if (locks === null) {
-      for (const i of logs.keys()) await logOn(session(ormOf(logs[i]?.node ?? '')), entry(i, some));
-      continue;
-    }
-    for (let from = 0; from < some.length; from += lockedKeys) {
-      const part = some.slice(from, from + lockedKeys);
-      await logOnBoth(ormOf, entry(0, part), entry(1, part));
-    }
-  }
-}
-
-/** Those that are logged in the same way. */
-function alike(planned: readonly Planned[]): Planned[][] {
-  const groups = new Map<string, Planned[]>();
-  for (const each of planned) {
-    if (each.step.logs.length === 0) continue;
-    const id = JSON.stringify([each.step.logs, each.step.locks]);
-    groups.set(id, [...(groups.get(id) ?? []), each]);
-  }
-  return [...groups.values()];
-}
-
-type Entry = KeysToLog & { readonly node: string };
-
-/**
- * Whoever comes over first has to meet the other's change, or it would not know of a conflict, and the version there would
- * be gone. So the rows of one side stay locked until the other side's log has them, and then its own has. Both at the same
- * time, where times decide: nobody knows which row was changed last.
- */
-async function logOnBoth(ormOf: OrmOf, locked: Entry, other: Entry): Promise<void> {
-  const times = await Promise.all([locked, other].map(({ node }) => logTime(session(ormOf(node)))));
-  const at = times.sort((one, two) => Date.parse(one) - Date.parse(two)).at(-1) ?? null;
-  await retryOnLocks(
-    { doing: `lock rows of ${locked.table.fullName} on ${locked.node}`, attempts: 10 },
-    async () =>
-      session(ormOf(locked.node)).transactional(async (tx) => {
-        await tx.execute(`set local lock_timeout = '300ms'`);
-        await lockRows(tx, locked.table, locked.keys);
-        await logOn(tx, { ...locked, at });
-        await logOn(session(ormOf(other.node)), { ...other, at });
-      }),
-  );
-}
-
-async function lockRows(
-  tx: EntityManager,
-  { key, quoted }: Table,
-  keys: readonly (readonly string[])[],
-): Promise<void> {
-  const match = key.map((column, i) => `t.${column.quoted} ${column.equals} k.k${i}::${column.type}`);
-  await query(
-    tx,
-    `select
-     from unnest(${key.map((_, i) => `$${i + 1}::text[]`).join(', ')}) as k (${key.map((_, i) => `k${i}`).join(', ')})
-     join ${quoted} t on ${match.join(' and ')}
-     order by ${key.map((column) => `t.${column.quoted}`).join(', ')}
-     for update of t`,
-    key.map((_, i) => keys.map((values) => values[i] as string)),
-  );
-}
-
-async function logOn(em: EntityManager, entry: Entry): Promise<void> {
-  if (await logKeys(em, entry)) return;
-  throw new SnkError('SNK_NOT_CAPTURED', `${entry.node}: nothing is captured of ${entry.table.fullName}`, {
-    hint: "Run 'snk install'; where the change log has reached its bound, let 'snk run' empty it first.",
-  });
 }
 
 /** The links that have not carried everything, and why. */

@@ -39,6 +39,14 @@ export interface VerifyReport {
   /** Null: all rows of these tables were looked at. */
   readonly partial: Part | null;
   readonly tables: readonly TableReport[];
+  readonly notCompared: readonly NotCompared[];
+}
+
+/** Tables of a flow that cannot be compared. */
+export interface NotCompared {
+  readonly table: string;
+  readonly links: readonly string[];
+  readonly why: string;
 }
 
 export interface TableReport {
@@ -71,25 +79,24 @@ export async function verifyTables(
   options: VerifyOptions,
 ): Promise<VerifyReport> {
   const pairs = selectPairs(config, options.tables ?? []);
-  const { verifiedThrough, verified, partial } = await verifyPairs(pairs, config, ormOf, options);
+  const { verified, ...report } = await verifyPairs(pairs, config, ormOf, options);
   const tables = verified.map(tableReport);
-  return { equal: tables.every(isEqual), verifiedThrough, partial, tables };
+  return { equal: tables.every(isEqual), ...report, tables };
 }
 
-export interface VerifiedPairs {
-  readonly verifiedThrough: string;
-  readonly partial: Part | null;
+export interface VerifiedPairs extends Pick<VerifyReport, 'verifiedThrough' | 'partial' | 'notCompared'> {
   readonly verified: readonly VerifiedPair[];
 }
 
 /** One after the other. */
 export async function verifyPairs(
-  pairs: readonly Pair[],
+  all: readonly Pair[],
   config: VerifyConfig,
   ormOf: OrmOf,
   options: VerifyOptions,
 ): Promise<VerifiedPairs> {
   const { since, sample } = options;
+  const pairs = all.filter(canCompare);
   if (since !== undefined && sample !== undefined)
     throw new SnkError('SNK_USAGE', "'since' and 'sample' are two ways to look at a part: choose one");
   if (sample !== undefined && !(sample > 0 && sample <= 100))
@@ -117,10 +124,23 @@ export async function verifyPairs(
   }
   return {
     verifiedThrough: times.now,
+    notCompared: all.filter((pair) => !canCompare(pair)).map(notCompared),
     partial: part === null ? null : { since: earliest(times.since), sample: sample ?? null },
     verified,
   };
 }
+
+/** What a function makes of a row is known to nobody but the link. */
+export function canCompare({ there }: Pair): boolean {
+  return there.flow.map === null;
+}
+
+function notCompared(pair: Pair): NotCompared {
+  const why = `its rows go through ${pair.there.flow.map ?? 'a function'}`;
+  return { table: pair.a.table, links: namesOf(pair), why };
+}
+
+const namesOf = (pair: Pair): string[] => linksOf(pair).map((link) => link.name);
 
 export function boundsOf({ most, patience }: VerifyOptions): { most: number; patience: number } {
   return { most: most ?? 10_000, patience: patience ?? 3_000 };
@@ -135,7 +155,7 @@ const isEqual = ({ differences, truncated }: TableReport): boolean => difference
 export function tableReport({ pair, sides, counts, suspects }: VerifiedPair): TableReport {
   return {
     table: pair.a.table,
-    links: linksOf(pair).map((link) => link.name),
+    links: namesOf(pair),
     rows: { [pair.a.node]: counts[0], [pair.b.node]: counts[1] },
     differences: suspects.differences.map((each) => inWords(sides.target.key, each)),
     truncated: suspects.isTruncated,
