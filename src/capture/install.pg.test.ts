@@ -52,12 +52,26 @@ describe('install', () => {
     expect(installed).toMatchObject([
       {
         node: 'a',
-        migrations: ['001-control-tables', '002-row-images', '003-changes', '004-set-aside', '006-clock'],
+        migrations: [
+          '001-control-tables',
+          '002-row-images',
+          '003-changes',
+          '004-set-aside',
+          '005-verification',
+          '006-clock',
+        ],
         captured: ['public.record'],
       },
       {
         node: 'b',
-        migrations: ['001-control-tables', '002-row-images', '003-changes', '004-set-aside', '006-clock'],
+        migrations: [
+          '001-control-tables',
+          '002-row-images',
+          '003-changes',
+          '004-set-aside',
+          '005-verification',
+          '006-clock',
+        ],
         captured: ['public.record'],
       },
     ]);
@@ -100,11 +114,13 @@ describe('install', () => {
       'a 002-row-images',
       'a 003-changes',
       'a 004-set-aside',
+      'a 005-verification',
       'a 006-clock',
       'b 001-control-tables',
       'b 002-row-images',
       'b 003-changes',
       'b 004-set-aside',
+      'b 005-verification',
       'b 006-clock',
     ]);
     for (const database of [rig.a, rig.b]) {
