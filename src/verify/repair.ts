@@ -1,6 +1,5 @@
 /** Puts right what differs, by logging the keys again: links carry them as they carry everything, by all of their rules. */
 import { SnkError } from '../errors.ts';
-import type { Key } from '../read/range-sql.ts';
 import type { Link, Topology } from '../topology/topology.ts';
 import type { Difference } from './compare.ts';
 import { logAgain, type Planned } from './log-again.ts';
@@ -154,20 +153,12 @@ async function plan(
   differences: readonly Difference[],
 ): Promise<Planned[]> {
   const steps = differences.map((difference) => planStep(pair, from, difference));
-  // The source's keys of rows that are there, and of those that are not.
-  const isThere = ({ kind, at }: Difference): boolean => kind === 'different' || at !== pair.a.node;
-  const ofSource = new Map<Difference, Key | null>();
-  for (const there of [true, false]) {
-    const some = differences.filter(
-      (each, i) => isThere(each) === there && steps[i]?.logs.some((log) => log.node === pair.a.node),
-    );
-    const keys = await sourceKeys(
-      sides,
-      some.map((each) => each.key),
-      there,
-    );
-    for (const [i, each] of some.entries()) ofSource.set(each, keys[i] ?? null);
-  }
+  const atSource = differences.filter((_, i) => steps[i]?.logs.some((log) => log.node === pair.a.node));
+  const found = await sourceKeys(
+    sides,
+    atSource.map((each) => each.key),
+  );
+  const ofSource = new Map(atSource.map((each, i) => [each, found[i] ?? null]));
   return differences.map((difference, i) => {
     const step = steps[i] as Step;
     const own = ofSource.get(difference);

@@ -6,17 +6,15 @@ import type { Sides } from './sides.ts';
 /**
  * Null where there is no way back. Where the target's key holds every column of the source's, as it is, those are taken and
  * the others, constants say, drop out. Else a value may have been cast, or made by SQL: the row is looked for that becomes
- * the target's, and there has to be one; of a row that is gone nothing can be said then.
+ * the target's, and there has to be one; of a row that is gone nothing is found then.
  */
 export async function sourceKeys(
   { a, sourceKey }: Pick<Sides, 'a' | 'sourceKey'>,
   keys: readonly Key[],
-  isThere: boolean,
 ): Promise<(Key | null)[]> {
   const rangeKey = a.range.table.key;
   const places = sourceKey.map((column) => rangeKey.findIndex(({ quoted }) => quoted === column.quoted));
   if (!places.includes(-1)) return keys.map((key) => places.map((place) => key[place] as string));
-  if (!isThere) return keys.map(() => null);
   const found: Key[][] = keys.map(() => []);
   for (let from = 0; from < keys.length; from += 1_000) {
     const statement = findByKeys(a.range, sourceKey, keys.slice(from, from + 1_000));
