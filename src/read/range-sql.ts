@@ -124,9 +124,9 @@ select
   };
 }
 
-/** Answers `last`, the key of the row that is `rows` behind `after`; no row where there are fewer. The index alone is read. */
-export function endOfRange(range: RangeTable, after: Key | null, rows: number): Statement {
-  const filter = where(range, { after, upTo: null });
+/** Answers `last`, the key of the `rows`th row of a range; no row where there are fewer. The index alone is read. */
+export function endOfRange(range: RangeTable, bounds: Range, rows: number): Statement {
+  const filter = where(range, bounds);
   return {
     text: `
 select ${keyText(range)} as last

@@ -154,7 +154,7 @@ describe('its turns', () => {
         `insert into record select lpad(n::text, 32, '0')::uuid, 'x' from generate_series(1, 12000) n`,
       );
     }
-    // 5000 rows at one row a second: it stands at its first range for more than an hour
+    // 12000 rows at one row a second: it stands behind its first range for more than three hours
     const slow = await turns(rig, { rowsPerSecond: 1 });
     await waitUntil(
       async () =>

@@ -36,8 +36,10 @@ export interface Sample {
 }
 
 export interface CompareOptions {
-  /** Rows of one range. */
+  /** Rows of one range that is compared as a whole: the more, the fewer times each block of the table is read. */
   readonly rangeRows: number;
+  /** Rows of its parts whose rows are compared one by one, where it differs. */
+  readonly listRows: number;
   readonly sample?: Sample | undefined;
   /** False: what differs in a range is not looked for. */
   readonly lists: () => boolean;
@@ -51,19 +53,39 @@ export interface ComparedRange {
   readonly found: readonly Difference[];
 }
 
-/** Walks through both tables. What is found can be in flight: see suspects.ts. */
+/** Walks through both tables. Of a range that differs its parts follow, which are not counted again. What is found can be in flight: see suspects.ts. */
 export async function* compareRanges(
   a: Side,
   b: Side,
   options: CompareOptions,
 ): AsyncGenerator<ComparedRange> {
-  const walk = options.sample === undefined ? everyRange(a, options) : someRanges(a, options, options.sample);
-  let step = await walk.next();
-  while (step.done !== true) {
-    const { upTo, counts, isEqual } = await digestBoth(a, b, step.value, options.rangeRows);
-    const found =
-      isEqual || !options.lists() ? [] : await compareRows(a, b, { after: step.value.after, upTo });
-    yield { counts, skipped: step.value.skipped, isEqual, found };
+  const { rangeRows, listRows, sample, lists } = options;
+  const walk = sample === undefined ? everyRange(a, wholeTable, rangeRows) : someRanges(a, rangeRows, sample);
+  for (let step = await walk.next(); step.done !== true;) {
+    const { after, skipped } = step.value;
+    const { upTo, counts, isEqual } = await digestBoth(a, b, step.value, rangeRows);
+    yield { counts, skipped, isEqual, found: [] };
+    if (!isEqual && lists()) {
+      for await (const found of findInParts(a, b, { after, upTo }, listRows, lists))
+        yield { counts: [0, 0], skipped: 0, isEqual: false, found };
+    }
+    step = await walk.next(upTo);
+  }
+}
+
+const wholeTable: Range = { after: null, upTo: null };
+
+async function* findInParts(
+  a: Side,
+  b: Side,
+  bounds: Range,
+  listRows: number,
+  lists: () => boolean,
+): AsyncGenerator<Difference[]> {
+  const walk = everyRange(a, bounds, listRows);
+  for (let step = await walk.next(); step.done !== true && lists();) {
+    const { upTo, isEqual } = await digestBoth(a, b, step.value, listRows);
+    if (!isEqual) yield await compareRows(a, b, { after: step.value.after, upTo });
     step = await walk.next(upTo);
   }
 }
@@ -76,34 +98,35 @@ interface WalkedRange extends Range {
 type Walk = AsyncGenerator<WalkedRange, void, Key | null | undefined>;
 
 /** The end of each range is looked for while the one before is compared. */
-async function* everyRange(a: Side, { rangeRows }: CompareOptions): Walk {
-  let after: Key | null = null;
-  let ahead: Promise<Key | null> = endOf(a, after, rangeRows);
+async function* everyRange(a: Side, bounds: Range, rows: number): Walk {
+  let { after } = bounds;
+  let ahead = endOf(a, bounds, rows);
   for (;;) {
-    const upTo = await ahead;
-    ahead = upTo === null ? Promise.resolve(null) : endOf(a, upTo, rangeRows);
+    const end = await ahead;
+    ahead = end === null ? Promise.resolve(null) : endOf(a, { ...bounds, after: end }, rows);
     ahead.catch(() => undefined); // awaited above, or no longer wanted
+    const upTo = end ?? bounds.upTo;
     const ended: Key | null = (yield { after, upTo, skipped: 0 }) ?? null;
-    if (ended === null) return;
-    if (ended !== upTo) ahead = endOf(a, ended, rangeRows);
+    if (ended === upTo && end === null) return;
+    if (ended !== upTo) ahead = endOf(a, { ...bounds, after: ended }, rows);
     after = ended;
   }
 }
 
 /** One range of each stride, so that the share is right, and no part of the table can stay away. */
-async function* someRanges(a: Side, { rangeRows }: CompareOptions, { share, random }: Sample): Walk {
+async function* someRanges(a: Side, rangeRows: number, { share, random }: Sample): Walk {
   const stride = Math.max(rangeRows, Math.round(rangeRows / share));
   let after: Key | null = null;
   let rest = 0;
   for (let isFirst = true; ; isFirst = false) {
     const before = Math.floor(random() * (stride - rangeRows + 1));
     let skipped = rest + before;
-    const start: Key | null = skipped === 0 ? after : await endOf(a, after, skipped);
+    const start: Key | null = skipped === 0 ? after : await endOf(a, { after, upTo: null }, skipped);
     if (start !== null) after = start;
     // A table that is shorter than that is looked at all the same.
     else if (isFirst) skipped = 0;
     else if (skipped > 0) return;
-    const upTo = await endOf(a, after, rangeRows);
+    const upTo = await endOf(a, { after, upTo: null }, rangeRows);
     const ended: Key | null = (yield { after, upTo, skipped }) ?? null;
     if (ended === null) return;
     after = ended;
@@ -111,9 +134,9 @@ async function* someRanges(a: Side, { rangeRows }: CompareOptions, { share, rand
   }
 }
 
-/** Null when fewer rows than that follow. */
-async function endOf({ em, range }: Side, after: Key | null, rows: number): Promise<Key | null> {
-  const statement = endOfRange(range, after, rows);
+/** Null when there are fewer rows than that. */
+async function endOf({ em, range }: Side, bounds: Range, rows: number): Promise<Key | null> {
+  const statement = endOfRange(range, bounds, rows);
   const [found] = await query<{ last: Key }>(em(), statement.text, statement.binds);
   return found?.last ?? null;
 }
@@ -139,8 +162,8 @@ async function digestBoth(a: Side, b: Side, bounds: Range, rangeRows: number): P
   const [ours, theirs] = await Promise.all([ask(a), ask(b)]);
   const longer = ours.count > most ? a : theirs.count > most ? b : null;
   if (longer !== null) {
-    const upTo = await endOf(longer, bounds.after, rangeRows);
-    return await digestBoth(a, b, { after: bounds.after, upTo }, rangeRows);
+    const end = await endOf(longer, bounds, rangeRows);
+    return await digestBoth(a, b, { ...bounds, upTo: end ?? bounds.upTo }, rangeRows);
   }
   return {
     upTo: bounds.upTo,

@@ -30,8 +30,8 @@ export interface VerifiedPair {
 
 export type OrmOf = (node: string) => MikroORM;
 
-/** Of keys without an index each range takes a look through the whole table: there are to be fewer. */
-const rangeRows = { indexed: 20_000, other: 100_000, sample: 1_000, background: 5_000 } as const;
+/** What is listed is held in memory. */
+const rangeRows = { whole: 100_000, listed: 10_000, sample: 1_000 } as const;
 
 export async function verifyPair(pair: Pair, ormOf: OrmOf, options: PairOptions): Promise<VerifiedPair> {
   const { part, signal, onProgress } = options;
@@ -55,17 +55,11 @@ export async function verifyPair(pair: Pair, ormOf: OrmOf, options: PairOptions)
       await pace.rest(keys.length);
     }
   } else {
-    const rows =
-      part !== null
-        ? rangeRows.sample
-        : !sides.isIndexed
-          ? rangeRows.other
-          : options.rowsPerSecond === null
-            ? rangeRows.indexed
-            : rangeRows.background;
     let passed = 0;
     const ranges = compareRanges(a, b, {
-      rangeRows: rows,
+      rangeRows: part === null ? rangeRows.whole : rangeRows.sample,
+      // Where no index helps, each part would take a look through the whole table.
+      listRows: sides.isIndexed ? rangeRows.listed : rangeRows.whole,
       sample: part ?? undefined,
       lists: () => !suspects.isFull,
     });
