@@ -537,6 +537,52 @@ describe('repair of a mapped flow', () => {
     expect(await rows(rig.b, 'select code, x from t order by code')).toEqual(['one a', 'two wrong']);
   });
 
+  test('of two owners leaves each its own columns, and what is written with echo comes back', async () => {
+    const rig = await rigOf(
+      [
+        { from: 'a', to: 'b', flows: [{ from: 't', write: 'insert', set: { state: 'taken' }, echo: true }] },
+        {
+          from: 'b',
+          to: 'a',
+          flows: [
+            {
+              from: 't',
+              on: ['insert', 'update'],
+              columns: ['state'],
+              where: `state <> 'draft'`,
+              write: 'update',
+            },
+          ],
+        },
+      ],
+      'create table t (id integer primary key, price integer, state text)',
+    );
+    await rig.a.query(`insert into t values (1, 10, 'new'), (2, 20, 'new'), (3, 30, 'new')`);
+    await settle(rig);
+    await unseen(
+      rig.a,
+      `update t set state = 'wrong', price = 11 where id = 1; update t set state = 'kept' where id = 3`,
+    );
+    await unseen(
+      rig.b,
+      `delete from t where id = 2; update t set price = 99 where id = 1; update t set state = 'draft' where id = 3`,
+    );
+    const report = await repair(rig);
+    expect(report.tables.map((table) => table.links)).toEqual([['a->b'], ['b->a']]);
+    expect(brief(report)).toEqual(['2 missing b: add b', '1 different a: overwrite a']);
+    expect(await rows(rig.a, 'select * from t order by id')).toEqual([
+      '1 11 taken',
+      '2 20 taken',
+      '3 30 kept',
+    ]);
+    expect(await rows(rig.b, 'select * from t order by id')).toEqual([
+      '1 99 taken',
+      '2 20 taken',
+      '3 30 draft',
+    ]);
+    expect(await isEqual(rig)).toBe(true);
+  });
+
   test('of composite keys with anything in them keeps each value in its place', async () => {
     const rig = await rigOf(
       both({ on: everything }),

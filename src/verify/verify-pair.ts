@@ -32,6 +32,9 @@ export type OrmOf = (node: string) => MikroORM;
 
 /** What is listed is held in memory. */
 const rangeRows = { whole: 100_000, listed: 10_000, sample: 1_000 } as const;
+/** Each range reads most blocks of a table whose keys are random: of a large one there are to be no more than so many, about. */
+const fewestRanges = 20;
+const mostRangeRows = 500_000;
 
 export async function verifyPair(pair: Pair, ormOf: OrmOf, options: PairOptions): Promise<VerifiedPair> {
   const { part, signal, onProgress } = options;
@@ -55,9 +58,13 @@ export async function verifyPair(pair: Pair, ormOf: OrmOf, options: PairOptions)
       await pace.rest(keys.length);
     }
   } else {
+    const wholeRange = Math.min(
+      Math.max(rangeRows.whole, Math.ceil(rowsEstimated / fewestRanges)),
+      mostRangeRows,
+    );
     let passed = 0;
     const ranges = compareRanges(a, b, {
-      rangeRows: part === null ? rangeRows.whole : rangeRows.sample,
+      rangeRows: part === null ? wholeRange : rangeRows.sample,
       // Where no index helps, each part would take a look through the whole table.
       listRows: sides.isIndexed ? rangeRows.listed : rangeRows.whole,
       sample: part ?? undefined,
