@@ -5,6 +5,7 @@ import { Changes } from './003-changes.ts';
 import { SetAside } from './004-set-aside.ts';
 import { Verification } from './005-verification.ts';
 import { Clock } from './006-clock.ts';
+import { Truncate } from './007-truncate.ts';
 
 export const migrationsList = [
   { name: '001-control-tables', class: ControlTables },
@@ -13,4 +14,5 @@ export const migrationsList = [
   { name: '004-set-aside', class: SetAside },
   { name: '005-verification', class: Verification },
   { name: '006-clock', class: Clock },
+  { name: '007-truncate', class: Truncate },
 ];

@@ -11,6 +11,7 @@ import { applyPlain } from './apply-plain.ts';
 import { lockCursor, moveCursor, type LedgerEntry } from './cursor-store.ts';
 import type { ChangeKind } from './change-sql.ts';
 import { boundParked, freeParked, park, type Parking } from './park.ts';
+import { moveSequences } from './move-sequences.ts';
 import { hasRival, Unsettled, writeChanges } from './write-changes.ts';
 import {
   add,
@@ -108,6 +109,7 @@ export async function applyBatch(
   const first = care === 'plain' && !isPlain ? 'tolerant' : care;
   const step = { context, from: standing.position, to: next, batch, care: first };
   try {
+    await moveSequences(session(context.target), context.flows, batch.rows);
     const written = raised === null ? await applyBehind(step, fence) : await applyBehindRaised(step);
     return { ...written, standing: { position: next, subscriber: fence.next }, care };
   } catch (error) {
@@ -139,6 +141,14 @@ interface Step {
   readonly care: Care;
 }
 
+/**
+ * Where rows are changed it holds rows of applications while it waits for others of them: not longer than they may be
+ * made to wait, and not as long as it takes to look for deadlocks, or one of theirs would be ended.
+ */
+function marksOf({ origin, flows }: ApplyContext) {
+  return { origin, lockTimeout: flows.some((flow) => flow.changes !== null) ? '900ms' : null };
+}
+
 /** The fence stands already, and its holder is the only one who can commit. */
 async function applyBehindRaised({ context, from, to, batch, care }: Step): Promise<Written> {
   const { target, flows } = context;
@@ -146,7 +156,7 @@ async function applyBehindRaised({ context, from, to, batch, care }: Step): Prom
   if (isOneStatement) return await writePlain(context, session(target), from, to, batch);
   return await session(target).transactional(async (tx) => {
     if (care === 'plain') return await writePlain(context, tx, from, to, batch);
-    await lockCursor(tx, context.link, from, context.origin);
+    await lockCursor(tx, context.link, from, marksOf(context));
     return await writeWithCare(context, tx, from, to, batch, care);
   });
 }
@@ -161,7 +171,7 @@ async function applyBehind({ context, from, to, batch, care }: Step, fence: Fenc
   try {
     return await session(context.target).transactional(async (tx) => {
       if (raising === null) {
-        await lockCursor(tx, context.link, from, context.origin);
+        await lockCursor(tx, context.link, from, marksOf(context));
         raising = raise();
         raising.catch(() => undefined);
       }
@@ -211,10 +221,6 @@ async function writeWithCare(
   care: Exclude<Care, 'plain'>,
 ): Promise<Written> {
   if (care === 'strict') await tx.execute('set constraints all immediate');
-  // It holds rows of applications while it waits for others of them: not longer than they may be made to wait, and not as
-  // long as it takes to look for deadlocks, or one of theirs would be ended.
-  if (context.flows.some((flow) => flow.changes !== null))
-    await tx.execute(`set local lock_timeout = '900ms'`);
   let mark = context.origin;
   const markAs = async ({ echo }: WritableFlow): Promise<void> => {
     const wanted = echo ? '' : context.origin;

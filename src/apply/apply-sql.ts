@@ -34,11 +34,18 @@ export const unnested = (flow: TargetFlow, first: number) =>
     )
     .join(', ');
 
+/** A value of a bind compares as one of the column does. */
+const collate = ({ looseCollation }: Column) => (looseCollation === null ? '' : ` collate ${looseCollation}`);
+
+/** With its precision, as an assignment rounds to it; without its length, to which a cast would cut. */
+const castType = ({ type, baseType }: Column): string =>
+  /^(numeric|time|interval)/.test(baseType) ? type : baseType;
+
 /** Bound as texts, and cast row by row: a value that the type refuses must not take the rows outside of the slice with it. */
 export function slice(flow: TargetFlow): string {
   return `
 with d as materialized (
-  select ${flow.columns.map((column, i) => `d.c${i}::${column.baseType} as c${i}`).join(', ')}, d.ord
+  select ${flow.columns.map((column, i) => `d.c${i}::${castType(column)}${collate(column)} as c${i}`).join(', ')}, d.ord
   from unnest(${flow.columns.map((_, i) => `$${i + 1}::text[]`).join(', ')}) with ordinality as d (${columnNames(flow)}, ord)
   where d.ord between ${ordinal(flow, 1)}::bigint and ${ordinal(flow, 2)}::bigint
 )`;
@@ -63,16 +70,28 @@ export function versionJson(flow: TargetFlow, value: (column: Column, index: num
   return `json_object(array[${names}]::text[], array[${flow.columns.map((column, i) => `${value(column, i)}::text`).join(', ')}]::text[])`;
 }
 
-/** Of `d` and `t`: by their texts, since equal values can be stored differently, and some types have no equality. */
-export function differsFrom(flow: TargetFlow): string {
-  const rest = beside(flow).map(({ column, i }) => `d.c${i}::text is distinct from t.${column.quoted}::text`);
-  return rest.length === 0 ? 'false' : `(${rest.join(' or ')})`;
+/**
+ * Whether `t` holds something else than `d`: compared as stored, byte by byte, since equal values can be stored differently
+ * (1.0 and 1.00), a collation may call different texts equal, and some types have no equality. By their texts the same is
+ * told, at several times the cost where rows are wide.
+ */
+export function isStoredOtherwise(flow: TargetFlow): string {
+  const columns = stored(flow);
+  if (columns.length === 0) return 'false';
+  const ours = columns.map(({ i }) => `d.c${i}`).join(', ');
+  const theirs = columns.map(({ column }) => `t.${column.quoted}`).join(', ');
+  return `row(${ours})::record *<> row(${theirs})::record`;
 }
 
-/** The columns beside the key, with their places. */
-export function beside(flow: TargetFlow): { readonly column: Column; readonly i: number }[] {
-  const keyNames = new Set(flow.table.key.map((column) => column.name));
-  return flow.columns.flatMap((column, i) => (keyNames.has(column.name) ? [] : [{ column, i }]));
+/** Types whose equal values are alike. Of a numeric, a citext or a float key the row may have another one that is equal. */
+const exactTypes = /^(uuid|smallint|integer|bigint|boolean|date|bytea|timestamp.*)$/;
+
+/** The columns that may have to be written in a row that has the key, with their places. */
+export function stored(flow: TargetFlow): { readonly column: Column; readonly i: number }[] {
+  const exact = new Set(
+    flow.table.key.filter((column) => exactTypes.test(column.baseType)).map((column) => column.name),
+  );
+  return flow.columns.flatMap((column, i) => (exact.has(column.name) ? [] : [{ column, i }]));
 }
 
 export interface WriteRules {
@@ -82,8 +101,8 @@ export interface WriteRules {
 
 export function applyTexts(flow: TargetFlow, { write, winner }: WriteRules): ApplyTexts {
   const key = flow.table.key.map((column) => column.quoted).join(', ');
-  const rest = beside(flow);
-  const differs = differsFrom(flow);
+  // An identity column that is always generated takes no value but at the insert.
+  const rest = stored(flow).filter(({ column }) => !column.identityAlways);
   const keyIndex = flow.table.key.map((each) =>
     flow.columns.findIndex((column) => column.name === each.name),
   );
@@ -123,7 +142,7 @@ clash as (
     ${versionJson(flow, (column) => `t.${column.quoted}`)} as target_json
   from d
   join ${flow.table.quoted} t on ${keyMatch(flow, 'd')}
-  where ${differs}
+  where ${isStoredOtherwise(flow)}
   for update of t
 ),
 recorded as (

@@ -1,13 +1,14 @@
 /** The statements that make a set of rows in one target table what they are in the source (pure: built once per flow). */
-import type { Column } from '../db/catalog.ts';
 import { collectKeys, keyListColumn, matchKeys } from '../db/key-lists.ts';
 import { quoteLiteral } from '../db/sql.ts';
 import type { WhenMissing } from '../topology/topology.ts';
 import {
   columnList,
+  isStoredOtherwise,
   keyMatch,
   ordinal,
   slice,
+  stored,
   versionJson,
   type TargetFlow,
   type WriteRules,
@@ -77,34 +78,19 @@ function resent(flow: TargetFlow, { conflict, targetTableId }: ChangeRules): str
   return `,
 resent as (
   insert into snk.change_log (table_id, op, ${keyListColumn(key)}, key_count)
-  select ${targetTableId}, 'U', ${collectKeys(keys, 'd')}, count(*)
-  from clash d
-  where not d.wins
-  having count(*) > 0
+  select ${targetTableId}, d.op, ${collectKeys(keys, 'd')}, count(*)
+  from (
+    select d.*, (case when d.target_json is null then 'D' else 'U' end)::"char" as op
+    from clash d
+    where not d.wins
+  ) d
+  group by d.op
   returning key_count
 )`;
 }
 
 const keyPlaces = ({ table, columns }: TargetFlow): number[] =>
   table.key.map((key) => columns.findIndex((column) => column.name === key.name));
-
-/** Types whose equal values are alike. Of a numeric, a citext or a float key the row may have another one that is equal. */
-const exactTypes = /^(uuid|smallint|integer|bigint|boolean|date|bytea|timestamp.*)$/;
-
-/** The columns that may have to be written in a row that has the key, with their places. */
-function stored(flow: TargetFlow): { readonly column: Column; readonly i: number }[] {
-  const exact = new Set(
-    flow.table.key.filter((column) => exactTypes.test(column.baseType)).map((column) => column.name),
-  );
-  return flow.columns.flatMap((column, i) => (exact.has(column.name) ? [] : [{ column, i }]));
-}
-
-function isStoredOtherwise(flow: TargetFlow): string {
-  const columns = stored(flow).map(
-    ({ column, i }) => `d.c${i}::text is distinct from t.${column.quoted}::text`,
-  );
-  return columns.length === 0 ? 'false' : `(${columns.join(' or ')})`;
-}
 
 const locked = (flow: TargetFlow): string => `${slice(flow)}
 select count(*)::integer as locked

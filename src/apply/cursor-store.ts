@@ -3,6 +3,7 @@ import { SnkError } from '../errors.ts';
 import type { EntityManager } from '../db/orm.ts';
 import { durableCommit } from '../db/durable.ts';
 import type { KeyListColumn } from '../db/key-lists.ts';
+import { prepared } from '../db/prepared.ts';
 import { query } from '../db/query.ts';
 import type { Position } from '../read/position.ts';
 
@@ -21,30 +22,35 @@ export async function loadCursor(em: EntityManager, link: string): Promise<Store
   );
 }
 
+const lockText = prepared(`
+select
+  generation::text as generation,
+  nonce::text as nonce,
+  state,
+  set_config('snk.origin', $2, true),
+  set_config('lock_timeout', coalesce($3, current_setting('lock_timeout')), true),
+  ${durableCommit}
+from snk.cursor
+where link = $1
+for update`);
+
 /**
  * Locks the cursor, marks the transaction as an engine write, so that no trigger logs it back, and makes its commit
- * durable whatever the database's default: the source purges what the target is said to hold. Throws
+ * durable whatever the database's default: the source purges what the target is said to hold. What it locks after that it
+ * waits for no longer than `lockTimeout`. Throws
  * SNK_OVERTAKEN when the cursor is not where this process left it: two SNKs at once, or a COMMIT whose answer was lost.
  */
 export async function lockCursor(
   tx: EntityManager,
   link: string,
   position: Position,
-  origin: string,
+  { origin, lockTimeout }: { readonly origin: string; readonly lockTimeout: string | null },
 ): Promise<void> {
-  const rows = await query<{ generation: string; nonce: string; state: string }>(
-    tx,
-    `select
-       generation::text as generation,
-       nonce::text as nonce,
-       state,
-       set_config('snk.origin', $2, true),
-       ${durableCommit}
-     from snk.cursor
-     where link = $1
-     for update`,
-    [link, origin],
-  );
+  const rows = await query<{ generation: string; nonce: string; state: string }>(tx, lockText, [
+    link,
+    origin,
+    lockTimeout,
+  ]);
   const row = rows[0];
   if (row === undefined || row.generation !== position.generation || row.nonce !== position.nonce) {
     throw cursorMoved(link);
@@ -127,14 +133,14 @@ export async function moveCursor(
   );
   const moved = await query(
     tx,
-    `${ctes.length > 0 ? `with ${ctes.join(', ')}` : ''}
+    prepared(`${ctes.length > 0 ? `with ${ctes.join(', ')}` : ''}
 update snk.cursor
 set low = $6::pg_snapshot, high = $7::pg_snapshot, seq = $8::bigint, generation = $4::bigint, nonce = $5::uuid,
   applied_rows = applied_rows + ${bind(rows)}::bigint, last_applied_at = clock_timestamp(), error = null
 where link = $1
   and generation = $2::bigint
   and nonce = $3::uuid
-returning 1 as moved`,
+returning 1 as moved`),
     binds,
   );
   if (moved.length !== 1) throw cursorMoved(link);

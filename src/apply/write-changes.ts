@@ -1,5 +1,6 @@
 /** Makes one flow's rows in the target what they are in the source: writes those that are there, deletes those that are gone. */
 import type { EntityManager } from '../db/orm.ts';
+import { prepared } from '../db/prepared.ts';
 import { query, queryOne, type Bind } from '../db/query.ts';
 import { rowMissingCode } from '../db/sqlstate.ts';
 import { raiseClock } from '../db/clock.ts';
@@ -43,15 +44,17 @@ export async function writeChanges(
   const columns = rows.columns.slice(0, width);
   const changedAt = rows.columns[width] ?? null;
   const asksAgain = kind === 'copied' ? flow.rivals : kind === 'present' && texts.rivalsWin;
+  // Named as they are run, since names are few: most links never delete, and copy once.
+  const named = (text: string): string => (kind === 'copied' ? text : prepared(text));
   const slice: Slice = async (em, first, last) => {
     const part: Bind[] = [...columns, first, last];
     const binds = [...part, flow.link, ...(flow.rivals ? seenBinds(seen) : [])];
     let total = nothingWritten;
     for (let race = 0; race < mostRaces; race += 1) {
       // Apart from the writing, which then sees what those who held the rows have logged.
-      await query(em, texts.lock[kind], part);
+      await query(em, named(texts.lock[kind]), part);
       const how = await judgement(em, flow, texts, kind, binds, changedAt);
-      const done = await queryOne<Done>(em, texts.write[kind], [...binds, ...how]);
+      const done = await queryOne<Done>(em, named(texts.write[kind]), [...binds, ...how]);
       total = add(total, { written: done.written, conflicts: done.conflicts, parked: 0 });
       if (done.stale) throw stalePage(flow);
       if (done.absent > 0 && flow.parksMissing) throw rowMissing(flow);
@@ -153,7 +156,11 @@ async function contested(
   seen: Seen | null,
 ): Promise<number> {
   const binds = [...keys, first, last, ...seenBinds(seen)];
-  const found = await queryOne<{ contested: number; stale: boolean }>(em, texts.countContested, binds);
+  const found = await queryOne<{ contested: number; stale: boolean }>(
+    em,
+    prepared(texts.countContested),
+    binds,
+  );
   if (found.stale) throw stalePage(flow);
   return found.contested;
 }

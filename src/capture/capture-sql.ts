@@ -1,10 +1,11 @@
 /** The texts of a table's capture: one trigger function of its own, nothing dynamic in it (pure). */
-import type { Operation } from '../topology/topology.ts';
+import type { Operation, TruncatePolicy } from '../topology/topology.ts';
 import type { Column, KeyColumn, Table } from '../db/catalog.ts';
 import { collectKeys, keyListColumn, singleKey } from '../db/key-lists.ts';
 import { collectImages, imageNumbers, fewestImages, imageColumns, rowBytes } from '../db/row-images.ts';
 import { doorbellChannel } from '../db/doorbell-channel.ts';
 import { quoteLiteral } from '../db/sql.ts';
+import { imageGuard, operationTrigger, truncateTriggers, type CaptureTrigger } from './trigger-sql.ts';
 
 /** Keys of one log row at the most: a reader's page is cut between log rows. */
 export const keysPerLogRow = 1000;
@@ -25,16 +26,15 @@ const pins = `
   set extra_float_digits = '1'
   set bytea_output = 'hex'`;
 
-export interface CaptureTrigger {
-  readonly name: string;
-  /** The statement that makes it; `enable always` follows it, or writers in replica mode would not be seen. */
-  readonly create: string;
-}
-
 export interface CaptureTexts {
   readonly functionName: string;
   readonly createFunction: string;
   readonly triggers: readonly CaptureTrigger[];
+}
+
+export interface CaptureMore {
+  readonly isTimed?: boolean | undefined;
+  readonly truncate?: TruncatePolicy | undefined;
 }
 
 /**
@@ -49,15 +49,19 @@ export function captureTexts(
   tableId: number,
   operations: readonly Operation[],
   imageBytes: number,
-  isTimed = false,
+  { isTimed = false, truncate = 'ignore' }: CaptureMore = {},
 ): CaptureTexts {
   const byRow = table.kind === 'partitioned';
   const functionName = `snk.capture_${tableId}`;
   const images =
     imageBytes > 0 && operations.every((operation) => operation === 'insert') ? imageColumns(table) : null;
+  const begin = logged(table.key, tableId, isTimed);
+  const deletes = logged(table.key, tableId, isTimed, 'D');
+  // TRUNCATE deletes all rows: nobody could say later which those were, or tell them from rows that came after it.
+  const truncation = truncate === 'replicate' ? logChanged(table.key, deletes, table.quoted) : null;
   const body = byRow
-    ? rowBody(table.key, logged(table.key, tableId, isTimed), operations)
-    : statementBody(table.key, logged(table.key, tableId, isTimed), operations, images, imageBytes);
+    ? rowBody(table.key, begin, deletes, operations, truncation)
+    : statementBody(table.key, begin, deletes, operations, images, imageBytes, truncation);
   const needsPins = !table.key.every((column) => steadyTypes.test(column.type));
   return {
     functionName,
@@ -68,8 +72,9 @@ create or replace function ${functionName}() returns trigger
   set search_path = pg_catalog, pg_temp${needsPins ? pins : ''}
 as $capture$${body}$capture$`,
     triggers: [
-      ...operations.map((operation) => trigger(table, functionName, operation, byRow)),
+      ...operations.map((operation) => operationTrigger(table, functionName, operation, byRow)),
       ...(images === null ? [] : [imageGuard(table)]),
+      ...truncateTriggers(table, functionName, truncate),
     ],
   };
 }
@@ -80,38 +85,14 @@ interface Logged {
   readonly values: string;
 }
 
-function logged(key: readonly KeyColumn[], tableId: number, isTimed: boolean): Logged {
+function logged(key: readonly KeyColumn[], tableId: number, isTimed: boolean, op?: 'D'): Logged {
   const [at, clock] = isTimed
     ? [', at', ', greatest(clock_timestamp(), (select clock_floor from snk.capture_gate))']
     : ['', ''];
   return {
     into: (more = '') =>
       `insert into snk.change_log (table_id, op${at}, ${keyListColumn(key)}, key_count${more})`,
-    values: `select ${tableId}, left(tg_op, 1)::"char"${clock}`,
-  };
-}
-
-/** An image is what its statement inserted: whatever else the transaction does to the table makes it worthless. */
-function imageGuard(table: Table): CaptureTrigger {
-  const name = 'snk_drop_images';
-  return {
-    name,
-    create: `create trigger ${name} after update or delete or truncate on ${table.quoted} for each statement execute function snk.drop_images()`,
-  };
-}
-
-const transitionTables: Readonly<Record<Operation, string>> = {
-  insert: 'new table as new_rows',
-  update: 'old table as old_rows new table as new_rows',
-  delete: 'old table as old_rows',
-};
-
-function trigger(table: Table, functionName: string, operation: Operation, byRow: boolean): CaptureTrigger {
-  const name = `snk_capture_${operation}`;
-  const level = byRow ? 'for each row' : `referencing ${transitionTables[operation]} for each statement`;
-  return {
-    name,
-    create: `create trigger ${name} after ${operation} on ${table.quoted} ${level} execute function ${functionName}()`,
+    values: `select ${tableId}, ${op === undefined ? 'left(tg_op, 1)' : quoteLiteral(op)}::"char"${clock}`,
   };
 }
 
@@ -166,17 +147,21 @@ const closeGate = `
 function statementBody(
   key: readonly KeyColumn[],
   begin: Logged,
+  deletes: Logged,
   operations: readonly Operation[],
   images: readonly Column[] | null,
   imageBytes: number,
+  truncation: string | null,
 ): string {
   const branches = operations.map((operation) => ({
-    operation,
-    statements:
-      operation === 'insert'
-        ? logInserted(key, begin, images, imageBytes)
-        : logChanged(key, begin, operation === 'update' ? bothKeys(key) : 'old_rows'),
+    operation: operation.toUpperCase(),
+    statements: {
+      insert: () => logInserted(key, begin, images, imageBytes),
+      update: () => logChanged(key, begin, 'new_rows') + logLeft(key, deletes),
+      delete: () => logChanged(key, begin, 'old_rows'),
+    }[operation](),
   }));
+  if (truncation !== null) branches.push({ operation: 'TRUNCATE', statements: truncation });
   const [only] = branches;
   const logging =
     branches.length === 1 && only !== undefined
@@ -184,7 +169,7 @@ function statementBody(
       : `${branches
           .map(
             ({ operation, statements }, i) =>
-              `\n  ${i === 0 ? 'if' : 'elsif'} tg_op = ${quoteLiteral(operation.toUpperCase())} then${statements}`,
+              `\n  ${i === 0 ? 'if' : 'elsif'} tg_op = ${quoteLiteral(operation)} then${statements}`,
           )
           .join('')}
   end if;`;
@@ -199,10 +184,16 @@ end
 `;
 }
 
-/** An update may have changed a key: the row is gone under the one, and there under the other. */
-function bothKeys(key: readonly KeyColumn[]): string {
+/**
+ * An update may have given a row another key: under the old one it is gone. Said of those keys alone, and after the new
+ * ones: a page that ends in between must not delete what others still refer to.
+ */
+function logLeft(key: readonly KeyColumn[], { into, values }: Logged): string {
   const names = key.map((column) => `r.${column.quoted}`).join(', ');
-  return `(select ${names} from new_rows r union select ${names} from old_rows r)`;
+  return `
+  ${into()}
+  ${values}, ${collectKeys(renamed(key, 'k'), 'p')}, count(*)
+  ${parts(key, [], `(select ${names} from old_rows r except select ${names} from new_rows r)`)};`;
 }
 
 /**
@@ -314,21 +305,23 @@ function isUnaltered(columns: readonly Column[]): string {
 /** One row: an update that changed the key logs both. */
 function rowBody(
   key: readonly KeyColumn[],
-  { into, values }: Logged,
+  begin: Logged,
+  deletes: Logged,
   operations: readonly Operation[],
+  truncation: string | null,
 ): string {
-  const log = (row: string) => `
+  const log = (row: string, { into, values }: Logged) => `
   ${into()}
   ${values}, ${singleKey(key, row)}, 1
   where ${gateIsOpen}
   returning seq into log_seq;`;
-  const old = log('old');
-  const now = log('new');
+  const old = log('old', deletes);
+  const now = log('new', begin);
   const changed = key
     .map((column) => `old.${column.quoted} is distinct from new.${column.quoted}`)
     .join(' or ');
   const insertOnly = operations.length === 1 && operations[0] === 'insert';
-  const logging = insertOnly
+  const ofRow = insertOnly
     ? now
     : `
   if tg_op = 'DELETE' then${old}
@@ -338,6 +331,8 @@ function rowBody(
     if ${changed} then${old}
     end if;
   end if;`;
+  const logging =
+    truncation === null ? ofRow : `\n  if tg_op = 'TRUNCATE' then${truncation}\n  else${ofRow}\n  end if;`;
   return `
 declare
   log_seq bigint;

@@ -59,6 +59,7 @@ describe('install', () => {
           '004-set-aside',
           '005-verification',
           '006-clock',
+          '007-truncate',
         ],
         captured: ['public.record'],
       },
@@ -71,6 +72,7 @@ describe('install', () => {
           '004-set-aside',
           '005-verification',
           '006-clock',
+          '007-truncate',
         ],
         captured: ['public.record'],
       },
@@ -116,12 +118,14 @@ describe('install', () => {
       'a 004-set-aside',
       'a 005-verification',
       'a 006-clock',
+      'a 007-truncate',
       'b 001-control-tables',
       'b 002-row-images',
       'b 003-changes',
       'b 004-set-aside',
       'b 005-verification',
       'b 006-clock',
+      'b 007-truncate',
     ]);
     for (const database of [rig.a, rig.b]) {
       expect(await triggers(database)).toEqual(isRight);

@@ -5,7 +5,7 @@ import { withShortLocks } from '../db/ddl.ts';
 import { migrate } from '../db/migrate.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
-import type { Operation } from '../topology/topology.ts';
+import type { Operation, TruncatePolicy } from '../topology/topology.ts';
 import { captureTexts, type CaptureTexts } from './capture-sql.ts';
 import { boundChangeLog } from './gate.ts';
 
@@ -15,6 +15,7 @@ export interface CapturedTable {
   readonly operations: readonly Operation[];
   /** The times of its changes decide conflicts. */
   readonly isTimed?: boolean;
+  readonly truncate?: TruncatePolicy;
 }
 
 export interface InstallReport {
@@ -77,11 +78,11 @@ export async function systemIdentifier(em: EntityManager): Promise<string | null
 async function captureTable(
   orm: MikroORM,
   table: Table,
-  { operations, isTimed = false }: CapturedTable,
+  { operations, isTimed, truncate }: CapturedTable,
   { imageBytes, signal }: InstallOptions,
 ): Promise<boolean> {
   const { id } = await registerTable(session(orm), table, operations);
-  const texts = captureTexts(table, id, operations, imageBytes, isTimed);
+  const texts = captureTexts(table, id, operations, imageBytes, { isTimed, truncate });
   const fingerprint = createHash('sha256').update(JSON.stringify(texts)).digest('hex');
   if (await isCaptured(session(orm), table, texts, fingerprint)) return false;
   await withShortLocks(

@@ -233,6 +233,7 @@ describe('a flow', () => {
       echo: false,
       map: null,
       conflict: 'priority',
+      truncate: 'ignore',
       bothWays: false,
     });
   });
@@ -306,6 +307,18 @@ describe('a flow', () => {
     expect(codes(flows({ map, set: { x: 1 } }))).toEqual(['SNK_CONFIG_MAP links[0].flows[0]']);
     expect(codes(flows({ map, columns: { x: 'y' } }))).toEqual(['SNK_CONFIG_MAP links[0].flows[0]']);
     expect(codes(flows({ map: 'maps' }))).toEqual(['SNK_CONFIG_INVALID links[0].flows[0].map']);
+  });
+
+  test('empties the target only where it holds the same rows, and deletes travel', () => {
+    const truncate = 'replicate';
+    const all = ['insert', 'update', 'delete'];
+    expect(codes(flows({ truncate, on: all }))).toEqual([]);
+    expect(codes(flows({ truncate }))).toEqual(['SNK_CONFIG_TRUNCATE links[0].flows[0]']);
+    expect(codes(flows({ truncate, on: all, where: 'x' }))).toEqual([
+      'SNK_CONFIG_TRUNCATE links[0].flows[0]',
+    ]);
+    const both = parseConfig({ nodes, links: [{ between: ['a', 'b'], tables: ['t'], on: all }] });
+    expect(both.links.map((link) => link.flows[0]?.truncate)).toEqual([truncate, truncate]);
   });
 
   test('finds its modules from the folder of the file', () => {

@@ -68,6 +68,7 @@ const flow = z.strictObject({
   echo: z.boolean().optional(),
   map: modulePath.optional(),
   conflict,
+  truncate: z.enum(['replicate', 'ignore', 'refuse']).optional(),
 });
 const linkOptions = { tables: z.array(tableName).optional(), flows: z.array(flow).optional(), on, conflict };
 const link = z.union([
@@ -181,7 +182,20 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
   '': ['nodes', 'links', 'limits', 'verify'],
   nodes: ['url'],
   links: ['between', 'from', 'to', 'tables', 'flows', 'on', 'conflict'],
-  flows: ['from', 'to', 'on', 'columns', 'set', 'where', 'write', 'missing', 'echo', 'map', 'conflict'],
+  flows: [
+    'from',
+    'to',
+    'on',
+    'columns',
+    'set',
+    'where',
+    'write',
+    'missing',
+    'echo',
+    'map',
+    'conflict',
+    'truncate',
+  ],
   limits: [
     'pageKeys',
     'changeLogMegabytes',

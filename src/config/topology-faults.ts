@@ -27,16 +27,16 @@ export function linkFaults(links: readonly LinkDeclaration[], nodes: readonly st
     if ((declared.tables ?? []).length + (declared.flows ?? []).length === 0) {
       faults.push({ code: 'SNK_CONFIG_NO_TABLES', at, message: "wanted 'tables' or 'flows'" });
     }
-    const isTwoWay = 'between' in declared;
     for (const [j, flow] of (declared.flows ?? []).entries())
-      faults.push(...flowFaults(flow, `${at}.flows[${j}]`, isTwoWay));
+      faults.push(...flowFaults(flow, `${at}.flows[${j}]`, declared));
     return faults;
   });
 }
 
 const oneWayOnly = ['set', 'where', 'write', 'missing', 'echo', 'map'] as const;
 
-function flowFaults(flow: FlowOptions, at: string, isTwoWay: boolean): Fault[] {
+function flowFaults(flow: FlowOptions, at: string, declared: LinkDeclaration): Fault[] {
+  const isTwoWay = 'between' in declared;
   const faults: Fault[] = [];
   const fault = (code: string, message: string, hint?: string): void => {
     faults.push({ code, at, message, hint });
@@ -51,6 +51,17 @@ function flowFaults(flow: FlowOptions, at: string, isTwoWay: boolean): Fault[] {
   }
   if (flow.missing !== undefined && flow.write !== 'update') {
     fault('SNK_CONFIG_MISSING', "'missing' goes with write: 'update'; other flows add rows that are missing");
+  }
+  const deletes = (flow.on ?? declared.on ?? []).includes('delete');
+  if (flow.truncate === 'replicate' && !deletes) {
+    fault('SNK_CONFIG_TRUNCATE', "truncate: 'replicate' deletes rows, and deletes do not travel");
+  }
+  if (flow.truncate === 'replicate' && oneWayOnly.some((key) => flow[key] !== undefined)) {
+    fault(
+      'SNK_CONFIG_TRUNCATE',
+      "truncate: 'replicate' would empty the target's table, which holds more than this flow's rows",
+      "It goes with flows that have no 'set', 'where', 'map', 'echo' and other 'write'.",
+    );
   }
   if (flow.map !== undefined && (flow.set !== undefined || !Array.isArray(flow.columns ?? []))) {
     fault(

@@ -33,6 +33,16 @@ export interface Column {
   readonly notNull: boolean;
   /** Name and version of the collation it is ordered under; null where none applies. */
   readonly collation: string | null;
+  /** Quoted, of a collation under which texts are equal that are not alike; null otherwise. */
+  readonly looseCollation: string | null;
+  /** What it draws its numbers from: that of an identity or a default, or one that it owns. */
+  readonly sequence: Sequence | null;
+}
+
+export interface Sequence {
+  readonly quoted: string;
+  /** It may be read and moved. */
+  readonly canMove: boolean;
 }
 
 export interface KeyColumn extends Column {
@@ -60,6 +70,8 @@ export interface Table {
   readonly fullName: string;
   readonly quoted: string;
   readonly kind: TableKind;
+  /** Columns it has ever had: one more says that the table is not what it was. */
+  readonly attributes: number;
   /** Live columns that can be written, in order; generated ones are left out. */
   readonly columns: readonly Column[];
   /** The columns of the primary key, or of a unique index over columns that are not null, in its order; empty without one. */
@@ -154,6 +166,7 @@ const tablesQuery = (names: readonly string[]) => sql<TableRow>`
       when exists (select from pg_inherits i where i.inhrelid = c.oid or i.inhparent = c.oid) then 'inheritance'
       else 'table'
     end as kind,
+    c.relnatts::integer as attributes,
     exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary and not i.indimmediate) as "keyDeferrable",
     c.relrowsecurity and not (select rolsuper or rolbypassrls from pg_roles where rolname = current_user)
       and (c.relforcerowsecurity or not pg_has_role(c.relowner, 'usage')) as "rowSecurity",
@@ -201,31 +214,14 @@ const tablesQuery = (names: readonly string[]) => sql<TableRow>`
               (select datcollate || ':' || coalesce(pg_collation_actual_version(co.oid), '') from pg_database where datname = current_database())
             else co.collname || ':' || coalesce(pg_collation_actual_version(co.oid), '')
           end as collation,
+          case when not co.collisdeterministic then quote_ident(con.nspname) || '.' || quote_ident(co.collname) end as "looseCollation",
+          drawn.sequence,
           k.position as "keyPosition",
-          (
-            select 'operator(' || quote_ident(opn.nspname) || '.' || o.oprname || ')'
-            from pg_amop ao
-            join pg_operator o on o.oid = ao.amopopr
-            join pg_namespace opn on opn.oid = o.oprnamespace
-            where ao.amopfamily = k.family and ao.amoplefttype = k.intype and ao.amoprighttype = k.intype and ao.amopstrategy = 3
-          ) as equals,
-          (
-            select 'operator(' || quote_ident(opn.nspname) || '.' || o.oprname || ')'
-            from pg_amop ao
-            join pg_operator o on o.oid = ao.amopopr
-            join pg_namespace opn on opn.oid = o.oprnamespace
-            where ao.amopfamily = k.family and ao.amoplefttype = k.intype and ao.amoprighttype = k.intype and ao.amopstrategy = 5
-          ) as greater,
-          (
-            select 'operator(' || quote_ident(opn.nspname) || '.' || o.oprname || ')'
-            from pg_amop ao
-            join pg_operator o on o.oid = ao.amopopr
-            join pg_namespace opn on opn.oid = o.oprnamespace
-            where ao.amopfamily = k.family and ao.amoplefttype = k.intype and ao.amoprighttype = k.intype and ao.amopstrategy = 2
-          ) as "lessOrEqual"
+          ops.*
         from pg_attribute a
         join pg_type t on t.oid = a.atttypid
         left join pg_collation co on co.oid = a.attcollation
+        left join pg_namespace con on con.oid = co.collnamespace
         cross join lateral (
           select case when a.atttypid = any (${carriers}::regtype[]) then a.atttypid else 'text'::regtype end::oid as oid
         ) carrier
@@ -236,6 +232,47 @@ const tablesQuery = (names: readonly string[]) => sql<TableRow>`
           join pg_opclass opc on opc.oid = part.opclass
           where i.indexrelid = key_index.oid and part.attnum = a.attnum and pos <= i.indnkeyatts
         ) k on true
+        left join lateral (
+          select
+            max(o.name) filter (where o.strategy = 3) as equals,
+            max(o.name) filter (where o.strategy = 5) as greater,
+            max(o.name) filter (where o.strategy = 2) as "lessOrEqual"
+          from (
+            select ao.amopstrategy as strategy, 'operator(' || quote_ident(opn.nspname) || '.' || o.oprname || ')' as name
+            from pg_amop ao
+            join pg_operator o on o.oid = ao.amopopr
+            join pg_namespace opn on opn.oid = o.oprnamespace
+            where ao.amopfamily = k.family and ao.amoplefttype = k.intype and ao.amoprighttype = k.intype
+          ) o
+        ) ops on true
+        left join lateral (
+          select json_build_object(
+            'quoted', quote_ident(sn.nspname) || '.' || quote_ident(s.relname),
+            'canMove', has_schema_privilege(sn.oid, 'usage')
+              and has_sequence_privilege(s.oid, 'select')
+              and has_sequence_privilege(s.oid, 'update')
+          ) as sequence
+          from (
+            select d.objid as oid, case d.deptype when 'i' then 1 else 3 end as rank
+            from pg_depend d
+            where d.classid = 'pg_class'::regclass
+              and d.refclassid = 'pg_class'::regclass
+              and d.refobjid = c.oid
+              and d.refobjsubid = a.attnum
+              and d.deptype in ('i', 'a')
+            union all
+            select d.refobjid, 2
+            from pg_attrdef f
+            join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = f.oid and d.refclassid = 'pg_class'::regclass
+            where f.adrelid = c.oid
+              and f.adnum = a.attnum
+              and pg_get_expr(f.adbin, f.adrelid) ~ '^nextval[(]''([^'']|'''')+''::regclass[)]$'
+          ) o
+          join pg_class s on s.oid = o.oid and s.relkind = 'S'
+          join pg_namespace sn on sn.oid = s.relnamespace
+          order by o.rank, s.oid
+          limit 1
+        ) drawn on true
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
       ) col
     ) as columns
@@ -252,8 +289,10 @@ const tablesQuery = (names: readonly string[]) => sql<TableRow>`
       and (i.indimmediate or i.indisprimary)
       and not exists (
         select
-        from pg_attribute a
-        where a.attrelid = c.oid and a.attnum = any ((i.indkey::int2[])[0:i.indnkeyatts - 1]) and not a.attnotnull
+        from unnest(i.indkey::int2[], i.indcollation::oid[]) with ordinality as part (attnum, coll, pos)
+        join pg_attribute a on a.attrelid = c.oid and a.attnum = part.attnum
+        left join pg_collation co on co.oid in (part.coll, a.attcollation)
+        where pos <= i.indnkeyatts and (not a.attnotnull or (part.coll <> a.attcollation and not co.collisdeterministic))
       )
     order by i.indisprimary desc, i.indnkeyatts, i.indexrelid
     limit 1

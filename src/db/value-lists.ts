@@ -8,6 +8,9 @@ import type { Column } from './catalog.ts';
 /** Bytes before the first element: number of dimensions, flags, type of the elements, length, lower bound. */
 const headerBytes = 20;
 
+/** What arrives is a string, and one of 2^29 characters ends the process; encoded elements are a third longer than they are. */
+export const mostBytes = { text: 530_000_000, binary: 390_000_000 } as const;
+
 /** The column's values of `alias` as its carrier has them. */
 export function carried(column: Column, alias: string): string {
   const value = `${alias}.${column.quoted}`;

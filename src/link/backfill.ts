@@ -4,6 +4,7 @@ import type { Parking } from '../apply/park.ts';
 import { session, type EntityManager } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
 import {
+  fittingRange,
   hashRange,
   listHashes,
   readRange,
@@ -12,9 +13,10 @@ import {
   type RangeTable,
   type Statement,
 } from '../read/range-sql.ts';
+import { mostBytes } from '../db/value-lists.ts';
 import type { SourceFlow } from '../read/page-sql.ts';
 import type { WritableFlow } from '../apply/write-rows.ts';
-import { seenOf, type SeenColumns } from '../read/page.ts';
+import { seenOf, tooLarge, type SeenColumns } from '../read/page.ts';
 import { reverseName } from '../topology/topology.ts';
 import type { LinkEngine } from './engine.ts';
 import { mapPage } from './map-page.ts';
@@ -33,12 +35,15 @@ export interface BackfillStep {
   readonly progress: BackfillProgress;
 }
 
-interface Summary {
+interface Extent {
   readonly count: number;
-  readonly hash: string;
   /** Bytes of row text, about. */
   readonly size: number;
   readonly last: Key | null;
+}
+
+interface Summary extends Extent {
+  readonly hash: string;
 }
 
 interface State {
@@ -49,10 +54,21 @@ interface State {
   readonly done: boolean;
 }
 
-/** Rows of a range that is compared as one. */
+/** Rows of a range that is compared as one, at the most. */
 const compareRows = 20_000;
+/** How many of a flow's rows go into its next range: of wide ones, of which few are copied at once, not many are read for it. */
+const nextRows = new WeakMap<LinkEngine, Map<number, number>>();
 /** Bytes of row data that one copied range may hold, about: it is known before a row is read. */
 const copySize = 4_000_000;
+
+function rowsOf(engine: LinkEngine, index: number): number {
+  return nextRows.get(engine)?.get(index) ?? compareRows;
+}
+
+function rememberRows(engine: LinkEngine, index: number, rows: number, isWhole: boolean): void {
+  const known = nextRows.get(engine) ?? new Map<number, number>();
+  nextRows.set(engine, known.set(index, Math.min(compareRows, rows * (isWhole ? 4 : 2))));
+}
 
 /** Flow indexes whose first copy is not done yet, in the link's order (parents first). */
 export async function pendingBackfills(engine: LinkEngine): Promise<number[]> {
@@ -90,7 +106,7 @@ export async function backfillStep(
   const state = await loadState(engine, source, target);
   const ours = await ask<Summary>(
     engine.source,
-    hashRange(from, { after: state.position, upTo: null }, compareRows),
+    hashRange(from, { after: state.position, upTo: null }, rowsOf(engine, index)),
   );
   if (ours.last === null) return await finish(engine, standing, state, target);
   const bounds = { after: state.position, upTo: ours.last };
@@ -100,6 +116,7 @@ export async function backfillStep(
       ? await ask<Summary>(engine.target, hashRange(to, bounds, null))
       : { count: 0, hash: '' };
   if (ours.count === theirs.count && ours.hash === theirs.hash) {
+    rememberRows(engine, index, ours.count, true);
     await advance(session(engine.target), engine, target, ours.last, ours.count, 0);
     return { standing, applied: null, progress: progressOf(target, state, ours.count, 0, false) };
   }
@@ -145,15 +162,14 @@ interface Copying {
 
 async function copy(engine: LinkEngine, standing: Standing, copying: Copying): Promise<BackfillStep> {
   const { state, source, index, target, hashes, changes } = copying;
-  let { bounds, summary } = copying;
-  while (summary.size > copySize && summary.count > 1) {
-    const limit = Math.max(1, Math.floor((summary.count * copySize) / summary.size / 2));
-    summary = await ask<Summary>(
-      engine.source,
-      hashRange(source, { after: state.position, upTo: null }, limit),
-    );
+  let { bounds }: { bounds: Copying['bounds'] } = copying;
+  let summary: Extent = copying.summary;
+  if (summary.size > copySize && summary.count > 1) {
+    summary = await ask<Extent>(engine.source, fittingRange(source, bounds, copySize));
     bounds = { after: state.position, upTo: summary.last ?? bounds.upTo };
   }
+  rememberRows(engine, index, summary.count, bounds.upTo === copying.bounds.upTo);
+  if (summary.size > mostBytes.text) throw tooLarge(source.table);
   const compared = summary.count;
   const rows = await ask<RangeRows>(engine.source, readRange(source, bounds, hashes, changes));
   if (rows.count === 0) {

@@ -63,13 +63,14 @@ function questionsOf(link: Link, flow: Flow, from: Table, to: Table): Question[]
   const ofSource = (what: string, selected: string, where: string): Question => ({
     node: link.source,
     what,
-    text: `explain select ${selected} from ${from.quoted} r where (${where}) and $1::text is not null`,
+    text: `explain select ${selected} from ${from.quoted} r where (${where}\n) and $1::text is not null`,
     binds: [''],
   });
   const where = flow.where === null ? [] : [ofSource("'where'", '', flow.where)];
   const set = Object.entries(flow.set).flatMap(([name, value]): Question[] => {
     const what = `'set' of ${name}`;
-    if (typeof value === 'object' && value !== null) return [ofSource(what, `(${value.sql})::text`, 'true')];
+    if (typeof value === 'object' && value !== null)
+      return [ofSource(what, `(${value.sql}\n)::text`, 'true')];
     const column = to.columns.find((each) => each.name === name);
     if (column === undefined || value === null) return [];
     return [

@@ -37,7 +37,7 @@ type Step =
       readonly key: number;
       readonly to: number;
     }
-  | { readonly do: 'commit' | 'rollback'; readonly at: 'a' | 'b'; readonly writer: number }
+  | { readonly do: 'commit' | 'rollback' | 'truncate'; readonly at: 'a' | 'b'; readonly writer: number }
   | { readonly do: 'tidy'; readonly link: 'a->b' | 'b->a' }
   | { readonly do: 'recopy'; readonly link: 'a->b' | 'b->a' }
   | { readonly do: 'drain'; readonly link: 'a->b' | 'b->a'; readonly pageKeys: number };
@@ -53,6 +53,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 5,
     arbitrary: fc.record({ do: fc.constantFrom('commit', 'commit', 'rollback'), at: side, writer }),
   },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('truncate'), at: side, writer }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('tidy'), link: fc.constantFrom('a->b', 'b->a') }) },
   {
     weight: 1,
@@ -156,6 +157,7 @@ async function play(
     }
     const at = writers.get(`${each.at}${each.writer}`);
     if ('key' in each) await at?.run(statement(each));
+    else if (each.do === 'truncate') await at?.run('truncate record');
     else await at?.end(each.do);
   }
   for (const each of writers.values()) await each.end('commit');

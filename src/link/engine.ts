@@ -5,6 +5,7 @@ import { changeTexts } from '../apply/change-sql.ts';
 import { adoptFence, loadCursor } from '../apply/cursor-store.ts';
 import type { ApplyContext, Standing } from '../apply/apply-page.ts';
 import type { Versions, WritableFlow } from '../apply/write-rows.ts';
+import { readCaptured } from '../capture/captured.ts';
 import { systemIdentifier } from '../capture/install.ts';
 import { describeTables, type Table } from '../db/catalog.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
@@ -30,6 +31,8 @@ export interface LinkEngine {
   readonly maps: readonly (FlowMap | null)[];
   readonly apply: ApplyContext;
   readonly turns: Turns;
+  /** What the tables of both sides were when this was made: see check-shape.ts. */
+  readonly shape: string;
 }
 
 /** Parents before children, so that a window's rows meet their foreign keys; in a cycle no order does, and any is taken. */
@@ -67,22 +70,23 @@ export async function openEngine(
       session(target),
       link.flows.map((flow) => flow.to),
     ),
-    capturedTables(session(source)),
-    capturedTables(session(target)),
+    readCaptured(session(source)),
+    readCaptured(session(target)),
     nodeId(session(source), link.source),
   ]);
   const pairs = link.flows.map((flow) => {
     const sourceTable = from.get(flow.from);
     const targetTable = to.get(flow.to);
-    const { id: tableId, operations } = ids.get(flow.from) ?? { id: undefined, operations: [] };
+    const captured = ids.get(flow.from);
     if (sourceTable === undefined) throw missing(link.source, flow.from);
     if (targetTable === undefined) throw missing(link.target, flow.to);
-    if (tableId === undefined || !flow.on.every((operation) => operations.includes(operation))) {
+    if (captured === undefined || !flow.on.every((operation) => captured.operations.includes(operation))) {
       throw new SnkError('SNK_NOT_INSTALLED', `${link.source}: ${flow.from} is not captured`, {
         hint: "Run 'snk install'.",
       });
     }
-    return { flow, sourceTable, targetTable, tableId };
+    if (!captured.isIntact) throw captureOff(link, flow.from);
+    return { flow, sourceTable, targetTable, tableId: captured.id };
   });
   const ordered = byReference(pairs.map((pair) => pair.targetTable)).map((index) => {
     const pair = pairs[index] as (typeof pairs)[number];
@@ -98,6 +102,7 @@ export async function openEngine(
     rangeKey: mapping.rangeKey,
     columns: mapping.columns,
     goneKey: mapping.goneKey,
+    isFiltered: flow.where !== null,
     isTimed: flow.conflict === 'newest',
     on: flow.on,
   }));
@@ -134,7 +139,23 @@ export async function openEngine(
       newNonce,
     },
     turns,
+    shape: shapeOf(link, from, to),
   };
+}
+
+/** Columns, types and keys of a link's tables, and which tables they are. */
+export function shapeOf(link: Link, ...sides: readonly ReadonlyMap<string, Table>[]): string {
+  const described = ({ oid, columns, key }: Table): unknown => [
+    oid,
+    columns.map(({ position, name, type, notNull }) => [position, name, type, notNull]),
+    key.map(({ position, equals }) => [position, equals]),
+  ];
+  const [from, to] = sides;
+  return JSON.stringify(
+    link.flows.map((flow) =>
+      [from?.get(flow.from), to?.get(flow.to)].map((table) => table && described(table)),
+    ),
+  );
 }
 
 const keyShape = ({ key }: Table): string => JSON.stringify(key.map(({ name, type }) => [name, type]));
@@ -169,22 +190,19 @@ function drifted(node: string, what: string): SnkError {
   });
 }
 
+/** What was done to the table since then is in no log. */
+export function captureOff(link: Link, table: string): SnkError {
+  return new SnkError(
+    'SNK_CAPTURE_OFF',
+    `${link.source}: a trigger that captures ${table} is disabled or gone, so changes of it may be missing`,
+    {
+      hint: `Run 'snk install --rebaseline "${link.name}"': it makes the triggers anew and compares all rows.`,
+    },
+  );
+}
+
 function missing(node: string, what: string): SnkError {
   return drifted(node, `${what} is not there any more`);
-}
-
-interface Captured {
-  readonly name: string;
-  readonly id: number;
-  readonly operations: readonly string[];
-}
-
-async function capturedTables(em: EntityManager): Promise<Map<string, Captured>> {
-  const rows = await query<Captured>(
-    em,
-    `select table_schema || '.' || table_name as name, id, operations from snk.captured_table`,
-  );
-  return new Map(rows.map((row) => [row.name, row]));
 }
 
 /**

@@ -18,6 +18,8 @@ export const pace = {
   sleep: 30_000,
   /** The source is told how far the target is, and the logs are purged, no more often than this. */
   tidy: 1_000,
+  /** Between two looks at the tables: what no page shows, such as a trigger that was disabled. */
+  shape: 30_000,
   /** Between two words about clocks that are far apart. */
   skew: 60_000,
   /** A live link that has rows parked looks at them no more often than this; one that has none does not look. */
@@ -45,6 +47,8 @@ export class LinkRunner {
   #state: LinkState = 'waiting';
   #tidiedAt = 0;
   #skewToldAt = 0;
+  /** A link that is opened has its tables looked at. */
+  #shapeCheckedAt = Date.now();
   #retriedAt = 0;
   #failedAt: number | null = null;
   #hasWorked = false;
@@ -91,6 +95,10 @@ export class LinkRunner {
     if (this.#state === 'live' && this.#drain.parked === true && this.#untilRetry() <= 0) {
       await this.#run('retry', signal);
       this.#retriedAt = Date.now();
+    }
+    if (Date.now() - this.#shapeCheckedAt >= pace.shape) {
+      await this.#run('check', signal);
+      this.#shapeCheckedAt = Date.now();
     }
   }
 

@@ -4,7 +4,8 @@ import { serializeError } from '../errors.ts';
 import { openOrm, type MikroORM } from '../db/orm.ts';
 import { toSnkError } from '../db/sqlstate.ts';
 import { Doorbell } from './doorbell.ts';
-import { tidyLink } from './drain.ts';
+import { checkShape } from './check-shape.ts';
+import { tidyLink, type DrainState } from './drain.ts';
 import { openEngine, type LinkEngine } from './engine.ts';
 import type { LinkAnswer, LinkTask } from './link-messages.ts';
 import { retryParked } from './retry-parked.ts';
@@ -61,16 +62,19 @@ export async function runTask(task: LinkTask): Promise<LinkAnswer> {
     const { engine, watch } = await openLink(task);
     const { kind, state, limits } = task;
     if (kind === 'watch') return { ok: true, report: await watch.run(engine, state, limits, ending.signal) };
-    const after =
-      kind === 'tidy'
-        ? await tidyLink(engine, state, limits)
-        : { ...state, parked: await retryParked(engine) };
-    return { ok: true, report: { ...nothingDone, state: after } };
+    return { ok: true, report: { ...nothingDone, state: await attend(engine, task) } };
   } catch (error) {
     return { ok: false, error: serializeError(toSnkError(error, `link ${task.link.name}`)) };
   } finally {
     task.end.close();
   }
+}
+
+async function attend(engine: LinkEngine, { kind, state, limits }: LinkTask): Promise<DrainState> {
+  if (kind === 'tidy') return await tidyLink(engine, state, limits);
+  if (kind === 'retry') return { ...state, parked: await retryParked(engine) };
+  await checkShape(engine);
+  return state;
 }
 
 const nothingDone = {

@@ -4,10 +4,12 @@ import { describeTables } from '../db/catalog.ts';
 import { session, type MikroORM } from '../db/orm.ts';
 import { isSameDatabase, probeNode, type NodeFacts } from '../db/probe.ts';
 import { query } from '../db/query.ts';
+import { readCaptured, type Captured } from '../capture/captured.ts';
 import type { CapturedTable } from '../capture/install.ts';
-import { carriesChanges, type Flow, type Link, type Operation, type Topology } from '../topology/topology.ts';
+import { carriesChanges, type Flow, type Link, type Topology } from '../topology/topology.ts';
 import { checkExpressions } from './check-expressions.ts';
 import { checkFlow, type TablesOfNode } from './check-flow.ts';
+import { sequenceFaults, serialWarnings } from './check-serial.ts';
 
 export interface Plan {
   readonly nodes: readonly NodePlan[];
@@ -32,16 +34,15 @@ export interface LinkPlan {
 
 /** Tables to capture in a node: the sources of its links. */
 export function capturedTablesOf(topology: Topology, node: string): CapturedTable[] {
-  const captured = new Map<string, { operations: Set<Operation>; isTimed: boolean }>();
-  for (const flow of topology.links.filter((each) => each.source === node).flatMap((link) => link.flows)) {
-    const { operations, isTimed } = captured.get(flow.from) ?? { operations: new Set(), isTimed: false };
-    for (const operation of flow.on) operations.add(operation);
-    captured.set(flow.from, { operations, isTimed: isTimed || flow.conflict === 'newest' });
-  }
-  return [...captured].map(([table, { operations, isTimed }]) => ({
+  const flows = topology.links.filter((link) => link.source === node).flatMap((link) => link.flows);
+  return [...Map.groupBy(flows, (flow) => flow.from)].map(([table, each]) => ({
     table,
-    operations: [...operations],
-    isTimed,
+    operations: [...new Set(each.flatMap((flow) => flow.on))],
+    isTimed: each.some((flow) => flow.conflict === 'newest'),
+    // Of several wishes the safest.
+    truncate:
+      (['refuse', 'replicate'] as const).find((policy) => each.some((flow) => flow.truncate === policy)) ??
+      'ignore',
   }));
 }
 
@@ -77,8 +78,10 @@ export async function makePlan({ topology, ormOf, newLock }: PlanOptions): Promi
       const found = checkFlow(link, flow, source, target);
       faults.push(...found.faults);
       warnings.push(...found.warnings);
-      if (found.faults.length === 0)
-        faults.push(...(await checkExpressions(link, flow, { source, target }, ormOf)));
+      if (found.faults.length > 0) continue;
+      faults.push(...sequenceFaults(flow, { source, target }));
+      faults.push(...(await checkExpressions(link, flow, { source, target }, ormOf)));
+      warnings.push(...(await serialWarnings(topology.links, link, flow, { source, target }, ormOf)));
     }
   }
   for (const fact of facts.values()) {
@@ -159,11 +162,14 @@ async function tablesOf(
     ]),
   );
   const em = session(orm);
-  // The operations that a flow carries may be more than they were.
-  const wantedTriggers = (name: string): string[] =>
-    (capturedTablesOf(topology, node).find((each) => each.table === name)?.operations ?? []).map(
-      (operation) => `snk_capture_${operation}`,
-    );
+  // What a flow carries may be more than it was.
+  const wantedTriggers = (name: string): string[] => {
+    const captured = capturedTablesOf(topology, node).find((each) => each.table === name);
+    const truncate = captured?.truncate === 'ignore' ? [] : ['truncate'];
+    return captured === undefined
+      ? []
+      : [...captured.operations, ...truncate].map((operation) => `snk_capture_${operation}`);
+  };
   const [tables, names, captured] = await Promise.all([
     describeTables(em, [...new Set(wanted)]),
     query<{ name: string }>(
@@ -174,26 +180,7 @@ async function tablesOf(
        where c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema', 'snk') and n.nspname not like 'pg\\_%'
        limit 5000`,
     ),
-    facts.installed && facts.canUseSchema
-      ? query<{ name: string; triggers: string[] }>(
-          em,
-          // What stands in the table is not enough: a trigger can be disabled or dropped by hand.
-          `select c.table_schema || '.' || c.table_name as name, c.triggers
-           from snk.captured_table c
-           join pg_namespace n on n.nspname = c.table_schema
-           join pg_class r on r.relnamespace = n.oid and r.relname = c.table_name
-           where c.fingerprint <> ''
-             and not exists (
-               select
-               from unnest(c.triggers) as wanted (name)
-               where not exists (
-                 select
-                 from pg_trigger t
-                 where t.tgrelid = r.oid and t.tgname = wanted.name and t.tgenabled = 'A'
-               )
-             )`,
-        )
-      : Promise.resolve([]),
+    facts.installed && facts.canUseSchema ? readCaptured(em) : Promise.resolve(new Map<string, Captured>()),
   ]);
   return {
     node,
@@ -201,8 +188,10 @@ async function tablesOf(
     tables,
     names: names.map((row) => row.name),
     captured: new Set(
-      captured
-        .filter((row) => wantedTriggers(row.name).every((name) => row.triggers.includes(name)))
+      [...captured.values()]
+        .filter(
+          (row) => row.isIntact && wantedTriggers(row.name).every((name) => row.triggers.includes(name)),
+        )
         .map((row) => row.name),
     ),
   };

@@ -101,7 +101,6 @@ async function logAgain(
   const lists = table.key.map((_, i) => `$${i + 4}::text[]`).join(', ');
   const typed = table.key.map((column, i) => `k.k${i}::${column.baseType} as k${i}`).join(', ');
   const match = table.key.map((column, i) => `t.${column.quoted} ${column.equals} r.k${i}`).join(' and ');
-  const travels = flow.where === null ? '' : `\n           and (${flow.where}\n)`;
   const renamed = table.key.map((column, i) => ({ ...column, quoted: `k${i}` }));
   const answer = await query<{ ord: number; comes: boolean }>(
     session(source),
@@ -115,7 +114,7 @@ async function logAgain(
          case when exists (
            select
            from ${table.quoted} t
-           where ${match}${travels}
+           where ${match}
          ) then $2::text else $3::text end as op
        from r
      ),

@@ -97,7 +97,7 @@ function sourceName(origin: Origin): string | null {
   return 'column' in origin ? origin.column.name : null;
 }
 
-/** A subquery that the planner takes apart again, so that the source's own indexes serve. */
+/** A line's end behind what the user wrote, which may end in a remark. A subquery that the planner takes apart again, so that the source's own indexes serve. */
 function selection(
   flow: Flow,
   source: Table,
@@ -117,7 +117,7 @@ function selection(
     }),
     ...values.map((value, i) => `${value} as c${i}`),
   ];
-  const where = flow.where === null ? '' : `\n  where (${flow.where})`;
+  const where = flow.where === null ? '' : `\n  where (${flow.where}\n)`;
   return {
     ...source,
     kind: 'view',
@@ -137,7 +137,7 @@ function valueText(origin: Origin): string {
 /** As text, as it travels. */
 export function setText(value: SetValue): string {
   if (value === null) return 'null::text';
-  return typeof value === 'object' ? `(${value.sql})::text` : `${quoteLiteral(String(value))}::text`;
+  return typeof value === 'object' ? `(${value.sql}\n)::text` : `${quoteLiteral(String(value))}::text`;
 }
 
 /** A cast to `varchar(3)` would cut what the target refuses; types of a schema of their own may be unknown to the source. */

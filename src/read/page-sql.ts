@@ -4,7 +4,7 @@ import { quoteLiteral } from '../db/sql.ts';
 import { carriesChanges, type Operation } from '../topology/topology.ts';
 import { matchKeys, unnestKeys } from '../db/key-lists.ts';
 import { besideKey, imageColumns, imageNumber, imageNumbers, keyElements } from '../db/row-images.ts';
-import { carried, elementType, elementsOf, encoded, sent } from '../db/value-lists.ts';
+import { carried, elementType, elementsOf, encoded, mostBytes, sent } from '../db/value-lists.ts';
 import { fenceCtes } from './fence.ts';
 import { prepared } from '../db/prepared.ts';
 
@@ -19,6 +19,8 @@ export interface SourceFlow {
   readonly rangeKey: readonly KeyColumn[];
   /** The target's key of a row that is gone, over `k`. */
   readonly goneKey: readonly string[];
+  /** An update can take a row out of the flow. */
+  readonly isFiltered: boolean;
   /** When each row was last changed is asked as well: one more list, as text, behind those of the columns. */
   readonly isTimed: boolean;
   readonly on: readonly Operation[];
@@ -143,7 +145,9 @@ function goneCte(flow: SourceFlow, i: number): string {
   const lists = flow.goneKey.map((value, j) => `array_agg(${value})::text as d${i}_${j}`);
   const names = key.map((_, j) => `k.k${j}`).join(', ');
   if (flow.isTimed) lists.push(`array_agg(k.changed_at::text)::text as d${i}_${flow.goneKey.length}`);
-  const deletes = flow.on.includes('delete') ? `p.op in ('U', 'D')` : 'false';
+  // A row that was updated and is not there now has a log row of its own for that, perhaps in a later page.
+  const leaves = flow.isFiltered ? `p.op in ('U', 'D')` : `p.op = 'D'`;
+  const deletes = flow.on.includes('delete') ? leaves : 'false';
   return `,
 gone${i} as (
   select
@@ -230,10 +234,19 @@ export function pageText(flows: readonly SourceFlow[], { fenced, form, reverse }
     ? `,\n${fenceCtes(7, '$2::pg_snapshot is not null or exists (select from candidate)')}`
     : '';
   return prepared(`${windowCte}${parts.map((part) => part.ctes).join('')}${fence}
-select ${summaryColumns}${reverse === null ? '' : `,\n  ${seenColumns(reverse)}`}${answered(flows, form)}${fenced ? ',\n  (select count(*) from raised)::integer as raised' : ''}
+select ${summaryColumns}${unaltered(flows)}${reverse === null ? '' : `,\n  ${seenColumns(reverse)}`}${answered(flows, form)}${fenced ? ',\n  (select count(*) from raised)::integer as raised' : ''}
 from summary s${collected(flows, parts)}${flows
     .map((flow, i) => (carriesChanges(flow) ? `\ncross join gone${i}` : ''))
     .join('')}`);
+}
+
+/** A table that has a new column, or is another one by the same name, says so with the first page that is read of it. */
+function unaltered(flows: readonly SourceFlow[]): string {
+  const tables = flows.map(
+    ({ table }) =>
+      `exists (select from pg_class c where c.oid = ${table.oid}::oid and c.relnatts = ${table.attributes})`,
+  );
+  return `,\n  ${tables.length === 0 ? 'true' : tables.join('\n    and ')} as "isUnaltered"`;
 }
 
 function columnNames(flows: readonly SourceFlow[]): string[] {
@@ -262,7 +275,10 @@ function answered(flows: readonly SourceFlow[], form: Form): string {
   const rows = flows.flatMap((_, i) => [`l.n${i}`, ...(form === 'binary' ? [`l.t${i}`] : [])]);
   const lists = columnNames(flows).map((name) => {
     const list = form === 'text' ? `l.${name}` : encoded(`l.${name}`);
-    return `case when l.size <= coalesce($6::float8, 'infinity') or s."logRows" = 1 then ${list} end as ${name}`;
+    return `case
+    when octet_length(l.${name}) <= ${mostBytes[form]} and (l.size <= coalesce($6::float8, 'infinity') or s."logRows" = 1)
+    then ${list}
+  end as ${name}`;
   });
   const gone = flows.flatMap((flow, i) =>
     carriesChanges(flow)
@@ -313,7 +329,8 @@ function binaryPart(flow: SourceFlow, i: number): Part {
     ctes: ctes + (images ? imageCtes(flow, i) : '') + (carriesChanges(flow) ? goneCte(flow, i) : ''),
     selected: [
       `rows${i}.n${i}${count} as n${i}`,
-      `concat_ws(',', ${types.join(', ')}) as t${i}`,
+      // A function takes a hundred arguments, and a table has more columns.
+      `array_to_string(array[${types.join(', ')}], ',') as t${i}`,
       ...lists,
     ].join(',\n      '),
   };

@@ -91,7 +91,16 @@ async function pageReader(orm: MikroORM, tables: readonly string[]): Promise<Pag
       const tableId = ids.find((each) => each.name === name)?.id;
       if (table === undefined || tableId === undefined) throw new Error(`there is no ${name}`);
       const { columns, key } = table;
-      return { tableId, table, columns, rangeKey: key, goneKey: ['k.k0'], isTimed: false, on: ['insert'] };
+      return {
+        tableId,
+        table,
+        columns,
+        rangeKey: key,
+        goneKey: ['k.k0'],
+        isFiltered: false,
+        isTimed: false,
+        on: ['insert'],
+      };
     }),
   );
 }

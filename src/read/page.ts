@@ -1,5 +1,6 @@
 /** Reads the next page of a link's window from its source. */
 import { IsolationLevel } from '@mikro-orm/core';
+import type { Table } from '../db/catalog.ts';
 import type { EntityManager } from '../db/orm.ts';
 import { queryOne, type Bind } from '../db/query.ts';
 import { SnkError } from '../errors.ts';
@@ -77,6 +78,7 @@ export function seenOf({ seen_low: low, seen_high: high = null, seen_seq: seq }:
 interface Answer extends SeenColumns {
   readonly snapshot: string;
   readonly moreInWindow: boolean;
+  readonly isUnaltered: boolean;
   readonly logRows: number;
   readonly keyCount: number;
   readonly lastSeq: string | null;
@@ -150,10 +152,16 @@ export class PageReader {
     const summary = await this.#ask(tx, [], binds(position, limits), form);
     const touched = this.#flows.flatMap((flow, i) => (summary.tableIds?.includes(flow.tableId) ? [i] : []));
     if (touched.length === 0) return this.#toPage(position, touched, summary, form);
-    const answer = await this.#ask(tx, touched, binds(position, limits), form);
-    return isTooLarge(answer, limits)
-      ? await this.#readMany(tx, position, smaller(answer, limits), form)
-      : this.#toPage(position, touched, answer, form);
+    const pages: Page[] = [];
+    for (const group of groupsOf(touched, this.#flows)) {
+      const answer = await this.#ask(tx, group, binds(position, limits), form);
+      const size = pages.reduce((sum, page) => sum + page.size, answer.size);
+      if (isTooLarge({ ...answer, size }, limits))
+        return await this.#readMany(tx, position, smaller({ ...answer, size }, limits), form);
+      const page = this.#toPage(position, group, answer, form);
+      if (page !== null) pages.push(page);
+    }
+    return together(pages);
   }
 
   async #ask(
@@ -178,6 +186,7 @@ export class PageReader {
 
   #toPage(position: Position, indexes: readonly number[], answer: Answer, form: Form): Page | null {
     if (answer.logRows === 0 && position.high === null) return null;
+    if (!answer.isUnaltered) throw altered(indexes.map((index) => this.#flows[index] as SourceFlow));
     const rows = indexes.flatMap((index, i) => {
       const count = answer[`n${i}`] ?? 0;
       if (count === 0) return [];
@@ -186,7 +195,7 @@ export class PageReader {
       const listOf = (j: number): string => {
         const list = answer[`c${i}_${j}`];
         if (typeof list === 'string') return list;
-        throw new Error(`a page of ${flow.table.fullName} came without its rows`);
+        throw tooLarge(flow.table);
       };
       const columns = flow.columns.map((column, j) =>
         form === 'text' ? listOf(j) : toArray(listOf(j), column, count),
@@ -223,6 +232,43 @@ export class PageReader {
   }
 }
 
+/** A statement answers with 1664 columns at the most, and a table has up to 1600, beside those of its key. */
+const mostColumns = 1500;
+
+/** Flows that one statement can read. */
+function groupsOf(indexes: readonly number[], flows: readonly SourceFlow[]): number[][] {
+  const groups: number[][] = [];
+  let width = Infinity;
+  for (const index of indexes) {
+    const { columns, goneKey } = flows[index] as SourceFlow;
+    const own = columns.length + goneKey.length + 4;
+    if (width + own > mostColumns) {
+      groups.push([]);
+      width = 0;
+    }
+    groups.at(-1)?.push(index);
+    width += own;
+  }
+  return groups;
+}
+
+/** Parts of one page, read in one snapshot. */
+function together(pages: readonly Page[]): Page | null {
+  const [first] = pages;
+  if (first === undefined) return null;
+  const changes = pages.flatMap((page) => (page.changes === null ? [] : [page.changes]));
+  return {
+    ...first,
+    rows: pages.flatMap((page) => page.rows),
+    changes: first.changes && {
+      ...first.changes,
+      beyondInserts: changes.some((each) => each.beyondInserts),
+      gone: changes.flatMap((each) => each.gone),
+    },
+    size: pages.reduce((sum, page) => sum + page.size, 0),
+  };
+}
+
 /** Those of windowCte, and the most bytes. */
 function binds({ low, high, seq }: Position, limits: PageLimits): readonly Bind[] {
   return [low, high, seq, limits.logRows + 1, limits.keys, limits.bytes ?? null];
@@ -236,6 +282,18 @@ function isTooLarge({ size, logRows }: Answer, { bytes }: PageLimits): boolean {
 function smaller({ size, keyCount }: Answer, limits: PageLimits): PageLimits {
   const fitting = Math.floor((keyCount * (limits.bytes ?? size)) / size / 2);
   return { ...limits, keys: Math.max(1, Math.min(fitting, limits.keys - 1)) };
+}
+
+function altered(flows: readonly SourceFlow[]): SnkError {
+  const names = flows.map((flow) => flow.table.fullName).join(', ');
+  return new SnkError('SNK_SCHEMA_CHANGED', `${names}: altered since the link was opened`, { fate: 'retry' });
+}
+
+/** More than this process can hold, of rows that cannot be read apart. */
+export function tooLarge(table: Table): SnkError {
+  return new SnkError('SNK_TOO_LARGE', `${table.fullName}: rows of one statement are too large to be read`, {
+    hint: "Make them smaller, or leave their largest column out with 'columns': they are read as they then stand.",
+  });
 }
 
 /** A column that has another type by now would be taken for what it was. */

@@ -155,6 +155,40 @@ from (
   };
 }
 
+/**
+ * Answers `count`, `size` and `last` of the first rows of a range that come to no more than `most` bytes of text; one row
+ * at the least.
+ */
+export function fittingRange(range: RangeTable, bounds: Range, most: number): Statement {
+  const filter = where(range, bounds);
+  return {
+    text: `
+with r as materialized (
+  select key, place, row_size, sum(row_size) over (order by place) as total
+  from (
+    select
+      ${keyText(range)} as key,
+      octet_length(${rowText(range)}) as row_size,
+      row_number() over (order by ${orderBy(range)}) as place
+    from ${range.table.quoted} t
+    ${filter.text}
+    offset 0
+  ) d
+),
+fitting as materialized (
+  select *
+  from r
+  where place = 1
+    or total <= $${filter.binds.length + 1}::float8
+)
+select
+  (select count(*) from fitting)::integer as count,
+  (select coalesce(sum(row_size), 0) from fitting)::float8 as size,
+  (select key from fitting order by place desc limit 1) as last`,
+    binds: [...filter.binds, most],
+  };
+}
+
 /** Answers `hashes`, the row hashes of a range as one text: an array. */
 export function listHashes(range: RangeTable, bounds: Range): Statement {
   const filter = where(range, bounds);

@@ -13,6 +13,12 @@ export interface Node {
  */
 export type WriteMode = 'insert' | 'upsert' | 'update';
 
+/**
+ * What becomes of TRUNCATE on the source's table. `replicate`: the target's table is emptied too, but for what was changed
+ * there at the same time. `ignore`: its rows stay at the target. `refuse`: it fails.
+ */
+export type TruncatePolicy = 'replicate' | 'ignore' | 'refuse';
+
 /** What becomes of a change whose row the target does not have, under `write: 'update'`. */
 export type WhenMissing = 'skip' | 'park' | 'create';
 
@@ -50,6 +56,7 @@ export interface Flow {
   /** A module's function from a row to a row, none or several: see map/map-rows.ts. */
   readonly map: string | null;
   readonly conflict: ConflictPolicy;
+  readonly truncate: TruncatePolicy;
   /** The same rows may be changed at the target, and travel back: two sides can change one at the same time. */
   readonly bothWays: boolean;
 }
@@ -86,6 +93,8 @@ export interface FlowOptions {
   /** `./file.ts`, or `./file.ts#name`. `columns` names what the function gives then: by default all of the target's. */
   readonly map?: string | undefined;
   readonly conflict?: ConflictPolicy | undefined;
+  /** Default: `replicate` where deletes travel both ways, else `ignore`. */
+  readonly truncate?: TruncatePolicy | undefined;
 }
 
 export interface LinkOptions {
@@ -131,7 +140,11 @@ export function isMirror({ set, where, write, echo, map }: Flow): boolean {
   return Object.keys(set).length === 0 && where === null && write === 'upsert' && !echo && map === null;
 }
 
-function flowsOf(options: LinkOptions): Flow[] {
+function defaultTruncate(on: readonly Operation[], isTwoWay: boolean): TruncatePolicy {
+  return isTwoWay && on.includes('delete') ? 'replicate' : 'ignore';
+}
+
+function flowsOf(options: LinkOptions, isTwoWay: boolean): Flow[] {
   const declared: FlowOptions[] = [
     ...(options.tables ?? []).map((table) => ({ from: table })),
     ...(options.flows ?? []),
@@ -150,6 +163,7 @@ function flowsOf(options: LinkOptions): Flow[] {
     echo: flow.echo ?? false,
     map: flow.map ?? null,
     conflict: flow.conflict ?? options.conflict ?? 'priority',
+    truncate: flow.truncate ?? defaultTruncate(flow.on ?? options.on ?? [], isTwoWay),
     bothWays: false,
   }));
 }
@@ -180,10 +194,10 @@ export function buildTopology(nodes: readonly Node[], declarations: readonly Lin
   const links = declarations.flatMap((declared) =>
     'between' in declared
       ? [
-          link(declared.between[0], declared.between[1], flowsOf(declared)),
-          link(declared.between[1], declared.between[0], flowsOf(declared).map(mirrored)),
+          link(declared.between[0], declared.between[1], flowsOf(declared, true)),
+          link(declared.between[1], declared.between[0], flowsOf(declared, true).map(mirrored)),
         ]
-      : [link(declared.from, declared.to, flowsOf(declared))],
+      : [link(declared.from, declared.to, flowsOf(declared, false))],
   );
   return { nodes, links: links.map((each) => ({ ...each, flows: withRivals(each, links) })) };
 }

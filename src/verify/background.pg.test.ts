@@ -39,9 +39,6 @@ function run(rig: LinkRig, verify?: { every: number | string; rowsPerSecond?: nu
   return { snk, done, failed, stop };
 }
 
-const unseen = async (database: LinkRig['a'], statements: string) =>
-  await database.query(`select set_config('snk.origin', 'behind', true); ${statements}`);
-
 const verifications = async (rig: LinkRig) =>
   await rig.b.query(
     'select link, target_table, source_rows::integer as a, missing::integer as missing, different::integer as different from snk.verification',
@@ -61,8 +58,7 @@ describe('verification in the background', () => {
       different: 0,
       durationMs: expect.any(Number),
     });
-    await unseen(
-      rig.b,
+    await rig.b.unseen(
       `delete from record where uuid = '${id(1)}'; update record set text = 'y' where uuid = '${id(2)}'`,
     );
     const last = await waitUntil(() => done.find((event) => event.missing > 0));
@@ -149,8 +145,7 @@ describe('its turns', () => {
     const rig = await bareRig();
     await rig.snk.install();
     for (const database of [rig.a, rig.b]) {
-      await unseen(
-        database,
+      await database.unseen(
         `insert into record select lpad(n::text, 32, '0')::uuid, 'x' from generate_series(1, 12000) n`,
       );
     }

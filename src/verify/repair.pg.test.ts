@@ -41,11 +41,6 @@ async function settle(rig: LinkRig): Promise<void> {
   }
 }
 
-/** What no trigger sees, as a restore or a script that turns them off would leave it. */
-async function unseen(database: TestDatabase, statements: string): Promise<void> {
-  await database.query(`select set_config('snk.origin', 'behind', true); ${statements}`);
-}
-
 const rows = async (database: TestDatabase, text = 'select id, x from t order by id'): Promise<string[]> =>
   (await database.query<Record<string, unknown>>(text)).map((row) => Object.values(row).join(' '));
 
@@ -94,8 +89,7 @@ async function threeDiffer(links: RigOptions['links']): Promise<LinkRig> {
   const rig = await rigOf(links);
   await rig.a.query(`insert into t select n, 'same' from generate_series(1, 4) n`);
   await settle(rig);
-  await unseen(
-    rig.b,
+  await rig.b.unseen(
     `delete from t where id = 1; update t set x = 'of b' where id = 2; insert into t values (5, 'b has it')`,
   );
   return rig;
@@ -194,7 +188,7 @@ describe('repair of a pair that carries everything', () => {
     const rig = await rigOf(both({ on: everything }));
     await rig.a.query(`insert into t values (1, 'same')`);
     await settle(rig);
-    await unseen(rig.b, `update t set x = 'of b'`);
+    await rig.b.unseen(`update t set x = 'of b'`);
     const other = await rig.a.connect();
     onTestFinished(async () => await other.end());
     await other.query('begin; lock table snk.change_log in exclusive mode');
@@ -223,7 +217,7 @@ describe('repair of a pair that carries everything', () => {
     const before = await logged(rig.a);
     const other = await rig.b.connect();
     onTestFinished(async () => await other.end());
-    await unseen(rig.b, `delete from t where id = 5; insert into t values (1, 'same')`);
+    await rig.b.unseen(`delete from t where id = 5; insert into t values (1, 'same')`);
     await other.query('begin; select from t where id = 2 for update');
     await expect(rig.snk.repair({ patience: 10, from: 'policy' })).rejects.toMatchObject({
       code: 'SNK_LOCK_NOT_AVAILABLE',
@@ -252,7 +246,7 @@ describe('repair by a policy of its own', () => {
     const rig = await rigOf(both({ on: everything, ...more }));
     await rig.a.query(`insert into t values (1, 'same'), (2, 'same')`);
     await settle(rig);
-    await unseen(rig.b, `update t set x = 'zz' where id = 2; insert into t values (5, 'b has it')`);
+    await rig.b.unseen(`update t set x = 'zz' where id = 2; insert into t values (5, 'b has it')`);
     const report = await repair(rig, { from: 'policy' });
     expect(brief(report)).toEqual(outcomes);
     expect((await rows(rig.a)).slice(0, 2)).toEqual(expected);
@@ -264,7 +258,7 @@ describe('repair by a policy of its own', () => {
     const rig = await rigOf(both({ on: everything, conflict: 'newest' }));
     await rig.a.query(`insert into t values (1, 'same')`);
     await settle(rig);
-    await unseen(rig.b, `update t set x = 'of b'`);
+    await rig.b.unseen(`update t set x = 'of b'`);
     await rig.b.query(`update snk.capture_gate set clock_floor = clock_timestamp() + interval '1 hour'`);
     await repair(rig, { from: 'policy' });
     expect(await rows(rig.a)).toEqual(['1 same']);
@@ -276,7 +270,7 @@ describe('repair by a policy of its own', () => {
     const rig = await rigOf(both({ on: everything, conflict: { function: `${module}#byText` } }));
     await rig.a.query(`insert into t values (1, 'much longer')`);
     await settle(rig);
-    await unseen(rig.b, `update t set x = 'short'; insert into t values (5, 'b has it')`);
+    await rig.b.unseen(`update t set x = 'short'; insert into t values (5, 'b has it')`);
     expect(brief(await repair(rig, { dryRun: true }))).toEqual([
       '1 different b: settle',
       '5 missing a: none',
@@ -333,7 +327,7 @@ describe('repair where only inserts travel', () => {
     const [source, target] = [rig.other(from), rig.other(to)];
     await source.query(`insert into t values (1, 'of source'), (2, 'of source')`);
     await settle(rig);
-    await unseen(target, `delete from t where id = 1; update t set x = 'of target'`);
+    await target.unseen(`delete from t where id = 1; update t set x = 'of target'`);
     const report = await repair(rig);
     expect(brief(report)).toEqual([`1 missing ${to}: add ${to}`, `2 different ${to}: ${outcome}`]);
     expect(await rows(target)).toEqual(expected);
@@ -356,7 +350,7 @@ describe('repair of a flow in one direction', () => {
     const rig = await rigOf(oneWay({ on: everything }));
     await rig.a.query(`insert into t values (1, 'x')`);
     await settle(rig);
-    await unseen(rig.b, 'delete from t');
+    await rig.b.unseen('delete from t');
     await expect(rig.snk.repair({ from: 'b' })).rejects.toMatchObject({
       code: 'SNK_USAGE',
       message: 'public.t of b is written by a->b and travels nowhere from there',
@@ -383,8 +377,8 @@ describe('repair of a flow in one direction', () => {
     });
     await rig.a.query(`insert into t values (1, 'x'), (2, 'x')`);
     await settle(rig);
-    await unseen(rig.b, 'delete from t where id = 1');
-    await unseen(rig.other('c'), 'delete from t where id = 2');
+    await rig.b.unseen('delete from t where id = 1');
+    await rig.other('c').unseen('delete from t where id = 2');
     const report = await repair(rig, { from: 'a' });
     expect(report.tables.map(({ links, also }) => [links, also])).toEqual([
       [['a->b'], ['a->c']],
@@ -401,7 +395,7 @@ describe('repair of a flow in one direction', () => {
     const rig = await rigOf(oneWay({ on: everything }));
     await rig.a.query(`insert into t values (1, 'x')`);
     await settle(rig);
-    await unseen(rig.b, 'delete from t');
+    await rig.b.unseen('delete from t');
     expect(await rig.snk.repair({ patience: 10 })).toMatchObject({
       equal: false,
       tables: [{ waitingFor: [{ link: 'a->b', state: 'stopped' }], left: null }],
@@ -417,7 +411,7 @@ describe('repair of a flow in one direction', () => {
 
   test('says so where nothing is captured', async () => {
     const rig = await rigOf(oneWay({ on: everything }));
-    await unseen(rig.a, `insert into t values (1, 'x')`);
+    await rig.a.unseen(`insert into t values (1, 'x')`);
     await rig.a.query('update snk.capture_gate set is_open = false');
     await expect(rig.snk.repair({ patience: 10 })).rejects.toMatchObject({
       code: 'SNK_NOT_CAPTURED',
@@ -442,8 +436,7 @@ describe('repair of a mapped flow', () => {
     const { a, b } = rig;
     await a.query(`insert into t select n % 2, n, 'row ' || n from generate_series(1, 12) n`);
     await settle(rig);
-    await unseen(
-      b,
+    await b.unseen(
       `delete from u where number = 3; update u set loud = 'wrong' where number = 4; update u set own = 'its own' where number = 5;
        insert into u values ('two', 3, 1, 'another tenant')`,
     );
@@ -467,7 +460,7 @@ describe('repair of a mapped flow', () => {
     );
     await rig.a.query(`insert into t values ('007', 'Bond'), (' 8', 'Bill'), ('9', 'Peter')`);
     await settle(rig);
-    await unseen(rig.b, `delete from t where id in (7, 9); update t set x = 'other' where id = 8`);
+    await rig.b.unseen(`delete from t where id in (7, 9); update t set x = 'other' where id = 8`);
     expect(brief(await repair(rig))).toEqual([
       '7 missing b: add b',
       '8 different b: overwrite b',
@@ -485,11 +478,11 @@ describe('repair of a mapped flow', () => {
     );
     await rig.a.query(`insert into t values (1, 'x'), (2, 'x')`);
     await settle(rig);
-    await unseen(rig.a, 'delete from t where id = 1');
-    await unseen(rig.b, 'delete from u where key = 2');
+    await rig.a.unseen('delete from t where id = 1');
+    await rig.b.unseen('delete from u where key = 2');
     expect(brief(await repair(rig, { from: 'a' }))).toEqual(['1 missing a: delete b', '2 missing b: add b']);
     expect(await rows(rig.b, 'select key from u')).toEqual(['2']);
-    await unseen(rig.b, 'delete from u where key = 2');
+    await rig.b.unseen('delete from u where key = 2');
     expect(brief(await repair(rig, { from: 'b' }))).toEqual(['2 missing b: delete a']);
     expect(await rows(rig.a)).toEqual([]);
     const cast = await rigOf(
@@ -499,7 +492,7 @@ describe('repair of a mapped flow', () => {
     );
     await cast.a.query(`insert into t values ('1', 'x')`);
     await settle(cast);
-    await unseen(cast.a, 'delete from t');
+    await cast.a.unseen('delete from t');
     const report = await repair(cast, { from: 'a' });
     expect(brief(report)).toEqual(['1 missing a: none']);
     expect(whys(report)).toEqual(['from this key there is no way back to one row of public.t on a']);
@@ -522,8 +515,8 @@ describe('repair of a mapped flow', () => {
     await rig.b.query(`insert into t values ('one', 'b'), ('two', 'b')`);
     await rig.a.query(`insert into t values (1, 'one', 'a'), (2, 'two', 'a'), (3, 'three', 'a')`);
     await settle(rig);
-    await unseen(rig.b, `update t set x = 'wrong'`);
-    await unseen(rig.a, `insert into t values (4, 'two', 'another')`);
+    await rig.b.unseen(`update t set x = 'wrong'`);
+    await rig.a.unseen(`insert into t values (4, 'two', 'another')`);
     const report = await repair(rig);
     expect(brief(report).toSorted()).toContain('one different b: overwrite b');
     expect(
@@ -559,12 +552,10 @@ describe('repair of a mapped flow', () => {
     );
     await rig.a.query(`insert into t values (1, 10, 'new'), (2, 20, 'new'), (3, 30, 'new')`);
     await settle(rig);
-    await unseen(
-      rig.a,
+    await rig.a.unseen(
       `update t set state = 'wrong', price = 11 where id = 1; update t set state = 'kept' where id = 3`,
     );
-    await unseen(
-      rig.b,
+    await rig.b.unseen(
       `delete from t where id = 2; update t set price = 99 where id = 1; update t set state = 'draft' where id = 3`,
     );
     const report = await repair(rig);
@@ -592,7 +583,7 @@ describe('repair of a mapped flow', () => {
     for (const [i, value] of hostile.entries())
       await rig.a.query('insert into t values ($1, $2, $3)', ['x', value, i / 10]);
     await settle(rig);
-    await unseen(rig.b, `delete from t where a <> ' '; update t set x = 'y'`);
+    await rig.b.unseen(`delete from t where a <> ' '; update t set x = 'y'`);
     expect((await repair(rig, { from: 'a' })).tables[0]?.rows).toHaveLength(hostile.length);
     expect(await isEqual(rig)).toBe(true);
     expect(await rows(rig.b, 'select x from t')).toEqual(hostile.map(() => 'x'));

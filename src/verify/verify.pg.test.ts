@@ -1,5 +1,4 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { TestDatabase } from '../../test/support/databases.ts';
 import {
   drain,
   linkRig,
@@ -21,14 +20,8 @@ shareDatabases();
 const id = (n: number): string => `00000000-0000-0000-0000-${String(n).padStart(12, '0')}`;
 
 /** Equal rows on both sides, unseen by SNK. */
-async function fillBoth(rig: LinkRig, insert: string, table = 'record'): Promise<void> {
-  await Promise.all([rig.a, rig.b].map(async (database) => await unseen(database, insert, table)));
-}
-
-async function unseen(database: TestDatabase, statement: string, table = 'record'): Promise<void> {
-  await database.query(
-    `alter table ${table} disable trigger all; ${statement}; alter table ${table} enable trigger all`,
-  );
+async function fillBoth(rig: LinkRig, insert: string): Promise<void> {
+  await Promise.all([rig.a, rig.b].map(async (database) => await database.unseen(insert)));
 }
 
 /** A rig whose first copy is done. */
@@ -87,11 +80,11 @@ describe('verify', () => {
       [...picked].slice(40),
     ];
     const keys = (some: number[]) => some.map((n) => `'${id(n)}'`).join(', ');
-    await unseen(rig.b, `delete from record where uuid in (${keys(missing)})`);
-    await unseen(rig.a, `delete from record where uuid in (${keys(extra)})`);
-    await unseen(rig.b, `update record set text = text || ' ' where uuid in (${keys(changed)})`);
+    await rig.b.unseen(`delete from record where uuid in (${keys(missing)})`);
+    await rig.a.unseen(`delete from record where uuid in (${keys(extra)})`);
+    await rig.b.unseen(`update record set text = text || ' ' where uuid in (${keys(changed)})`);
     // beyond the last row of the other side
-    await unseen(rig.b, `insert into record values ('${id(total + 5)}', 'x')`);
+    await rig.b.unseen(`insert into record values ('${id(total + 5)}', 'x')`);
     const report = await rig.snk.verify({ patience: 10 });
     expect(report.equal).toBe(false);
     expect(report.tables[0]).toMatchObject({ rows: { a: total - 20, b: total - 20 + 1 }, truncated: false });
@@ -107,8 +100,7 @@ describe('verify', () => {
 
   test('finds a side that is empty to lack all of the other', async () => {
     const rig = await settledRig();
-    await unseen(
-      rig.b,
+    await rig.b.unseen(
       `insert into record select lpad(n::text, 32, '0')::uuid, 'x' from generate_series(1, 45000) n`,
     );
     let parts = 0;
@@ -124,7 +116,7 @@ describe('verify', () => {
     const rig = await settledRig({ links: [{ from: 'a', to: 'b', tables: ['record'] }] });
     await rig.b.query(`insert into record values ('${id(1)}', 'own')`);
     expect(await rig.snk.verify({ patience: 10 })).toMatchObject({ equal: true });
-    await unseen(rig.a, `insert into record values ('${id(2)}', 'x')`);
+    await rig.a.unseen(`insert into record values ('${id(2)}', 'x')`);
     expect(brief(await rig.snk.verify({ patience: 10 }))).toEqual(['2 missing b']);
   });
 
@@ -133,9 +125,9 @@ describe('verify', () => {
       tables: 'create table t (x text, a integer, b text, primary key (b, a))',
       links: [{ between: ['a', 'b'], tables: ['t'] }],
     });
-    await fillBoth(rig, `insert into t select 'x', n, 'k,' || n % 7 from generate_series(1, 2000) n`, 't');
-    await unseen(rig.b, 'delete from t where a in (3, 1500)', 't');
-    await unseen(rig.a, `update t set x = null where a = 4`, 't');
+    await fillBoth(rig, `insert into t select 'x', n, 'k,' || n % 7 from generate_series(1, 2000) n`);
+    await rig.b.unseen('delete from t where a in (3, 1500)');
+    await rig.a.unseen(`update t set x = null where a = 4`);
     const { tables } = await rig.snk.verify({ patience: 10 });
     expect(tables[0]?.differences).toEqual([
       { key: { b: 'k,2', a: '1500' }, kind: 'missing', at: 'b' },
@@ -149,15 +141,11 @@ describe('verify', () => {
       tables: 'create table t (id integer primary key, x text, y text)',
       links: [{ between: ['a', 'b'], tables: ['t'] }],
     });
-    await unseen(
-      rig.a,
+    await rig.a.unseen(
       `insert into t values (1, 'p', 'q'), (2, null, 'q'), (3, 'x', 'm'), (4, 'y', 'm'), (5, null, null)`,
-      't',
     );
-    await unseen(
-      rig.b,
+    await rig.b.unseen(
       `insert into t values (1, 'q', 'p'), (2, 'q', null), (3, 'y', 'm'), (4, 'x', 'm'), (5, null, null)`,
-      't',
     );
     expect(brief(await rig.snk.verify({ patience: 10 }))).toEqual(
       [1, 2, 3, 4].map((n) => `${n} different b`),
@@ -170,8 +158,8 @@ describe('verify', () => {
         create table t (id integer primary key, x text collate loose)`,
       links: [{ between: ['a', 'b'], tables: ['t'] }],
     });
-    await unseen(rig.a, `insert into t values (1, 'Ä'), (2, 'b')`, 't');
-    await unseen(rig.b, `insert into t values (1, 'a'), (2, 'b')`, 't');
+    await rig.a.unseen(`insert into t values (1, 'Ä'), (2, 'b')`);
+    await rig.b.unseen(`insert into t values (1, 'a'), (2, 'b')`);
     expect(brief(await rig.snk.verify({ patience: 10 }))).toEqual(['1 different b']);
   });
 
@@ -181,8 +169,8 @@ describe('verify', () => {
       tables: `create table t (id integer primary key, ${columns})`,
       links: [{ between: ['a', 'b'], tables: ['t'] }],
     });
-    await fillBoth(rig, 'insert into t (id, c0, c999) select n, n, n from generate_series(1, 20) n', 't');
-    await unseen(rig.b, 'update t set c999 = null where id = 7', 't');
+    await fillBoth(rig, 'insert into t (id, c0, c999) select n, n, n from generate_series(1, 20) n');
+    await rig.b.unseen('update t set c999 = null where id = 7');
     expect(brief(await rig.snk.verify({ patience: 10 }))).toEqual(['7 different b']);
   });
 
@@ -195,8 +183,7 @@ describe('verify', () => {
       values
         .map(([column, value], i) => `insert into t (id, ${column}) values (${i + 1}, ${value})`)
         .join('; ');
-    await unseen(
-      rig.a,
+    await rig.a.unseen(
       rows(
         ['n', '1.10'],
         ['n', '1'],
@@ -206,10 +193,8 @@ describe('verify', () => {
         ['f', `'-0'`],
         ['f', '0.30000000000000004'],
       ),
-      't',
     );
-    await unseen(
-      rig.b,
+    await rig.b.unseen(
       rows(
         ['n', '1.1'],
         ['n', '1'],
@@ -219,7 +204,6 @@ describe('verify', () => {
         ['f', '0'],
         ['f', '0.3'],
       ),
-      't',
     );
     expect(brief(await rig.snk.verify({ patience: 10 }))).toEqual(
       [1, 3, 4, 5, 6, 7].map((n) => `${n} different b`),
@@ -231,7 +215,7 @@ describe('verify', () => {
       tables: 'create table t (id integer primary key)',
       links: [{ between: ['a', 'b'], tables: ['public.record', 'public.t'] }],
     });
-    await fillBoth(rig, 'insert into t select generate_series(1, 100)', 't');
+    await fillBoth(rig, 'insert into t select generate_series(1, 100)');
     const progress: string[] = [];
     const report = await rig.snk.verify({
       onProgress: ({ table, rows }) => progress.push(`${table} ${rows}`),
@@ -268,7 +252,7 @@ describe('verify', () => {
 
   test('drops a row that is gone from both sides when it looks again', async () => {
     const rig = await settledRig();
-    await unseen(rig.a, `insert into record values ('${id(1)}', 'x'), ('${id(2)}', 'x')`);
+    await rig.a.unseen(`insert into record values ('${id(1)}', 'x'), ('${id(2)}', 'x')`);
     const blocker = await rig.b.connect();
     onTestFinished(async () => await blocker.end());
     await blocker.query('begin; lock table snk.cursor in access exclusive mode');
@@ -281,7 +265,7 @@ describe('verify', () => {
           )
         ).length > 0,
     );
-    await unseen(rig.a, `delete from record where uuid = '${id(1)}'`);
+    await rig.a.unseen(`delete from record where uuid = '${id(1)}'`);
     await blocker.query('rollback');
     expect(brief(await looking)).toEqual(['2 missing b']);
   });
@@ -293,7 +277,7 @@ describe('verify', () => {
     await rig.a.query(`insert into record values ('${id(1)}', 'x'), ('${id(2)}', 'x')`);
     const engine = await rig.engine();
     await drain(engine);
-    await unseen(rig.b, `update record set text = 'behind' where uuid = '${id(2)}'`);
+    await rig.b.unseen(`update record set text = 'behind' where uuid = '${id(2)}'`);
     let n = 0;
     const ending = new AbortController();
     // whatever is looked at, b is one change behind
@@ -347,12 +331,10 @@ describe('the ranges of a comparison', () => {
     'find the same differences whatever their length (%i rows)',
     async (rangeRows) => {
       const rig = await settledRig();
-      await unseen(
-        rig.a,
+      await rig.a.unseen(
         `insert into record select lpad(n::text, 32, '0')::uuid, 'x' from generate_series(1, 60) n where n % 10 <> 3 and n < 50`,
       );
-      await unseen(
-        rig.b,
+      await rig.b.unseen(
         `insert into record select lpad(n::text, 32, '0')::uuid, case n when 20 then 'y' else 'x' end from generate_series(1, 60) n where n % 10 <> 5 and n > 2`,
       );
       const engine = await rig.engine();
@@ -397,7 +379,7 @@ describe('the parts of a comparison', () => {
       ] as const) {
         await database.query('truncate record');
         const values = [...its].map(([n, text]) => `('${id(n)}', '${text}')`);
-        await unseen(database, `insert into record values ${values.join(', ')}`);
+        await database.unseen(`insert into record values ${values.join(', ')}`);
       }
       const sides = ['a', 'b'].map((node): Side => {
         const { table } = (
@@ -482,7 +464,7 @@ describe('verify of a part', () => {
 
   test('looks at the tables that are named, on either side, and knows no others', async () => {
     const rig = await settledRig({ tables, links });
-    await unseen(rig.a, `insert into t values (1, 'x')`, 't');
+    await rig.a.unseen(`insert into t values (1, 'x')`);
     const named = async (...names: string[]) =>
       (await rig.snk.verify({ tables: names, patience: 10 })).tables.map((table) => table.table);
     expect(await named('public.record')).toEqual(['public.record']);
@@ -500,7 +482,7 @@ describe('verify of a part', () => {
       rig,
       `insert into record select lpad(n::text, 32, '0')::uuid, 'x' from generate_series(1, 40000) n`,
     );
-    await unseen(rig.b, `update record set text = 'y' where right(uuid::text, 2) = '07'`);
+    await rig.b.unseen(`update record set text = 'y' where right(uuid::text, 2) = '07'`);
     const random = numbers(3, 1_000);
     const report = await rig.snk.verify({
       sample: 10,
@@ -567,8 +549,7 @@ describe('verify of a part', () => {
     // still in the log
     await rig.a.query(`update record set text = 'waits' where uuid = '${id(3)}'`);
     // and behind its back
-    await unseen(
-      rig.b,
+    await rig.b.unseen(
       `update record set text = 'behind' where right(uuid::text, 2) in ('01', '02', '04', '21')`,
     );
     const report = await rig.snk.verify({ since: new Date(now), patience: 10 });
@@ -668,7 +649,7 @@ describe('verify of a part', () => {
     expect(brief(await rig.snk.verify({ since: 600_000, patience: 1 }))).toHaveLength(8);
     await drain(await rig.engine());
     await rig.a.query('delete from snk.change_log');
-    await unseen(rig.b, `update u set label = 'y' where number = 3; delete from u where number = 5`, 'u');
+    await rig.b.unseen(`update u set label = 'y' where number = 3; delete from u where number = 5`);
     const report = await rig.snk.verify({ since: 600_000, patience: 1 });
     expect(report.tables[0]?.differences.toSorted((p, q) => p.kind.localeCompare(q.kind))).toEqual([
       { key: { tenant: 'one', number: '3' }, kind: 'different', at: 'b' },

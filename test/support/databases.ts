@@ -33,6 +33,11 @@ export class TestDatabase {
     this.#closed = opened(`database ${name}`, () => this.drop());
   }
 
+  /** Runs statements as if SNK were not there: what its triggers take for an engine's own write they do not log. */
+  async unseen(statements: string): Promise<void> {
+    await this.query(`begin; select set_config('snk.origin', 'test', true); ${statements}; commit`);
+  }
+
   /** Runs a statement in any session. */
   async query<Row extends QueryResultRow>(statement: string, params: unknown[] = []): Promise<Row[]> {
     return (await this.#pool.query<Row>(statement, params)).rows;

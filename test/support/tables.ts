@@ -24,6 +24,8 @@ export function column(name: string, type = 'text', more: Partial<Column> = {}):
     identityAlways: false,
     notNull: false,
     collation: null,
+    looseCollation: null,
+    sequence: null,
     ...more,
   };
 }
@@ -49,6 +51,7 @@ export function table(more: Partial<Table> = {}): Table {
     fullName: `${schema}.${name}`,
     quoted: `${schema}.${name}`,
     kind: 'table',
+    attributes: 2,
     columns: [...key, column('text')],
     key,
     keyDeferrable: false,
