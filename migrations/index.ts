@@ -3,6 +3,7 @@ import { ControlTables } from './001-control-tables.ts';
 import { RowImages } from './002-row-images.ts';
 import { Changes } from './003-changes.ts';
 import { SetAside } from './004-set-aside.ts';
+import { Verification } from './005-verification.ts';
 import { Clock } from './006-clock.ts';
 import { Truncate } from './007-truncate.ts';
 
@@ -11,6 +12,7 @@ export const migrationsList = [
   { name: '002-row-images', class: RowImages },
   { name: '003-changes', class: Changes },
   { name: '004-set-aside', class: SetAside },
+  { name: '005-verification', class: Verification },
   { name: '006-clock', class: Clock },
   { name: '007-truncate', class: Truncate },
 ];

@@ -20,5 +20,7 @@ export {
   type Node,
   type Topology,
 } from './topology/topology.ts';
+export type { LastVerification } from './verify/last-verification.ts';
 export type { Hop, Trace } from './verify/trace.ts';
-export type { TableReport, VerifyOptions, VerifyReport } from './verify/verify.ts';
+export type { RepairOptions, RepairReport, RepairRow, RepairedTable } from './verify/repair.ts';
+export type { TableDifference, TableReport, VerifyOptions, VerifyReport } from './verify/verify.ts';

@@ -27,10 +27,13 @@ import {
   type ParkedInFull,
   type ParkedRow,
 } from './link/set-aside.ts';
-import { readStatus, type Status } from './link/status.ts';
+import { idleState, readStatus, type Status } from './link/status.ts';
 import { qualifyTable, type Link } from './topology/topology.ts';
 import { Events } from './telemetry/events.ts';
 import { traceRow, type Trace } from './verify/trace.ts';
+import { verifyInBackground } from './verify/background.ts';
+import { readVerifications, type LastVerification } from './verify/last-verification.ts';
+import { repairTables, type RepairOptions, type RepairReport } from './verify/repair.ts';
 import { verifyTables, type VerifyOptions, type VerifyReport } from './verify/verify.ts';
 
 export interface RunOptions {
@@ -94,6 +97,7 @@ export class Snk {
       this.config.nodes.map(({ name }) => [name, new NodeSession(this.#orm(name, 'run'), null)]),
     );
     const sessions = [...lockers.values()].map(async (locker) => await locker.run(both));
+    const verifying = this.#verifyAgain(lockers, both);
     try {
       const runners = this.config.links.map(
         async (link) => await this.#runner(link, lockers, pool).run(both),
@@ -103,7 +107,7 @@ export class Snk {
       if (!signal.aborted && failed.length > 0) throw failed.at(-1)?.reason;
     } finally {
       ending.abort();
-      await Promise.allSettled(sessions);
+      await Promise.allSettled([...sessions, verifying]);
       await pool.close();
     }
   }
@@ -179,12 +183,24 @@ export class Snk {
     return (await Promise.all(links.map(read))).flat();
   }
 
-  async status(): Promise<Status> {
-    return await readStatus(this.config, (node) => this.#orm(node));
+  async status(): Promise<Status & { readonly verifications: readonly LastVerification[] }> {
+    const ormOf = (node: string): MikroORM => this.#orm(node);
+    const status = await readStatus(this.config, ormOf);
+    const isReachable = (name: string) => status.nodes.some((node) => node.name === name && node.reachable);
+    return { ...status, verifications: await readVerifications(this.config, ormOf, isReachable) };
   }
 
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     return await verifyTables(this.config, (node) => this.#orm(node), options);
+  }
+
+  /** Has what differs carried once more, by the rules of its flow, and looks at it again. */
+  async repair(options: RepairOptions = {}): Promise<RepairReport> {
+    const ormOf = (node: string): MikroORM => this.#orm(node);
+    return await repairTables(
+      { config: this.config, ormOf, idleState: async (link) => await idleState(link, this.config, ormOf) },
+      options,
+    );
   }
 
   /** Every hop of one row, from the change logs and the ledgers, as far as they reach back. */
@@ -311,6 +327,20 @@ export class Snk {
       limits: this.#limits(),
       clockSkew: this.config.limits.clockSkew,
     });
+  }
+
+  /** What is verified in the background has sessions of its own, while it is: between two turns there is nothing. */
+  async #verifyAgain(lockers: ReadonlyMap<string, NodeSession>, signal: AbortSignal): Promise<void> {
+    if (this.config.verify === null) return;
+    const lockOf = ({ target, name }: Link) => new LinkLock(lockers.get(target) as NodeSession, name);
+    const locks = new Map(this.config.links.map((link) => [link, lockOf(link)]));
+    const open = () => {
+      const own = new Snk(this.config);
+      return { ormOf: (node: string) => own.#orm(node), close: async () => await own.close() };
+    };
+    const isOurs = async (link: Link) => (await locks.get(link)?.hold()) === true;
+    const { config, events } = this;
+    await verifyInBackground({ topology: config, ...this.config.verify, open, isOurs, events }, signal);
   }
 
   #limits(): DrainLimits {

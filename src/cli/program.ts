@@ -6,6 +6,7 @@ import { addInstall } from './snk/install.ts';
 import { addParked } from './snk/parked.ts';
 import { addPause, addResume } from './snk/pause.ts';
 import { addPlan } from './snk/plan.ts';
+import { addRepair } from './snk/repair.ts';
 import { addRun } from './snk/run.ts';
 import { addStatus } from './snk/status.ts';
 import { addTrace } from './snk/trace.ts';
@@ -35,6 +36,7 @@ for (const add of [
   addRun,
   addStatus,
   addVerify,
+  addRepair,
   addTrace,
   addConflicts,
   addParked,

@@ -61,6 +61,27 @@ describe('a configuration', () => {
   });
 });
 
+describe('verification in the background', () => {
+  test('is off unless it is asked for, and then goes slowly', () => {
+    expect(parseConfig(good).verify).toBeNull();
+    expect(parseConfig({ ...good, verify: { every: '1h' } }).verify).toEqual({
+      every: 3_600_000,
+      rowsPerSecond: 10_000,
+    });
+  });
+
+  test('is refused where it would never rest, or says what nobody knows', () => {
+    expect(brief({ verify: {} })).toEqual(['SNK_CONFIG_INVALID verify.every']);
+    expect(brief({ verify: { every: 0 } })).toEqual(['SNK_CONFIG_INVALID verify.every']);
+    expect(brief({ verify: { every: '1h', rowsPerSecond: 0 } })).toEqual([
+      'SNK_CONFIG_INVALID verify.rowsPerSecond',
+    ]);
+    expect(faultsOf({ ...good, verify: { every: '1h', rowPerSecond: 1 } })).toMatchObject([
+      { code: 'SNK_CONFIG_UNKNOWN_KEY', at: 'verify.rowPerSecond', hint: "Did you mean 'rowsPerSecond'?" },
+    ]);
+  });
+});
+
 describe('the faults of a configuration', () => {
   test('are told all at once', () => {
     const faults = faultsOf({

@@ -93,12 +93,20 @@ const limits = z.strictObject({
   clockSkew: duration.default(60_000),
 });
 
+const verify = z.strictObject({
+  /** From the end of one verification to the begin of the next. */
+  every: duration.refine((every) => every >= 1_000, 'wanted a second or more'),
+  /** What keeps it in the background: a fraction of what the servers could do. */
+  rowsPerSecond: z.number().int().min(1).default(10_000),
+});
+
 const schema = z.strictObject({
   nodes: z
     .record(nodeName, z.strictObject({ url: databaseUrl }))
     .refine((nodes) => Object.keys(nodes).length >= 2, 'wanted two nodes or more'),
   links: z.array(link).nonempty('wanted one link or more'),
   limits: limits.prefault({}),
+  verify: verify.optional(),
 });
 
 /** What a user writes: `export default defineConfig({ … })`. */
@@ -106,10 +114,13 @@ export interface UserConfig {
   readonly nodes: Readonly<Record<string, { readonly url: string | undefined }>>;
   readonly links: readonly LinkDeclaration[];
   readonly limits?: z.input<typeof limits>;
+  /** `snk run` verifies all tables, again and again. Default: it does not. */
+  readonly verify?: z.input<typeof verify> | undefined;
 }
 
 export interface Config extends Topology {
   readonly limits: Readonly<z.output<typeof limits>>;
+  readonly verify: Readonly<z.output<typeof verify>> | null;
 }
 
 /** Gives the file its types; it changes nothing. */
@@ -129,7 +140,8 @@ export function parseConfig(input: unknown, directory = process.cwd()): Config {
   );
   const faults = [...linkFaults(links, Object.keys(nodes)), ...topologyFaults(topology)];
   if (faults.length > 0) throw new FaultsError(faults);
-  return Object.freeze({ ...topology, limits: Object.freeze(parsed.data.limits) });
+  const { limits, verify = null } = parsed.data;
+  return Object.freeze({ ...topology, limits: Object.freeze(limits), verify: Object.freeze(verify) });
 }
 
 function withModules<Declared extends LinkDeclaration>(declared: Declared, directory: string): Declared {
@@ -167,7 +179,7 @@ function urlFault(text: string): string | null {
 type Issue = z.core.$ZodIssue;
 
 const knownKeys: Readonly<Record<string, readonly string[]>> = {
-  '': ['nodes', 'links', 'limits'],
+  '': ['nodes', 'links', 'limits', 'verify'],
   nodes: ['url'],
   links: ['between', 'from', 'to', 'tables', 'flows', 'on', 'conflict'],
   flows: [
@@ -193,6 +205,7 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
     'ledgerAge',
     'clockSkew',
   ],
+  verify: ['every', 'rowsPerSecond'],
 };
 
 function toFaults(issue: Issue, input: unknown, above: readonly PropertyKey[] = []): Fault[] {

@@ -59,6 +59,17 @@ export async function readStatus(topology: Topology, ormOf: (node: string) => Mi
   return { nodes, links };
 }
 
+/** Why no process carries what waits for a link; null where one does. */
+export async function idleState(
+  link: Link,
+  topology: Topology,
+  ormOf: (node: string) => MikroORM,
+): Promise<LinkStatusState | null> {
+  const { links } = await readStatus({ nodes: topology.nodes, links: [link] }, ormOf);
+  const state = links[0]?.state ?? 'stopped';
+  return ['live', 'catching-up', 'backfilling'].includes(state) ? null : state;
+}
+
 async function nodeStatus(name: string, orm: MikroORM): Promise<NodeStatus> {
   const probe = await probeNode(orm, name);
   if (!probe.ok) return { name, reachable: false, version: null, changeLogRows: null };

@@ -73,8 +73,17 @@ const orderBy = (range: RangeTable, way = '') =>
 const rowText = (range: RangeTable) =>
   `row(${range.columns.map((column) => `t.${column.quoted}::text`).join(', ')})::text`;
 
-/** 64 bits of it. */
-const rowHash = (range: RangeTable) => `hashtextextended(${rowText(range)}, 0)`;
+/**
+ * 64 bits of the row, twice as fast as those of its text. Each column has a seed of its own, or two that swap their values
+ * would look alike; the whole is hashed once more, or two rows would that swap theirs, since the hashes of rows are added up.
+ * By bytes: a collation can call texts equal that are stored otherwise.
+ */
+const rowHash = ({ columns }: RangeTable) =>
+  `hashint8extended(${columns
+    .map(
+      (column, i) => `coalesce(hashtextextended(t.${column.quoted}::text collate "C", ${i + 1}), ${i + 1})`,
+    )
+    .join(' # ')}, 0)`;
 
 const keyText = (range: RangeTable) =>
   `array[${range.table.key.map((column) => `t.${column.quoted}::text`).join(', ')}]`;
@@ -112,6 +121,37 @@ select
   (select coalesce(sum(row_size), 0) from r)::float8 as size,
   ${limit === null ? 'null::text[]' : `(select ${keyText(renamed)} from r t order by ${orderBy(renamed, ' desc')} limit 1)`} as last`,
     binds: limit === null ? filter.binds : [...filter.binds, limit],
+  };
+}
+
+/** Answers `last`, the key of the `rows`th row of a range; no row where there are fewer. The index alone is read. */
+export function endOfRange(range: RangeTable, bounds: Range, rows: number): Statement {
+  const filter = where(range, bounds);
+  return {
+    text: `
+select ${keyText(range)} as last
+from ${range.table.quoted} t
+${filter.text}
+order by ${orderBy(range)}
+offset $${filter.binds.length + 1}::bigint
+limit 1`,
+    binds: [...filter.binds, rows - 1],
+  };
+}
+
+/** Answers `count`, and `hash`, as above but of rowHash; of `most` rows and no more: any, where there are more. */
+export function digestRange(range: RangeTable, bounds: Range, most: number): Statement {
+  const filter = where(range, bounds);
+  return {
+    text: `
+select count(*)::integer as count, coalesce(sum(row_hash), 0)::text as hash
+from (
+  select ${rowHash(range)} as row_hash
+  from ${range.table.quoted} t
+  ${filter.text}
+  limit $${filter.binds.length + 1}::bigint
+) d`,
+    binds: [...filter.binds, most],
   };
 }
 
@@ -256,6 +296,26 @@ export function hashKeys(
     text: `
 select ${keyText(range)} as key, ${rowHash(range)}::text as hash
 from unnest(${key.map((_, i) => `$${i + 1}::text[]`).join(', ')}) as k (${key.map((_, i) => `k${i}`).join(', ')})
+join ${range.table.quoted} t on ${match}`,
+    binds: key.map((_, i) => keys.map((values) => values[i] as string)),
+  };
+}
+
+/** Answers `ord` of each key, counted from 1, and `own`: the values of other columns, for every row that has the key. */
+export function findByKeys(
+  range: RangeTable,
+  own: readonly Column[],
+  keys: readonly Key[],
+): { text: string; binds: (readonly string[])[] } {
+  const { key } = range.table;
+  const names = key.map((_, i) => `k${i}`).join(', ');
+  const match = key
+    .map((column, i) => `t.${column.quoted} ${column.equals} k.k${i}::${column.type}`)
+    .join(' and ');
+  return {
+    text: `
+select k.ord::integer as ord, array[${own.map((column) => `t.${column.quoted}::text`).join(', ')}] as own
+from unnest(${key.map((_, i) => `$${i + 1}::text[]`).join(', ')}) with ordinality as k (${names}, ord)
 join ${range.table.quoted} t on ${match}`,
     binds: key.map((_, i) => keys.map((values) => values[i] as string)),
   };

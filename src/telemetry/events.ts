@@ -20,6 +20,21 @@ export interface SnkEvents {
   /** Two nodes whose clocks decide conflicts are further apart than `limits.clockSkew`: positive where the target is ahead. */
   'link:clock-skew': [{ link: string; skewMs: number }];
   'link:recovered': [{ link: string; outageMs: number }];
+  /** A pair of tables was verified in the background: rows of each node, and how many are missing somewhere or differ. */
+  'verify:done': [
+    {
+      table: string;
+      links: readonly string[];
+      rows: Readonly<Record<string, number>>;
+      missing: number;
+      different: number;
+      /** More differ than were counted. */
+      truncated: boolean;
+      durationMs: number;
+    },
+  ];
+  /** Tables could not be verified in the background; SNK tries again. */
+  'verify:failed': [{ error: SerializedError; retryInMs: number }];
   'backfill:progress': [
     {
       link: string;

@@ -49,6 +49,13 @@ export function logEvents(events: Events, log: Logger, options: { readonly first
     log.warn({ link, skewMs }, 'the clocks of both nodes are far apart, and the newest change wins'),
   );
   events.on('link:recovered', ({ link, outageMs }) => log.info({ link, outageMs }, 'link recovered'));
+  events.on('verify:done', (verified) => {
+    const found = verified.missing + verified.different > 0 || verified.truncated;
+    log[found ? 'warn' : 'info'](verified, found ? 'verified: different' : 'verified: equal');
+  });
+  events.on('verify:failed', ({ error, retryInMs }) =>
+    log.warn({ code: error.code, hint: error.hint, retryInMs }, `could not verify: ${error.message}`),
+  );
   if (!options.firstCopies) return;
   let saidAt = 0;
   events.on('backfill:progress', (progress) => {

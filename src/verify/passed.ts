@@ -7,6 +7,7 @@ import type { Link } from '../topology/topology.ts';
 export interface WaitOptions {
   /** Milliseconds without any progress after which a link counts as not moving. */
   readonly patience: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** True when all links passed; false when one does not move, because no SNK runs or because it stopped. */
@@ -34,6 +35,7 @@ async function linkPassed(
   let least = Number.POSITIVE_INFINITY;
   let movedAt = performance.now();
   for (;;) {
+    options.signal?.throwIfAborted();
     const [cursor] = await query<{ low: string; high: string | null; seq: string }>(
       session(target),
       'select low::text as low, high::text as high, seq::text as seq from snk.cursor where link = $1',

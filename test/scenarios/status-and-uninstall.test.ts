@@ -41,6 +41,7 @@ it('tells its status from another process, and takes itself out only when nothin
       { name: 'a->b', ...link },
       { name: 'b->a', ...link },
     ],
+    verifications: [],
   });
   expect(code).toBe(0);
 

@@ -1,6 +1,7 @@
 /** `snk status`: what stands in the databases about nodes and links. */
 import type { Command } from 'commander';
 import type { LinkStatus } from '../../link/status.ts';
+import type { LastVerification } from '../../verify/last-verification.ts';
 import { printJson, printLine, runVerb } from '../verb.ts';
 
 export function addStatus(program: Command): void {
@@ -10,9 +11,9 @@ export function addStatus(program: Command): void {
     .option('--json', 'one JSON document on stdout')
     .action(async (options: { json?: boolean }, command: Command) => {
       await runVerb(command, async (snk) => {
-        const { nodes, links } = await snk.status();
+        const { nodes, links, verifications } = await snk.status();
         if (options.json === true) {
-          printJson({ nodes, links: links.map(publicStatus) });
+          printJson({ nodes, links: links.map(publicStatus), verifications });
         } else {
           for (const node of nodes) {
             printLine(
@@ -22,14 +23,26 @@ export function addStatus(program: Command): void {
             );
           }
           for (const link of links) printLine(linkLine(link));
+          for (const each of verifications) printLine(verifiedLine(each));
         }
         const unreachable = nodes.some((node) => !node.reachable);
-        const found = links.some(
-          (link) => (link.conflicts ?? 0) + (link.parked ?? 0) > 0 || link.lastError !== null,
-        );
+        const found =
+          links.some((link) => (link.conflicts ?? 0) + (link.parked ?? 0) > 0 || link.lastError !== null) ||
+          verifications.some(isDifferent);
         return unreachable ? 69 : found ? 1 : 0;
       });
     });
+}
+
+function isDifferent({ missing, different, truncated }: LastVerification): boolean {
+  return missing + different > 0 || truncated;
+}
+
+function verifiedLine(last: LastVerification): string {
+  const { table, links, endedAt, missing, different, truncated } = last;
+  const more = truncated ? ' and more' : '';
+  const found = isDifferent(last) ? `${missing} missing, ${different} different${more}` : 'equal';
+  return `${table} of ${links.join(', ')}  verified ${endedAt}: ${found}`;
 }
 
 /** Whether a process is at work shows in the state. */

@@ -1,12 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { buildTopology, oneWay, twoWay, type LinkDeclaration } from '../topology/topology.ts';
-import { pairsOf } from './verify.ts';
+import { linksOf, pairsOf } from './pairs.ts';
 
 const nodes = ['a', 'b', 'c'].map((name) => ({ name, url: `postgres://u@${name}/x` }));
 const pairs = (...links: LinkDeclaration[]) =>
   pairsOf(buildTopology(nodes, links)).map(
     (pair) =>
-      `${pair.a.node}.${pair.a.table} ${pair.twoWay ? '<->' : '->'} ${pair.b.node}.${pair.b.table} by ${pair.links.map((link) => link.name).join(' ')}`,
+      `${pair.a.node}.${pair.a.table} ${pair.back === null ? '->' : '<->'} ${pair.b.node}.${pair.b.table} by ${linksOf(
+        pair,
+      )
+        .map((link) => link.name)
+        .join(' ')}`,
   );
 
 describe('the pairs of tables to compare', () => {

@@ -1,0 +1,79 @@
+/** The two sides of a pair, as they can be compared: what the flow makes of a row, and what its target holds. */
+import { SnkError } from '../errors.ts';
+import { describeTables, type Column, type KeyColumn, type Table } from '../db/catalog.ts';
+import { session, type MikroORM } from '../db/orm.ts';
+import { checkMapping } from '../map/check-mapping.ts';
+import { asStored, mapFlow } from '../map/mapping.ts';
+import type { RangeTable } from '../read/range-sql.ts';
+import type { Flow } from '../topology/topology.ts';
+import type { Difference, Side } from './compare.ts';
+import type { Pair } from './pairs.ts';
+
+export interface Sides {
+  readonly a: Side;
+  readonly b: Side;
+  readonly source: Table;
+  readonly target: Table;
+  /** The source's key: columns of `a.range.table`, whose own key is the target's. */
+  readonly sourceKey: readonly KeyColumn[];
+  /** The target's key of a source row that is gone, over `k`. */
+  readonly goneKey: readonly string[];
+  /** The source's key is the target's, column by column. */
+  readonly sameKey: boolean;
+  /** Ranges of keys are found in an index on both sides. */
+  readonly isIndexed: boolean;
+}
+
+export async function openSides(pair: Pair, ormOf: (node: string) => MikroORM): Promise<Sides> {
+  const { flow } = pair.there;
+  const [source, target] = await Promise.all(
+    [pair.a, pair.b].map(async ({ node, table }) => {
+      const found = (await describeTables(session(ormOf(node)), [table])).get(table);
+      if (found === undefined) throw new SnkError('SNK_TABLE_MISSING', `${node}: there is no table ${table}`);
+      return found;
+    }),
+  );
+  if (source === undefined || target === undefined)
+    throw new SnkError('SNK_INTERNAL', 'a pair has two tables');
+  const [fault] = checkMapping(flow, source, target, { source: pair.a.node, target: pair.b.node }).faults;
+  if (fault !== undefined) {
+    throw new SnkError('SNK_SHAPE_DIFFERS', `${pair.a.table}: ${fault.message}`, { hint: fault.hint });
+  }
+  const mapping = mapFlow(flow, source, target);
+  const stored = asStored(mapping, flow, source, target);
+  const byteOrder = mapping.rangeKey.some((column, i) => column.collation !== target.key[i]?.collation);
+  const sameKey =
+    stored.key.length === mapping.rangeKey.length &&
+    mapping.rangeKey.every(({ quoted }, i) => stored.key[i]?.quoted === quoted);
+  const range = (table: Table, columns: readonly Column[]): RangeTable => ({
+    table,
+    columns: columns.filter((_, i) => isCompared(flow, target, mapping.into[i] as Column)),
+    byteOrder,
+  });
+  return {
+    a: {
+      node: pair.a.node,
+      em: () => session(ormOf(pair.a.node)),
+      range: range({ ...stored, key: mapping.rangeKey }, mapping.columns),
+    },
+    b: { node: pair.b.node, em: () => session(ormOf(pair.b.node)), range: range(target, mapping.into) },
+    source,
+    target,
+    sourceKey: stored.key,
+    goneKey: mapping.goneKey,
+    sameKey,
+    isIndexed: sameKey && !byteOrder,
+  };
+}
+
+/** A row that is only added may be changed by its new owner. */
+function isCompared({ write }: Flow, target: Table, column: Column): boolean {
+  return write !== 'insert' || target.key.some((key) => key.name === column.name);
+}
+
+/** Of one direction: what else the target holds is its own, and a flow that only updates adds no rows. */
+export function isWrong({ there, back, b }: Pair, { kind, at }: Difference): boolean {
+  if (back !== null) return true;
+  const { write, missing } = there.flow;
+  return at === b.node && !(kind === 'missing' && write === 'update' && missing === 'skip');
+}
