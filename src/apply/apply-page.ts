@@ -235,7 +235,7 @@ async function writeWithCare(
     await markAs(flow);
     const written =
       flow.changes === null
-        ? await writeRows(tx, flow, rows, care, refusals)
+        ? await writeRows(tx, flow, { rows, kind: kind === 'copied' ? kind : 'present', care }, refusals)
         : await writeChanges(tx, flow, flow.changes, { rows, keys, kind, seen, care }, refusals);
     writings.push({ flow, keys, count: rows.count, written, refusals });
   };

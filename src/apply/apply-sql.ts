@@ -1,7 +1,7 @@
 /** The statements that write a set of rows into one target table (pure: texts, built once per flow). */
 import type { Column, Table } from '../db/catalog.ts';
 import { carriesItself } from '../db/value-lists.ts';
-import type { WriteMode } from '../topology/topology.ts';
+import type { WhenExisting, WriteMode } from '../topology/topology.ts';
 
 export interface TargetFlow {
   readonly table: Table;
@@ -14,9 +14,9 @@ export interface ApplyTexts {
   readonly insertMissing: string;
   /**
    * Records rows whose key is there with other data; overwrites them where the source wins. Binds: as above, then link.
-   * Answers `conflicts`. Null where rows that are there are nobody's business.
+   * Answers `conflicts`. Null where rows that are there are nobody's business. Of the first copy they may be.
    */
-  readonly settleConflicts: string | null;
+  readonly settle: Readonly<Record<'present' | 'copied', string | null>>;
 }
 
 export const ordinal = (flow: TargetFlow, offset: number) => `$${flow.columns.length + offset}`;
@@ -96,27 +96,18 @@ export function stored(flow: TargetFlow): { readonly column: Column; readonly i:
 
 export interface WriteRules {
   readonly write: WriteMode;
+  readonly existing: WhenExisting;
   readonly winner: 'source' | 'target';
 }
 
-export function applyTexts(flow: TargetFlow, { write, winner }: WriteRules): ApplyTexts {
+export function applyTexts(flow: TargetFlow, { write, existing, winner }: WriteRules): ApplyTexts {
   const key = flow.table.key.map((column) => column.quoted).join(', ');
-  // An identity column that is always generated takes no value but at the insert.
-  const rest = stored(flow).filter(({ column }) => !column.identityAlways);
-  const keyIndex = flow.table.key.map((each) =>
-    flow.columns.findIndex((column) => column.name === each.name),
-  );
-  const keyFlow: TargetFlow = { table: flow.table, columns: flow.table.key };
-  const overwrite =
-    winner === 'source' && rest.length > 0
-      ? `,
-overwritten as (
-  update ${flow.table.quoted} t
-  set ${rest.map(({ column, i }) => `${column.quoted} = clash.c${i}`).join(', ')}
-  from clash
-  where ${keyMatch(flow, 'clash')}
-)`
-      : '';
+  const settled = write === 'insert' ? null : settleText(flow, winner);
+  const copied = {
+    conflict: settled,
+    skip: null,
+    overwrite: settleText(flow, null),
+  }[existing];
   return {
     insertMissing: `${slice(flow)},
 written as (
@@ -130,10 +121,40 @@ written as (
 select
   (select count(*) from d)::integer as sent,
   (select count(*) from written)::integer as written`,
-    settleConflicts:
-      write === 'insert'
-        ? null
-        : `${slice(flow)},
+    settle: { present: settled, copied: write === 'insert' ? null : copied },
+  };
+}
+
+/** `winner`: null overwrites without a word. */
+function settleText(flow: TargetFlow, winner: 'source' | 'target' | null): string {
+  const keyIndex = flow.table.key.map((each) =>
+    flow.columns.findIndex((column) => column.name === each.name),
+  );
+  const keyFlow: TargetFlow = { table: flow.table, columns: flow.table.key };
+  // An identity column that is always generated takes no value but at the insert.
+  const rest = stored(flow).filter(({ column }) => !column.identityAlways);
+  const recorded =
+    winner === null
+      ? ''
+      : `,
+recorded as (
+  insert into snk.conflict (link, target_table, key, source_row, target_row, winner, reason, fingerprint)
+  select ${ordinal(flow, 3)}::text, '${flow.table.fullName.replaceAll("'", "''")}', key_json, source_json, target_json,
+    '${winner}', 'priority', md5(key_json::text || source_json::text || target_json::text)
+  from clash
+  on conflict do nothing
+)`;
+  const overwritten =
+    winner === 'target' || rest.length === 0
+      ? ''
+      : `,
+overwritten as (
+  update ${flow.table.quoted} t
+  set ${rest.map(({ column, i }) => `${column.quoted} = clash.c${i}`).join(', ')}
+  from clash
+  where ${keyMatch(flow, 'clash')}
+)`;
+  return `${slice(flow)},
 clash as (
   select
     d.*,
@@ -144,14 +165,7 @@ clash as (
   join ${flow.table.quoted} t on ${keyMatch(flow, 'd')}
   where ${isStoredOtherwise(flow)}
   for update of t
-),
-recorded as (
-  insert into snk.conflict (link, target_table, key, source_row, target_row, winner, reason, fingerprint)
-  select ${ordinal(flow, 3)}::text, '${flow.table.fullName.replaceAll("'", "''")}', key_json, source_json, target_json,
-    '${winner}', 'priority', md5(key_json::text || source_json::text || target_json::text)
-  from clash
-  on conflict do nothing
-)${overwrite}
-select count(*)::integer as conflicts from clash`,
-  };
+)${recorded}${overwritten}
+select ${winner === null ? '0' : 'count(*)::integer'} as conflicts, ${ordinal(flow, 3)}::text as link
+from clash${winner === null ? '\nlimit 1' : ''}`;
 }

@@ -153,7 +153,7 @@ function clashText(flow: TargetFlow, own: TargetFlow, rules: ChangeRules, kind: 
   const clashes = {
     // Where one side owns what is written, what the other holds there is no version of it.
     copied:
-      rules.write === 'upsert'
+      rules.write === 'upsert' && rules.existing === 'conflict'
         ? `t.tableoid is not null\n    and ${isStoredOtherwise(flow)}\n    and not d.contested`
         : 'false',
     present: `d.contested\n    and (t.tableoid is null or ${isStoredOtherwise(flow)})`,
@@ -212,16 +212,18 @@ function sourceWins(
 }
 
 function writeText(flow: TargetFlow, rules: ChangeRules, kind: 'present' | 'copied'): string {
-  const { write } = rules;
+  const { write, existing } = rules;
   const inserts = write !== 'update' || rules.missing === 'create';
   const { table } = flow;
   // A rival of a row that is copied travels the other way.
   const mayWrite = kind === 'copied' ? 'not d.contested' : '(not d.contested or d.wins)';
-  const mayUpdate = kind === 'copied' && write === 'upsert' ? `${mayWrite}\n    and d.wins` : mayWrite;
+  const settles = kind === 'copied' && write === 'upsert' && existing === 'conflict';
+  const mayUpdate = settles ? `${mayWrite}\n    and d.wins` : mayWrite;
+  const isLeft = write === 'insert' || (kind === 'copied' && write === 'upsert' && existing === 'skip');
   // An identity column that is always generated takes no value but at the insert.
   const settable = stored(flow).filter(({ column }) => !column.identityAlways);
   const updated =
-    settable.length === 0 || write === 'insert'
+    settable.length === 0 || isLeft
       ? 'select 1 where false'
       : `update ${table.quoted} t
   set ${settable.map(({ column, i }) => `${column.quoted} = d.c${i}`).join(', ')}

@@ -1,6 +1,6 @@
 /** Writes one flow's rows into its target table, as a set; finds conflicts; tells what the table refuses. */
 import type { EntityManager } from '../db/orm.ts';
-import { queryOne } from '../db/query.ts';
+import { query, queryOne } from '../db/query.ts';
 import { isRowError } from '../db/sqlstate.ts';
 import type { Rows } from '../read/page.ts';
 import type { ApplyTexts, TargetFlow } from './apply-sql.ts';
@@ -66,12 +66,12 @@ export function keyLists({ table, columns }: TargetFlow, rows: Rows<string>): (s
 export async function writeRows(
   tx: EntityManager,
   flow: WritableFlow,
-  rows: Rows<string>,
-  care: Exclude<Care, 'plain'>,
+  { rows, kind, care }: { rows: Rows<string>; kind: 'present' | 'copied'; care: Exclude<Care, 'plain'> },
   refused: Refusal[],
 ): Promise<Written> {
-  if (care === 'tolerant') return await writeSlice(tx, flow, rows, 1, rows.count);
-  const slice: Slice = async (em, first, last) => await writeSlice(em, flow, rows, first, last);
+  const slice: Slice = async (em, first, last) =>
+    await writeSlice(em, flow, rows, flow.texts.settle[kind], [first, last]);
+  if (care === 'tolerant') return await slice(tx, 1, rows.count);
   return await writeCarefully(tx, slice, [1, rows.count], refused);
 }
 
@@ -80,19 +80,18 @@ async function writeSlice(
   tx: EntityManager,
   flow: WritableFlow,
   rows: Rows<string>,
-  first: number,
-  last: number,
+  settle: string | null,
+  range: readonly [first: number, last: number],
 ): Promise<Written> {
-  const binds = [...rows.columns, first, last];
+  const binds = [...rows.columns, ...range];
   const { sent, written } = await queryOne<{ sent: number; written: number }>(
     tx,
     flow.texts.insertMissing,
     binds,
   );
-  const { settleConflicts } = flow.texts;
-  if (written === sent || settleConflicts === null) return { written, conflicts: 0, parked: 0 };
-  const { conflicts } = await queryOne<{ conflicts: number }>(tx, settleConflicts, [...binds, flow.link]);
-  return { written, conflicts, parked: 0 };
+  if (written === sent || settle === null) return { written, conflicts: 0, parked: 0 };
+  const [settled] = await query<{ conflicts: number }>(tx, settle, [...binds, flow.link]);
+  return { written, conflicts: settled?.conflicts ?? 0, parked: 0 };
 }
 
 /** Halves the set around each refused row, under savepoints, until the row stands alone. */

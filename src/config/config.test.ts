@@ -234,6 +234,7 @@ describe('a flow', () => {
       map: null,
       conflict: 'priority',
       truncate: 'ignore',
+      existing: 'conflict',
       bothWays: false,
     });
   });

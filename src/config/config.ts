@@ -69,6 +69,7 @@ const flow = z.strictObject({
   map: modulePath.optional(),
   conflict,
   truncate: z.enum(['replicate', 'ignore', 'refuse']).optional(),
+  existing: z.enum(['conflict', 'skip', 'overwrite']).optional(),
 });
 const linkOptions = { tables: z.array(tableName).optional(), flows: z.array(flow).optional(), on, conflict };
 const link = z.union([
@@ -89,6 +90,8 @@ const limits = z.strictObject({
   ledgerKeys: z.number().int().min(1).default(1_000_000),
   /** How long the ledger keeps a batch. */
   ledgerAge: duration.default(24 * 3_600_000),
+  /** Rows a second that the first copy of a link looks at, at the most; 0 is no limit. */
+  copyRowsPerSecond: z.number().int().min(0).default(0),
   /** How far apart two nodes' clocks may be, where the newest change wins, before SNK says so. */
   clockSkew: duration.default(60_000),
 });
@@ -195,6 +198,7 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
     'map',
     'conflict',
     'truncate',
+    'existing',
   ],
   limits: [
     'pageKeys',
@@ -203,6 +207,7 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
     'parkedRows',
     'ledgerKeys',
     'ledgerAge',
+    'copyRowsPerSecond',
     'clockSkew',
   ],
   verify: ['every', 'rowsPerSecond'],

@@ -33,7 +33,10 @@ export function linkFaults(links: readonly LinkDeclaration[], nodes: readonly st
   });
 }
 
-const oneWayOnly = ['set', 'where', 'write', 'missing', 'echo', 'map'] as const;
+const oneWayOnly = ['set', 'where', 'write', 'missing', 'echo', 'map', 'existing'] as const;
+
+/** Of a flow that has one of these the target's table may hold more than its rows. */
+const narrowing = ['set', 'where', 'write', 'echo', 'map'] as const;
 
 function flowFaults(flow: FlowOptions, at: string, declared: LinkDeclaration): Fault[] {
   const isTwoWay = 'between' in declared;
@@ -56,7 +59,7 @@ function flowFaults(flow: FlowOptions, at: string, declared: LinkDeclaration): F
   if (flow.truncate === 'replicate' && !deletes) {
     fault('SNK_CONFIG_TRUNCATE', "truncate: 'replicate' deletes rows, and deletes do not travel");
   }
-  if (flow.truncate === 'replicate' && oneWayOnly.some((key) => flow[key] !== undefined)) {
+  if (flow.truncate === 'replicate' && narrowing.some((key) => flow[key] !== undefined)) {
     fault(
       'SNK_CONFIG_TRUNCATE',
       "truncate: 'replicate' would empty the target's table, which holds more than this flow's rows",
@@ -69,6 +72,9 @@ function flowFaults(flow: FlowOptions, at: string, declared: LinkDeclaration): F
       "'map' gives whole rows: 'set' and renamed columns are its business",
       "'columns' may list the columns that it gives.",
     );
+  }
+  if (flow.existing !== undefined && flow.existing !== 'conflict' && (flow.write ?? 'upsert') !== 'upsert') {
+    fault('SNK_CONFIG_EXISTING', `write: '${flow.write}' says already what becomes of rows that are there`);
   }
   const { columns = {} } = flow;
   const targets = Array.isArray(columns) ? (columns as readonly string[]) : Object.keys(columns);

@@ -33,6 +33,8 @@ export interface BackfillStep {
   readonly standing: Standing;
   readonly applied: Applied | null;
   readonly progress: BackfillProgress;
+  /** Rows that were looked at. */
+  readonly compared: number;
 }
 
 interface Extent {
@@ -98,15 +100,16 @@ export async function backfillStep(
   engine: LinkEngine,
   standing: Standing,
   index: number,
-  parking?: Parking,
+  { parking, mostRows = 0 }: { readonly parking?: Parking; readonly mostRows?: number } = {},
 ): Promise<BackfillStep> {
   const source = engine.sourceFlows[index] as SourceFlow;
   const target = engine.apply.flows[index] as WritableFlow;
   const { from, to } = rangesOf(source, target);
   const state = await loadState(engine, source, target);
+  const rows = rowsOf(engine, index);
   const ours = await ask<Summary>(
     engine.source,
-    hashRange(from, { after: state.position, upTo: null }, rowsOf(engine, index)),
+    hashRange(from, { after: state.position, upTo: null }, mostRows > 0 ? Math.min(mostRows, rows) : rows),
   );
   if (ours.last === null) return await finish(engine, standing, state, target);
   const bounds = { after: state.position, upTo: ours.last };
@@ -118,7 +121,12 @@ export async function backfillStep(
   if (ours.count === theirs.count && ours.hash === theirs.hash) {
     rememberRows(engine, index, ours.count, true);
     await advance(session(engine.target), engine, target, ours.last, ours.count, 0);
-    return { standing, applied: null, progress: progressOf(target, state, ours.count, 0, false) };
+    return {
+      standing,
+      applied: null,
+      progress: progressOf(target, state, ours.count, 0, false),
+      compared: ours.count,
+    };
   }
   // Beside busy writers hardly a range is equal as a whole: of one that is there in part only the rest is sent.
   const { hashes } =
@@ -174,7 +182,7 @@ async function copy(engine: LinkEngine, standing: Standing, copying: Copying): P
   const rows = await ask<RangeRows>(engine.source, readRange(source, bounds, hashes, changes));
   if (rows.count === 0) {
     await advance(session(engine.target), engine, target, bounds.upTo, compared, 0);
-    return { standing, applied: null, progress: progressOf(target, state, compared, 0, false) };
+    return { standing, applied: null, progress: progressOf(target, state, compared, 0, false), compared };
   }
   const columns = source.columns.map((_, i) => rows[`c${i}`] ?? '{}');
   const mapped = mapPage(engine.maps, { rows: [{ flow: index, count: rows.count, columns }], changes: null });
@@ -199,6 +207,7 @@ async function copy(engine: LinkEngine, standing: Standing, copying: Copying): P
     standing: applied.standing,
     applied,
     progress: progressOf(target, state, compared, applied.written, false),
+    compared,
   };
 }
 
@@ -264,7 +273,7 @@ async function finish(
     'update snk.backfill set done_at = clock_timestamp() where link = $1 and target_table = $2 and done_at is null',
     [engine.link.name, target.table.fullName],
   );
-  return { standing, applied: null, progress: progressOf(target, state, 0, 0, true) };
+  return { standing, applied: null, progress: progressOf(target, state, 0, 0, true), compared: 0 };
 }
 
 function progressOf(

@@ -31,6 +31,8 @@ export interface DrainLimits extends LedgerLimits {
   readonly page: PageLimits;
   /** Bytes of row data that a page may hold, about. */
   readonly pageSize: number;
+  /** Rows a second that the first copy looks at; 0 is no limit. */
+  readonly copyRows: number;
   /** Rows that the link may have parked. */
   readonly parkedRows: number;
   /** The task hands back after so long, in milliseconds, whether or not the link is drained. */
@@ -52,6 +54,8 @@ export interface DrainState {
   readonly expectant: boolean;
   /** Milliseconds since the epoch before which the next window is not read; see restAfter. */
   readonly restUntil: number;
+  /** Milliseconds since the epoch before which the first copy does not go on. */
+  readonly copyAt: number;
   /** Milliseconds that the target's clock is ahead of the source's, where times decide conflicts. */
   readonly clockSkew: number;
 }
@@ -65,6 +69,7 @@ export const freshState: DrainState = {
   parked: null,
   expectant: true,
   restUntil: 0,
+  copyAt: 0,
   clockSkew: 0,
 };
 
@@ -87,6 +92,8 @@ const purgeRows = 10_000;
 /** Keys from which on a window is worth its fixed costs. */
 const fullWindow = 200;
 const longestRest = 10;
+/** Windows are looked for this often while a first copy that is held back waits. */
+const copyPause = 50;
 /** Milliseconds. */
 const unknownAfter = 1_000;
 
@@ -107,7 +114,7 @@ export async function drainLink(
   let drained = false;
   let failure: SerializedError | null = null;
 
-  let { expectant, restUntil } = before;
+  let { expectant, restUntil, copyAt } = before;
   // Writers that never pause must not keep the first copy from its end: it takes turns with the pages.
   let copyNext = false;
   // After silence, or a halt, nobody knows how much has come in.
@@ -139,7 +146,16 @@ export async function drainLink(
         total.parked += applied.parked;
         parked ||= applied.parked > 0;
       } else if (pending[0] !== undefined) {
-        const step = await backfillStep(engine, standing, pending[0], parking);
+        const early = copyAt - Date.now();
+        if (early > 0) {
+          await wait(Math.min(early, copyPause));
+          continue;
+        }
+        const step = await backfillStep(engine, standing, pending[0], {
+          parking,
+          mostRows: limits.copyRows,
+        });
+        if (limits.copyRows > 0) copyAt = Date.now() + (step.compared * 1_000) / limits.copyRows;
         standing = step.standing;
         backfill.set(step.progress.table, step.progress);
         if (step.progress.done) pending = pending.slice(1);
@@ -168,6 +184,7 @@ export async function drainLink(
       parked,
       expectant,
       restUntil,
+      copyAt,
     },
     ...total,
     drained,

@@ -339,6 +339,7 @@ describe('a version is written', () => {
     map: null,
     conflict: 'priority',
     truncate: 'ignore',
+    existing: 'conflict',
     bothWays: false,
     ...more,
   });

@@ -19,6 +19,12 @@ export type WriteMode = 'insert' | 'upsert' | 'update';
  */
 export type TruncatePolicy = 'replicate' | 'ignore' | 'refuse';
 
+/**
+ * Of the first copy: what becomes of a row that the target has already, with other data. `conflict`: it is settled, and
+ * both versions are kept. `skip`: it stays as it is. `overwrite`: it becomes what the source has.
+ */
+export type WhenExisting = 'conflict' | 'skip' | 'overwrite';
+
 /** What becomes of a change whose row the target does not have, under `write: 'update'`. */
 export type WhenMissing = 'skip' | 'park' | 'create';
 
@@ -57,6 +63,7 @@ export interface Flow {
   readonly map: string | null;
   readonly conflict: ConflictPolicy;
   readonly truncate: TruncatePolicy;
+  readonly existing: WhenExisting;
   /** The same rows may be changed at the target, and travel back: two sides can change one at the same time. */
   readonly bothWays: boolean;
 }
@@ -95,6 +102,8 @@ export interface FlowOptions {
   readonly conflict?: ConflictPolicy | undefined;
   /** Default: `replicate` where deletes travel both ways, else `ignore`. */
   readonly truncate?: TruncatePolicy | undefined;
+  /** Default: `conflict`. */
+  readonly existing?: WhenExisting | undefined;
 }
 
 export interface LinkOptions {
@@ -164,6 +173,7 @@ function flowsOf(options: LinkOptions, isTwoWay: boolean): Flow[] {
     map: flow.map ?? null,
     conflict: flow.conflict ?? options.conflict ?? 'priority',
     truncate: flow.truncate ?? defaultTruncate(flow.on ?? options.on ?? [], isTwoWay),
+    existing: flow.existing ?? 'conflict',
     bothWays: false,
   }));
 }

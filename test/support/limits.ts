@@ -5,6 +5,7 @@ export const testLimits: DrainLimits = {
   page: { keys: 10_000, logRows: 5_000 },
   pageSize: 4_000_000,
   budget: 30_000,
+  copyRows: 0,
   parkedRows: 1_000,
   ledgerKeys: 1_000_000,
   ledgerAge: 86_400_000,
