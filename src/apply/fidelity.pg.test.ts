@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { TestDatabase } from '../../test/support/databases.ts';
-import { drain, linkRig, shareDatabases } from '../../test/support/link-rig.ts';
+import { bareRig, drain, linkRig, openTestOrm, shareDatabases } from '../../test/support/link-rig.ts';
 import { session } from '../db/orm.ts';
+import { query } from '../db/query.ts';
 import { identifier } from '../../test/support/sql.ts';
 import { testLimits } from '../../test/support/limits.ts';
 import { loadStanding } from '../link/engine.ts';
@@ -134,6 +135,34 @@ const types: readonly [type: string, ...values: string[]][] = [
   ['address', `row('a "quoted", street', 1, null)`, `row(null, null, null)`, `row('', 0, '{}')`],
   ['address[]', `array[row('a', 1, '{x}')::address, null]`],
   ['"Odd Type"', `'x'`],
+  ['macaddr', `'08:00:2b:01:02:03'`],
+  ['money', `1234567.89::numeric::money`, `'-0.01'::numeric::money`],
+  ['line', `'{1,-1,0.1}'`],
+  ['lseg', `'[(0,0),(1e-300,-0)]'`],
+  ['polygon', `'((0,0),(0,1),(1,0))'`],
+  ['circle', `'<(0.1,0.2),3>'`],
+  ['box[]', `array['((1,2),(3,4))'::box, null]`],
+  ['oid', '0', '4294967295'],
+  ['regclass', `'pg_class'`, `'sample'`],
+  ['regtype', `'mood'`, `'integer[]'`],
+  ['regprocedure', `'lower(text)'`],
+  ['tid', `'(4294967295,65535)'`],
+  ['pg_snapshot', `'10:20:10,14'`],
+  ['txid_snapshot', `'10:20:10,14'`],
+  ['jsonpath', `'$.a[*] ? (@ > 1)'`],
+  ['json[]', `array['{"a" : 1, "a": "\\""}'::json, null]`],
+  ['jsonb[]', `array['null'::jsonb, null]`],
+  ['interval[]', `array['1 day'::interval, '24:00:00', '-1 mon']`],
+  ['double precision[]', `array['-0'::float8, 'NaN', 'Infinity', null, 0.1]`],
+  ['bit(3)[]', `array[B'010', null]`],
+  ['"char"[]', `array['a'::"char", '']`],
+  ['numrange', `'[1.0,1.00]'`, `'empty'`],
+  ['tsmultirange', `'{[2024-01-01,infinity)}'`],
+  ['int4range[]', `array['[1,3)'::int4range, 'empty', null]`],
+  ['percent[]', `array[0, 99.5, null]::percent[]`],
+  ['kept', `row('a "b"', 1, '{c,NULL}')`],
+  ['nested', `row(row('x', 1, '{}'), '{1,2}', '[1,3)', '{"a": 1}')`, `row(null, null, null, null)`],
+  ['low', `''`],
 ];
 
 const columns = types.map(([type], i) => ({ name: `c${i}`, type }));
@@ -144,6 +173,9 @@ const tables = `
   create domain percent as numeric(5,2) check (value >= 0);
   create domain tags as text[];
   create type address as (street text, number integer, notes text[]);
+  create domain kept as address check ((value).number >= 0);
+  create type nested as (home address, numbers integer[], range int4range, doc jsonb);
+  create domain low as mood check (value = '');
   create table sample (
     id integer generated always as identity primary key,
     ${columns.map(({ name, type }) => `${name} ${type}`).join(',\n    ')},
@@ -155,7 +187,7 @@ const tables = `
   )`;
 
 /** One row per value, all other columns null; and one of nulls only. */
-async function fill(database: TestDatabase): Promise<void> {
+async function fill(database: Pick<TestDatabase, 'query'>): Promise<void> {
   for (const [i, [, ...values]] of types.entries()) {
     await database.query(
       `insert into sample (c${i}, "select") values ${values.map((value) => `(${value}, null)`).join(', ')}`,
@@ -168,7 +200,7 @@ async function fill(database: TestDatabase): Promise<void> {
 
 /** The types whose values the change log can hold itself. */
 const steady = types.filter(([type]) =>
-  /^(smallint|integer|bigint|numeric|real|double|boolean|text|character|bytea|date|time|interval|uuid|json|mood|"Odd)[^[]*$/.test(
+  /^(smallint|integer|bigint|numeric|real|double|boolean|text|character|bytea|date|time|interval|uuid|json(?!path)|mood|"Odd)[^[]*$/.test(
     type,
   ),
 );
@@ -189,12 +221,28 @@ const imaged = {
       .join(' union all ')}`,
 };
 
+/** Of all that changes what a value reads like, or how a text is read; at a, and at b. */
+const settings = [
+  ['datestyle', 'SQL, MDY', 'SQL, DMY'],
+  ['intervalstyle', 'iso_8601', 'sql_standard'],
+  ['timezone', 'Asia/Kathmandu', 'America/New_York'],
+  ['extra_float_digits', '-15', '0'],
+  ['bytea_output', 'escape', 'hex'],
+  ['xmloption', 'document', 'content'],
+  ['standard_conforming_strings', 'on', 'off'],
+  ['array_nulls', 'on', 'off'],
+  ['quote_all_identifiers', 'on', 'off'],
+  ['default_transaction_isolation', 'read committed', 'repeatable read'],
+  ['search_path', 'public', '""'],
+  ['lc_monetary', 'C', 'POSIX'],
+] as const;
+
 /** Every value as its text, under settings that hide nothing. */
 async function contents(database: TestDatabase): Promise<object[]> {
   const reader = await database.connect();
   try {
     await reader.query(
-      `set extra_float_digits = 3; set datestyle = 'ISO'; set intervalstyle = 'postgres'; set timezone = 'UTC'; set bytea_output = 'hex'`,
+      `set extra_float_digits = 3; set datestyle = 'ISO'; set intervalstyle = 'postgres'; set timezone = 'UTC'; set bytea_output = 'hex'; set search_path = public; set quote_all_identifiers = off`,
     );
     const texts = columns
       .map(({ name, type }) => `to_json(${name}::text) as ${identifier(`${name} ${type}`)}`)
@@ -275,33 +323,75 @@ describe('every value arrives as it is stored', () => {
     expect((await contents(rig.b)).slice(0, sent.length)).toEqual(sent);
   });
 
-  test('whatever the settings of the two databases', async () => {
-    const rig = await linkRig({ tables, links });
-    for (const [i, database] of [rig.a, rig.b].entries()) {
-      for (const [name, ...values] of [
-        ['datestyle', 'SQL, MDY', 'SQL, DMY'],
-        ['intervalstyle', 'iso_8601', 'sql_standard'],
-        ['timezone', 'Asia/Kathmandu', 'America/New_York'],
-        ['extra_float_digits', '-15', '0'],
-        ['bytea_output', 'escape', 'hex'],
-        ['xmloption', 'document', 'content'],
-        ['standard_conforming_strings', 'on', 'on'],
-      ]) {
-        await database.query(`alter database "${database.name}" set ${name} = '${values[i]}'`);
-      }
+  test.each([
+    ['what is inserted', ['insert']],
+    ['whatever is done', ['insert', 'update', 'delete']],
+  ] as const)('both ways, whatever the settings of the two databases: %s', async (_, on) => {
+    const rig = await bareRig({ tables, links: [{ between: ['a', 'b'], tables: ['public.sample'], on }] });
+    for (const [name, ...values] of settings) {
+      for (const [i, { name: database, query }] of [rig.a, rig.b]
+        .map((side) => ({ name: side.name, query: side.query.bind(side) }))
+        .entries())
+        await query(`alter database ${identifier(database)} set ${name} = '${values[i]}'`);
     }
-    const other = await linkedAgain(rig);
-    await fill(rig.a);
-    await other();
+    // sessions that begin now
+    const { snk } = rig;
+    await filled(rig.a);
+    await snk.install();
+    const drainBoth = async (): Promise<void> => {
+      for (const name of ['a->b', 'b->a', 'a->b'])
+        expect(await drain(await rig.engine(name))).toMatchObject({ conflicts: 0, parked: 0 });
+    };
+    await drainBoth();
+    const count = 2 + types.flatMap(([, ...values]) => values).length;
     expect(await contents(rig.b)).toEqual(await contents(rig.a));
+    expect(await contents(rig.b)).toHaveLength(count);
+
+    await filled(rig.b);
+    await drainBoth();
+    expect(await contents(rig.a)).toEqual(await contents(rig.b));
+    expect(await contents(rig.a)).toHaveLength(2 * count);
+    if (on.length === 1) return;
+
+    for (const side of [rig.b, rig.a]) {
+      const writer = await side.connect();
+      const moved = columns.map(
+        ({ name }) => `${name} = (select o.${name} from public.sample o where o.id = s.id - 1)`,
+      );
+      await writer.query(`update public.sample s set ${moved.join(', ')}`);
+      await writer.query('delete from public.sample where id % 7 = 1');
+      await writer.end();
+      await drainBoth();
+      expect(await contents(rig.a)).toEqual(await contents(rig.b));
+    }
+    expect(await rig.snk.verify()).toMatchObject({ equal: true });
   });
 });
 
-/** Engines over sessions that begin now, hence under the settings of now. */
-async function linkedAgain(rig: Awaited<ReturnType<typeof linkRig>>): Promise<() => Promise<void>> {
-  const fresh = rig.reopened();
-  await drain(await fresh.engine());
-  return async () => {
-    await drain(await fresh.engine());
-  };
+/** By a session that begins now. */
+async function filled(database: TestDatabase): Promise<void> {
+  const writer = await database.connect();
+  // what stands in this file is read as it is meant
+  await writer.query(
+    `set standard_conforming_strings = on; set array_nulls = on; set search_path = public; set xmloption = content`,
+  );
+  await fill(writer);
+  await writer.end();
 }
+
+describe('a session of SNK', () => {
+  test.each(settings)('has its own setting, whatever that of its database: %s', async (name, ...values) => {
+    const { a } = await bareRig();
+    const found: string[] = [];
+    for (const value of values) {
+      await a.query(`alter database ${identifier(a.name)} set ${name} = '${value}'`);
+      const rows = await query<{ value: string }>(
+        session(openTestOrm(a)),
+        `select current_setting('${name}') as value`,
+      );
+      found.push(...rows.map((row) => row.value));
+    }
+    expect(found).toHaveLength(2);
+    expect(found[0]).toBe(found[1]);
+  });
+});

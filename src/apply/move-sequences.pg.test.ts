@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { drain, linkRig, openTestOrm, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
+import {
+  bareRig,
+  drain,
+  linkRig,
+  openTestOrm,
+  shareDatabases,
+  type LinkRig,
+} from '../../test/support/link-rig.ts';
 import { testLimits } from '../../test/support/limits.ts';
 import type { TestDatabase } from '../../test/support/databases.ts';
 import { describeTables } from '../db/catalog.ts';
@@ -213,6 +220,26 @@ describe('the sequence of a written column', () => {
     await rig.a.query(`insert into "Ü b".${name} select from generate_series(1, 3)`);
     expect(await drain(engine)).toMatchObject({ rows: 3, parked: 0 });
     await rig.b.query(`insert into "Ü b".${name} default values`);
+  });
+
+  test('is moved where its numbers come from a column of another name and type, or from a constant', async () => {
+    const rig = await bareRig({
+      links: [
+        {
+          from: 'a',
+          to: 'b',
+          flows: [{ from: 'job', to: 'work', columns: { id: 'nr' }, set: { batch: 77 } }],
+        },
+      ],
+    });
+    await rig.a.query('create table job (nr integer primary key)');
+    await rig.b.query('create table work (id bigserial primary key, batch bigserial, local serial)');
+    await rig.a.query('insert into job values (5), (9)');
+    await rig.snk.install();
+    await drain(await rig.engine());
+    expect(await drawn(rig.b, 'work_id_seq')).toBe('10');
+    expect(await drawn(rig.b, 'work_batch_seq')).toBe('78');
+    expect(await drawn(rig.b, 'work_local_seq')).toBe('3');
   });
 
   test('asks nothing of a table without one', async () => {

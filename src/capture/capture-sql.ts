@@ -24,7 +24,8 @@ const pins = `
   set intervalstyle = 'postgres'
   set timezone = 'UTC'
   set extra_float_digits = '1'
-  set bytea_output = 'hex'`;
+  set bytea_output = 'hex'
+  set lc_monetary = 'C'`;
 
 export interface CaptureTexts {
   readonly functionName: string;

@@ -21,7 +21,8 @@ export interface OrmOptions {
 }
 
 /**
- * Settings that change how a value reads as text are pinned, so that text is equal on both sides (promise 10).
+ * Settings that change how a value reads as text, or how a text is read, are pinned, so that text is equal on both sides
+ * (promise 10); and so is the isolation that our transactions count on: what they waited for, they see.
  * Joins by hash or merge are off: SNK joins short key lists to long tables, and the planner, which guesses the
  * length of an unnested array, reads the whole table instead. JIT would cost more than such a statement does.
  */
@@ -32,6 +33,11 @@ const sessionSettings = {
   extra_float_digits: '1',
   bytea_output: 'hex',
   xmloption: 'content',
+  lc_monetary: 'C',
+  standard_conforming_strings: 'on',
+  array_nulls: 'on',
+  quote_all_identifiers: 'off',
+  default_transaction_isolation: 'read\\ committed',
   search_path: 'pg_catalog',
   jit: 'off',
   enable_hashjoin: 'off',

@@ -9,7 +9,7 @@ import { loadStanding } from './engine.ts';
 
 shareDatabases();
 
-const runs = Number(process.env['SNK_TEST_HISTORIES'] ?? 100);
+const runs = Number(process.env['SNK_TEST_HISTORIES'] ?? 500);
 
 const sides = ['a', 'b'] as const;
 const keys = [1, 2, 3, 4];

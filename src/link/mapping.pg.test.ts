@@ -574,6 +574,30 @@ describe('two owners of one row', () => {
       expect(await rows(each, 'select from snk.conflict union all select from snk.parked')).toEqual([]);
   });
 
+  test('a row is traced through both, and under all of its names', async () => {
+    const [forth, back] = links as readonly [{ flows: FlowOptions[] }, { flows: FlowOptions[] }];
+    const other = { to: 'voucher' };
+    const rig = await rigOf({ a: tables, b: tables.replace('ticket', 'voucher') }, [
+      { from: 'a', to: 'b', flows: [{ ...(forth.flows[0] as FlowOptions), ...other }] },
+      { from: 'b', to: 'a', flows: [{ ...(back.flows[0] as FlowOptions), from: 'voucher', to: 'ticket' }] },
+    ]);
+    await rig.a.query(`insert into ticket values ('T-1', 1, null, 'new')`);
+    await settle(rig);
+    for (const [name, there] of [
+      ['ticket', 'b public.voucher'],
+      ['voucher', 'a public.ticket'],
+    ] as const) {
+      const { present, hops } = await rig.snk.trace(name, ['T-1']);
+      expect(present).toEqual({ [there.startsWith('a') ? 'b' : 'a']: true, [there]: true });
+      expect(hops.map((hop) => `${hop.what} ${hop.node}`)).toEqual([
+        'captured a',
+        'applied b',
+        'captured b',
+        'applied a',
+      ]);
+    }
+  });
+
   test('an echo beside flows without one is captured alone', async () => {
     const rig = await rigOf(
       {

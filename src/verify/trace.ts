@@ -1,11 +1,12 @@
 /** Every hop of one row: captured, applied; from the change logs and the ledgers, as far as they reach back. */
 import { SnkError } from '../errors.ts';
-import { describeTables, type Table } from '../db/catalog.ts';
+import { describeTables } from '../db/catalog.ts';
 import { matchKeys, unnestKeys } from '../db/key-lists.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query } from '../db/query.ts';
 import { isRowError } from '../db/sqlstate.ts';
 import { qualifyTable, type Topology } from '../topology/topology.ts';
+import { placesFrom, type Place } from './trace-places.ts';
 
 export interface Hop {
   readonly what: 'captured' | 'applied' | 'copied' | 'parked' | 'conflict';
@@ -24,15 +25,12 @@ export interface Hop {
 export interface Trace {
   readonly table: string;
   readonly key: Readonly<Record<string, string>>;
-  /** Whether the row is there now, by node. */
+  /** Whether the row is there now, by node; behind a node's name the table, where that has another one. */
   readonly present: Readonly<Record<string, boolean>>;
   readonly hops: readonly Hop[];
 }
 
-interface Row {
-  readonly table: Table;
-  readonly key: readonly string[];
-}
+type Row = Pick<Place, 'table' | 'key'>;
 
 export async function traceRow(
   topology: Topology,
@@ -41,36 +39,53 @@ export async function traceRow(
   key: readonly string[],
 ): Promise<Trace> {
   const fullName = qualifyTable(name);
+  const tables = new Map(
+    await Promise.all(
+      topology.nodes.map(async (node) => {
+        const names = tablesOf(topology, node.name);
+        const found = await describeTables(session(ormOf(node.name)), [...new Set([fullName, ...names])]);
+        return [node.name, found] as const;
+      }),
+    ),
+  );
+  const start = topology.nodes.flatMap((node): Place[] => {
+    const table = tables.get(node.name)?.get(fullName);
+    return table === undefined ? [] : [{ node: node.name, table, key }];
+  });
+  const columns = start[0]?.table.key.map((column) => column.name);
+  if (columns === undefined) throw new SnkError('SNK_USAGE', `no node has a table ${fullName}`);
+  if (columns.length !== key.length) {
+    const wanted = `the key of ${fullName} is (${columns.join(', ')}): wanted ${columns.length} values, found ${key.length}`;
+    throw new SnkError('SNK_USAGE', wanted);
+  }
   const hops: Hop[] = [];
   const present: Record<string, boolean> = {};
-  let columns: readonly string[] | null = null;
-  for (const node of topology.nodes) {
-    const em = session(ormOf(node.name));
-    const table = (await describeTables(em, [fullName])).get(fullName);
-    if (table === undefined) continue;
-    columns = table.key.map((column) => column.name);
-    if (columns.length !== key.length) {
-      const wanted = `the key of ${fullName} is (${columns.join(', ')}): wanted ${columns.length} values, found ${key.length}`;
-      throw new SnkError('SNK_USAGE', wanted);
-    }
-    const row = { table, key };
-    present[node.name] = await isPresent(em, row);
-    hops.push(...(await capturedHops(em, node.name, row)));
-    for (const entry of await ledgerEntries(em, row)) {
-      hops.push({ ...entry.hop, node: node.name });
+  for (const place of placesFrom(topology, tables, start)) {
+    const { node, table } = place;
+    const em = session(ormOf(node));
+    present[table.fullName === fullName ? node : `${node} ${table.fullName}`] = await isPresent(em, place);
+    hops.push(...(await capturedHops(em, node, place)));
+    for (const entry of await ledgerEntries(em, place)) {
+      hops.push({ ...entry.hop, node });
       const source = topology.links.find((link) => link.name === entry.hop.link)?.source;
       if (entry.capturedAt !== null && source !== undefined)
         hops.push(purgedCapture(source, entry.capturedAt));
     }
-    hops.push(...(await asideHops(em, node.name, row)));
+    hops.push(...(await asideHops(em, node, place)));
   }
-  if (columns === null) throw new SnkError('SNK_USAGE', `no node has a table ${fullName}`);
   return {
     table: fullName,
     key: Object.fromEntries(columns.map((column, i) => [column, key[i] as string])),
     present,
     hops: inOrder(hops),
   };
+}
+
+function tablesOf(topology: Topology, node: string): string[] {
+  return topology.links.flatMap((link) => [
+    ...(link.source === node ? link.flows.map((flow) => flow.from) : []),
+    ...(link.target === node ? link.flows.map((flow) => flow.to) : []),
+  ]);
 }
 
 /** By time; where the change log still holds the capture, the ledger's word for it is dropped. */
