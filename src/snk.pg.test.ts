@@ -1,5 +1,13 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { bareRig, drain, linkRig, openSnk, shareDatabases, type LinkRig } from '../test/support/link-rig.ts';
+import {
+  bareRig,
+  drain,
+  linkRig,
+  openSnk,
+  shareDatabases,
+  type LinkRig,
+  id,
+} from '../test/support/link-rig.ts';
 import { testLimits } from '../test/support/limits.ts';
 import { waitUntil } from '../test/support/wait-until.ts';
 import { parseConfig } from './config/config.ts';
@@ -10,8 +18,6 @@ import type { LinkStatus } from './link/status.ts';
 import { Snk } from './snk.ts';
 
 shareDatabases();
-
-const id = (n: number): string => `00000000-0000-0000-0000-${String(n).padStart(12, '0')}`;
 
 interface Running {
   /** Settled when the run has ended; the error, if it ended with one. */

@@ -7,6 +7,7 @@ import {
   type LinkRig,
   type RigOptions,
   shareDatabases,
+  id,
 } from '../../test/support/link-rig.ts';
 import { testLimits } from '../../test/support/limits.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
@@ -17,8 +18,6 @@ import { applyBatch, batchOfPage, type Applied, type Standing } from './apply-pa
 import type { Care } from './write-rows.ts';
 
 shareDatabases();
-
-const id = (n: number): string => `00000000-0000-0000-0000-${String(n).padStart(12, '0')}`;
 
 async function insert(database: TestDatabase, ...rows: [n: number, text: string][]): Promise<void> {
   await database.query('insert into record select * from unnest($1::uuid[], $2::text[])', [

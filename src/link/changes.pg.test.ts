@@ -9,6 +9,8 @@ import {
   shareDatabases,
   type LinkRig,
   type RigOptions,
+  settle,
+  id,
 } from '../../test/support/link-rig.ts';
 import { testLimits } from '../../test/support/limits.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
@@ -20,24 +22,11 @@ const everything = ['insert', 'update', 'delete'] as const;
 const both: RigOptions = { links: [{ between: ['a', 'b'], tables: ['public.record'], on: everything }] };
 const oneWay: RigOptions = { links: [{ from: 'a', to: 'b', tables: ['public.record'], on: everything }] };
 
-const id = (n: number): string => `00000000-0000-0000-0000-${String(n).padStart(12, '0')}`;
-
 /** A rig whose first copy, of nothing, is done. */
 async function rigOf(options: RigOptions): Promise<LinkRig> {
   const rig = await linkRig(options);
   await settle(rig);
   return rig;
-}
-
-/** Drains all links until none of them moves anything. */
-async function settle(rig: LinkRig): Promise<void> {
-  for (let moved = true; moved;) {
-    moved = false;
-    for (const { name } of rig.config.links) {
-      const report = await drain(await rig.engine(name));
-      moved ||= report.rows > 0;
-    }
-  }
 }
 
 async function drainOne(rig: LinkRig, name: string) {

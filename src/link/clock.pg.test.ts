@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { TestDatabase } from '../../test/support/databases.ts';
-import { drain, linkRig, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
+import { linkRig, settle, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
 import { testLimits } from '../../test/support/limits.ts';
 import { session } from '../db/orm.ts';
 import { freshState, tidyLink } from './drain.ts';
@@ -26,13 +26,6 @@ async function newestRig(): Promise<LinkRig> {
   await rig.a.query(`insert into record values ('${id}', 'first')`);
   await settle(rig);
   return rig;
-}
-
-async function settle(rig: LinkRig): Promise<void> {
-  for (let moved = true; moved;) {
-    moved = false;
-    for (const { name } of rig.config.links) moved = (await drain(await rig.engine(name))).rows > 0 || moved;
-  }
 }
 
 const set = async (database: TestDatabase, text: string) =>

@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import type { TestDatabase } from '../../test/support/databases.ts';
-import { bareRig, drain, linkRig, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
+import {
+  bareRig,
+  drain,
+  linkRig,
+  shareDatabases,
+  type LinkRig,
+  settle,
+} from '../../test/support/link-rig.ts';
 import type { ConflictPolicy } from '../topology/topology.ts';
 
 shareDatabases();
@@ -17,17 +24,6 @@ async function rigOf(conflict: ConflictPolicy): Promise<LinkRig> {
   await rig.a.query(`insert into t values (1, 'first', 0)`);
   await settle(rig);
   return rig;
-}
-
-async function settle(rig: LinkRig): Promise<void> {
-  for (let moved = true, rounds = 0; moved; rounds += 1) {
-    if (rounds > 20) throw new Error('the links do not come to rest');
-    moved = false;
-    for (const { name } of rig.config.links) {
-      const report = await drain(await rig.engine(name));
-      moved ||= report.windows > 0;
-    }
-  }
 }
 
 const rows = async (database: TestDatabase): Promise<string[]> =>

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { TestDatabase, TestSession } from '../../test/support/databases.ts';
-import { drain, linkRig, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
+import { drain, linkRig, shareDatabases, type LinkRig, settle, id } from '../../test/support/link-rig.ts';
 import { testLimits } from '../../test/support/limits.ts';
 import type { ConflictPolicy } from '../topology/topology.ts';
 import { freshState, tidyLink } from './drain.ts';
@@ -13,8 +13,6 @@ const runs = Number(process.env['SNK_TEST_HISTORIES'] ?? 500);
 
 const sides = ['a', 'b'] as const;
 const keys = [1, 2, 3, 4];
-const id = (n: number): string => `00000000-0000-0000-0000-${String(n).padStart(12, '0')}`;
-
 const side = fc.constantFrom(...sides);
 const key = fc.constantFrom(...keys);
 /** Two transactions can be open on each side. */
@@ -162,17 +160,6 @@ async function play(
   }
   for (const each of writers.values()) await each.end('commit');
   await Promise.all(draining.values());
-}
-
-async function settle(rig: LinkRig): Promise<void> {
-  for (let moved = true, round = 0; moved; round += 1) {
-    if (round > 10) throw new Error('the two sides do not come to rest');
-    moved = false;
-    for (const { name } of rig.config.links) {
-      const report = await drain(await rig.engine(name));
-      moved ||= report.windows > 0;
-    }
-  }
 }
 
 const choose = new URL('../../test/fixtures/choose-version.ts', import.meta.url).pathname;

@@ -1,12 +1,10 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TestDatabase } from '../../test/support/databases.ts';
-import { drain, linkRig, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
+import { drain, linkRig, shareDatabases, type LinkRig, id } from '../../test/support/link-rig.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
 import { checkShape } from './check-shape.ts';
 
 shareDatabases();
-
-const id = (n: number): string => `00000000-0000-0000-0000-${String(n).padStart(12, '0')}`;
 
 async function settledRig(tables = ''): Promise<LinkRig> {
   const rig = await linkRig({

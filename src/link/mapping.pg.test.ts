@@ -575,7 +575,7 @@ describe('two owners of one row', () => {
   });
 
   test('a row is traced through both, and under all of its names', async () => {
-    const [forth, back] = links as readonly [{ flows: FlowOptions[] }, { flows: FlowOptions[] }];
+    const [forth, back] = links as unknown as readonly [{ flows: FlowOptions[] }, { flows: FlowOptions[] }];
     const other = { to: 'voucher' };
     const rig = await rigOf({ a: tables, b: tables.replace('ticket', 'voucher') }, [
       { from: 'a', to: 'b', flows: [{ ...(forth.flows[0] as FlowOptions), ...other }] },

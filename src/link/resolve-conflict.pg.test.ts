@@ -6,6 +6,8 @@ import {
   shareDatabases,
   type LinkRig,
   type RigOptions,
+  settle,
+  id,
 } from '../../test/support/link-rig.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
 import type { Flow, Link } from '../topology/topology.ts';
@@ -14,20 +16,8 @@ import { resolveConflict, routeOf } from './resolve-conflict.ts';
 shareDatabases();
 
 const everything = ['insert', 'update', 'delete'] as const;
-const id = (n: number): string => `00000000-0000-0000-0000-${String(n).padStart(12, '0')}`;
 const both: RigOptions = { links: [{ between: ['a', 'b'], tables: ['public.record'], on: everything }] };
 const insertsAlone: RigOptions = { links: [{ between: ['a', 'b'], tables: ['public.record'] }] };
-
-/** Drains all links until none of them moves anything. */
-async function settle(rig: LinkRig): Promise<void> {
-  for (let moved = true; moved;) {
-    moved = false;
-    for (const { name } of rig.config.links) {
-      const report = await drain(await rig.engine(name));
-      moved ||= report.rows > 0;
-    }
-  }
-}
 
 const rows = async (database: TestDatabase): Promise<string[]> =>
   (await database.query<{ text: string }>('select text from record order by uuid')).map((row) => row.text);

@@ -5,6 +5,7 @@ import {
   shareDatabases,
   type LinkRig,
   type RigOptions,
+  id,
 } from '../../test/support/link-rig.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
 import { retryParked } from './retry-parked.ts';
@@ -12,8 +13,6 @@ import { retryParked } from './retry-parked.ts';
 shareDatabases();
 
 const everything = ['insert', 'update', 'delete'] as const;
-const id = (n: number): string => `00000000-0000-0000-0000-${String(n).padStart(12, '0')}`;
-
 async function settledRig(options: RigOptions): Promise<LinkRig> {
   const rig = await linkRig(options);
   for (const { name } of rig.config.links) await drain(await rig.engine(name));

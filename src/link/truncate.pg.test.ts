@@ -6,6 +6,7 @@ import {
   shareDatabases,
   type LinkRig,
   type RigOptions,
+  settle,
 } from '../../test/support/link-rig.ts';
 
 shareDatabases();
@@ -18,15 +19,6 @@ async function rigOf(options: RigOptions): Promise<LinkRig> {
   const rig = await linkRig({ tables, ...options });
   await settle(rig);
   return rig;
-}
-
-async function settle(rig: LinkRig): Promise<void> {
-  for (let moved = true, rounds = 0; moved; rounds += 1) {
-    if (rounds > 20) throw new Error('the links do not come to rest');
-    moved = false;
-    for (const { name } of rig.config.links)
-      moved = (await drain(await rig.engine(name))).windows > 0 || moved;
-  }
 }
 
 const ids = async (database: TestDatabase, table = 'parent') =>

@@ -154,3 +154,18 @@ export async function drain(engine: LinkEngine, limits: Partial<DrainLimits> = {
   if (!report.drained) throw new Error('the link was not drained within its budget');
   return report;
 }
+
+/** Drains all links in turns until none of them finds anything, as a run would; throws when they do not come to rest. */
+export async function settle(rig: LinkRig): Promise<void> {
+  for (let moved = true, rounds = 0; moved; rounds += 1) {
+    if (rounds > 20) throw new Error('the links do not come to rest');
+    moved = false;
+    for (const { name } of rig.config.links) {
+      const { windows, rows } = await drain(await rig.engine(name));
+      moved ||= windows + rows > 0;
+    }
+  }
+}
+
+/** The n-th key of `public.record`. */
+export const id = (n: number): string => `00000000-0000-0000-0000-${String(n).padStart(12, '0')}`;
