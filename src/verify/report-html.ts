@@ -11,8 +11,9 @@ p { margin: 0.25rem 0; color: var(--soft); }
 div { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: 0.3rem 0.75rem 0.3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-th { font-weight: 600; } td.number { text-align: right; font-variant-numeric: tabular-nums; }
+th { font-weight: 600; } td { font-variant-numeric: tabular-nums; }
 code { font: 13px/1.5 ui-monospace, monospace; overflow-wrap: anywhere; white-space: pre-wrap; unicode-bidi: isolate; }
+h2 code, th code { font-size: inherit; font-weight: inherit; }
 `;
 
 /** Keys can hold any text, and names of tables nearly any. */
@@ -49,7 +50,7 @@ function tablesHtml(tables: readonly TableReport[]): string {
     const counts = Object.entries(table.rows).map(
       ([node, rows]) => `${code(node)} ${rows.toLocaleString('en-US')}`,
     );
-    return `<tr><td>${code(table.table)}</td><td>${code(table.links.join(', '))}</td><td>${counts.join('<br>')}</td><td class="number ${verdict(isEqual)}">${differenceCount(table)}</td></tr>`;
+    return `<tr><td>${code(table.table)}</td><td>${code(table.links.join(', '))}</td><td>${counts.join('<br>')}</td><td class="${verdict(isEqual)}">${differenceCount(table)}</td></tr>`;
   });
   return `<h2>Tables</h2>
 <div><table>

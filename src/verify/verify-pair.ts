@@ -1,9 +1,10 @@
 /** Compares the two tables of a pair, as a whole or in part, and tells what stays different. */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { MikroORM } from '../db/orm.ts';
-import { compareKeys, compareRanges } from './compare.ts';
+import { compareKeys } from './compare.ts';
 import { linksOf, type Pair } from './pairs.ts';
 import { waitUntilPassed } from './passed.ts';
+import { compareRanges, Stride } from './ranges.ts';
 import { keysSince, type Since } from './since.ts';
 import { isWrong, openSides, type Sides } from './sides.ts';
 import { Suspects } from './suspects.ts';
@@ -30,11 +31,18 @@ export interface VerifiedPair {
 
 export type OrmOf = (node: string) => MikroORM;
 
+/**
+ * Rows of a range: the first, and the most. Where no index helps, each takes a look through the whole table. In the
+ * background none is to be a burst.
+ */
+const rangeRows = {
+  whole: { first: 10_000, most: 500_000 },
+  background: { first: 10_000, most: 50_000 },
+  notIndexed: { first: 100_000, most: 500_000 },
+  sample: { first: 1_000, most: 1_000 },
+};
 /** What is listed is held in memory. */
-const rangeRows = { whole: 100_000, listed: 10_000, sample: 1_000 } as const;
-/** Each range reads most blocks of a table whose keys are random: of a large one there are to be no more than so many, about. */
-const fewestRanges = 20;
-const mostRangeRows = 500_000;
+const mostListed = 10_000;
 
 export async function verifyPair(pair: Pair, ormOf: OrmOf, options: PairOptions): Promise<VerifiedPair> {
   const { part, signal, onProgress } = options;
@@ -58,15 +66,18 @@ export async function verifyPair(pair: Pair, ormOf: OrmOf, options: PairOptions)
       await pace.rest(keys.length);
     }
   } else {
-    const wholeRange = Math.min(
-      Math.max(rangeRows.whole, Math.ceil(rowsEstimated / fewestRanges)),
-      mostRangeRows,
-    );
+    const kind =
+      part !== null
+        ? 'sample'
+        : !sides.isIndexed
+          ? 'notIndexed'
+          : options.rowsPerSecond === null
+            ? 'whole'
+            : 'background';
     let passed = 0;
     const ranges = compareRanges(a, b, {
-      rangeRows: part === null ? wholeRange : rangeRows.sample,
-      // Where no index helps, each part would take a look through the whole table.
-      listRows: sides.isIndexed ? rangeRows.listed : rangeRows.whole,
+      stride: new Stride(rangeRows[kind]),
+      listRows: (rows) => (sides.isIndexed ? Math.min(mostListed, Math.max(1, Math.ceil(rows / 10))) : rows),
       sample: part ?? undefined,
       lists: () => !suspects.isFull,
     });
@@ -77,7 +88,7 @@ export async function verifyPair(pair: Pair, ormOf: OrmOf, options: PairOptions)
       await suspects.add(range.found);
       passed += range.counts[0] + range.skipped;
       onProgress(passed, Math.max(passed, rowsEstimated));
-      await pace.rest(range.counts[0]);
+      await pace.rest(range.counts[0] + range.again);
     }
   }
   await suspects.end();

@@ -6,7 +6,7 @@ import { parseConfig } from '../../src/config/config.ts';
 const top = path.join(import.meta.dirname, '../..');
 
 /** Ordinary words that an example uses as a name, and the engine in their ordinary sense. */
-const ordinary = new Set(['operations', 'project', 'task', 'worked', 'place', 'fitting', 'paid']);
+const ordinary = new Set(['operations', 'project', 'task', 'worked', 'place', 'fitting', 'paid', 'repair']);
 
 /** Names of nodes and tables, and the constants, of all examples: what their configurations and APIs speak of. */
 async function namesOfExamples(): Promise<string[]> {
