@@ -2,10 +2,8 @@
  * One process works a link at a time: an advisory lock in its target. It only saves a second process the work; what
  * keeps two apart is the cursor. It also tells `status` that somebody is at work.
  */
+import { linkLockSpace } from '../db/link-lock-space.ts';
 import type { NodeSession } from './node-session.ts';
-
-/** ('snl' as a number, hash of the link's name). */
-export const linkLockSpace = 0x736e6c;
 
 export class LinkLock {
   readonly #session: NodeSession;

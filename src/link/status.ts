@@ -1,9 +1,9 @@
 /** What stands in the databases about nodes and links, readable while `snk run` works in another process. */
+import { isHeld, linkLockSpace } from '../db/link-lock-space.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { probeNode } from '../db/probe.ts';
 import { query, queryOne } from '../db/query.ts';
 import type { Link, Topology } from '../topology/topology.ts';
-import { linkLockSpace } from './link-lock.ts';
 
 export interface NodeStatus {
   readonly name: string;
@@ -174,15 +174,7 @@ select
   (select count(*) from snk.conflict f where f.link = c.link and f.resolved_at is null)::float8 as conflicts,
   (select count(*) from snk.parked p where p.link = c.link)::float8 as parked,
   exists (select from snk.backfill b where b.link = c.link and b.done_at is null) as backfilling,
-  exists (
-    select
-    from pg_locks l
-    where l.locktype = 'advisory'
-      and l.database = (select oid from pg_database where datname = current_database())
-      and l.classid = $2::bigint::oid
-      and l.objid = (hashtext(c.link)::bigint & 4294967295)::oid
-      and l.granted
-  ) as running
+  ${isHeld('c.link', 2)} as running
 from snk.cursor c
 where c.link = $1`;
 

@@ -1,11 +1,12 @@
 /** Waits until links have passed what is committed in their sources now. */
 import { setTimeout as wait } from 'node:timers/promises';
+import { isHeld, linkLockSpace } from '../db/link-lock-space.ts';
 import { session, type MikroORM } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
 import type { Link } from '../topology/topology.ts';
 
 export interface WaitOptions {
-  /** Milliseconds without any progress after which a link counts as not moving. */
+  /** Milliseconds without any progress after which a link counts as not moving; ten times that where a process is at work on it. */
   readonly patience: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -36,10 +37,13 @@ async function linkPassed(
   let movedAt = performance.now();
   for (;;) {
     options.signal?.throwIfAborted();
-    const [cursor] = await query<{ low: string; high: string | null; seq: string }>(
+    const [cursor] = await query<{ low: string; high: string | null; seq: string; isAtWork: boolean }>(
       session(target),
-      'select low::text as low, high::text as high, seq::text as seq from snk.cursor where link = $1',
-      [link.name],
+      `select low::text as low, high::text as high, seq::text as seq,
+         state = 'running' and ${isHeld('link', 2)} as "isAtWork"
+       from snk.cursor
+       where link = $1`,
+      [link.name, linkLockSpace],
     );
     if (cursor === undefined) return false;
     const { pending } = await queryOne<{ pending: number }>(
@@ -59,7 +63,9 @@ async function linkPassed(
       least = pending;
       movedAt = performance.now();
     }
-    if (performance.now() - movedAt > options.patience) return false;
+    // Whoever is at work may be held up: by a lock, by a server that is away for a moment, by the machine.
+    const patience = cursor.isAtWork ? 10 * options.patience : options.patience;
+    if (performance.now() - movedAt > patience) return false;
     await wait(50);
   }
 }

@@ -188,7 +188,7 @@ async function untilCarried(
       continue;
     }
     const passed = await waitUntilPassed([link], ormOf, {
-      patience: options.patience ?? 10_000,
+      patience: boundsOf(options).patience,
       signal: options.signal,
     });
     if (!passed) waitingFor.push({ link: link.name, state: (await idleState(link)) ?? 'slow' });

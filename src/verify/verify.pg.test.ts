@@ -8,6 +8,7 @@ import {
 } from '../../test/support/link-rig.ts';
 import { testLimits } from '../../test/support/limits.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
+import { linkLockSpace } from '../db/link-lock-space.ts';
 import { openOrm, session, type MikroORM } from '../db/orm.ts';
 import { applyBatch, batchOfPage } from '../apply/apply-page.ts';
 import { loadStanding } from '../link/engine.ts';
@@ -237,7 +238,7 @@ describe('verify', () => {
       async () =>
         (
           await rig.b.query(
-            `select from pg_stat_activity where application_name like 'snk:main%' and query ~ 'snk.cursor where link'`,
+            `select from pg_stat_activity where application_name like 'snk:main%' and query ~ 'snk.cursor\\s+where link'`,
           )
         ).length > 0,
     );
@@ -508,6 +509,30 @@ describe('a link has passed what was committed', () => {
     await drain(engine);
     expect(await waitUntilPassed(links, (node) => rig.orm(node), options)).toBe(true);
     expect(await rig.b.query(`select text from record where text = 'late'`)).toHaveLength(1);
+  });
+
+  test('is waited for longer where a process is at work on it, unless it is paused', async () => {
+    const rig = await settledRig();
+    const links = rig.config.links.slice(0, 1);
+    const passed = async (patience: number) => {
+      const startedAt = performance.now();
+      const result = await waitUntilPassed(links, (node) => rig.orm(node), { patience });
+      return { result, took: performance.now() - startedAt };
+    };
+    await rig.a.query(`insert into record values ('${id(1)}', 'x')`);
+    const worker = await rig.b.connect();
+    onTestFinished(async () => await worker.end());
+    await worker.query(`select pg_advisory_lock($1::integer, hashtext('a->b'))`, [linkLockSpace]);
+    const held = await passed(100);
+    expect(held.result).toBe(false);
+    expect(held.took).toBeGreaterThan(1_000);
+    const waiting = passed(2_000);
+    await drain(await rig.engine());
+    expect((await waiting).result).toBe(true);
+    await rig.a.query(`insert into record values ('${id(2)}', 'x')`);
+    await rig.snk.pause('a->b');
+    // not ten times that
+    expect((await passed(1_000)).took).toBeLessThan(8_000);
   });
 
   test('not when it has never been attached', async () => {
