@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { createPair, type TestDatabase } from '../support/databases.ts';
+import { createPair } from '../support/databases.ts';
 import { untilEqual } from '../support/equality.ts';
 import { Load } from '../support/load.ts';
 import { startSnk } from '../support/processes.ts';
@@ -11,13 +11,6 @@ import { endSnk, tailOf, untilLive } from '../support/snk-run.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const id = (n: number): string => `00000000-0000-0000-0000-${String(n).padStart(12, '0')}`;
-
-/** As a script would that turns the triggers off. */
-async function unseen(database: TestDatabase, statements: string): Promise<void> {
-  await database.query(`begin; alter table record disable trigger user; ${statements};
-    alter table record enable always trigger snk_capture_insert, enable always trigger snk_capture_update, enable always trigger snk_capture_delete;
-    commit`);
-}
 
 it('finds what was changed behind its back, and puts it right while writers go on, or when it runs again', async () => {
   const pair = await createPair();
@@ -50,8 +43,7 @@ it('finds what was changed behind its back, and puts it right while writers go o
   expect(whole.lines.at(-1)).toMatch(/^equal, verified through /);
   expect(whole.code).toBe(0);
 
-  await unseen(
-    pair.b,
+  await pair.b.unseen(
     `delete from record where uuid = '${id(7)}'; update record set text = 'y' where uuid = '${id(8)}'; insert into record values ('${id(9000)}', '<b>')`,
   );
   const found = await verb('verify', '--html', 'report.html', '--json-file', 'report.json');
@@ -97,7 +89,7 @@ it('finds what was changed behind its back, and puts it right while writers go o
 
   // what it finds by itself
   const before = snk.lines.length;
-  await unseen(pair.b, `delete from record where uuid = '${id(7)}'`);
+  await pair.b.unseen(`delete from record where uuid = '${id(7)}'`);
   await snk.waitForLine(/verified: different/, { since: before });
   await waitUntil(async () => (await verb('status')).lines.at(-1)?.endsWith(': 1 missing, 0 different'));
   expect((await verb('status')).code).toBe(1);
