@@ -74,6 +74,8 @@ test('a link looks at its parked rows once it is live, once in a while, and as l
     'retry',
     'watch',
     'watch',
+    // half a minute has passed
+    'check',
   ]);
   expect(tasks[3]?.limits.retryIn).toBe(pace.parked);
   expect(tasks[4]?.limits.retryIn).toBe(1);
