@@ -248,7 +248,7 @@ async function writeWithCare(
   const entries: LedgerEntry[] = [];
   for (const writing of writings) {
     await markAs(writing.flow);
-    const written = await settle(tx, writing, batch);
+    const written = await settleRefusals(tx, writing, batch);
     total = add(total, written);
     entries.push(ledgerEntry(writing, batch, written));
   }
@@ -290,7 +290,7 @@ interface Writing {
 }
 
 /** What was refused is tried again or parked, and what was parked and is in now is parked no more. */
-async function settle(
+async function settleRefusals(
   tx: EntityManager,
   { flow, keys, written, refusals }: Writing,
   { parking }: Batch,

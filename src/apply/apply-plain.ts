@@ -4,9 +4,10 @@ import { durableCommit } from '../db/durable.ts';
 import { keyListColumn } from '../db/key-lists.ts';
 import { prepared } from '../db/prepared.ts';
 import { query, type Bind } from '../db/query.ts';
+import { quoteLiteral } from '../db/sql.ts';
 import type { Rows } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
-import { columnList, unnested } from './apply-sql.ts';
+import { columnList, keyPlaces, unnested } from './apply-sql.ts';
 import { cursorMoved } from './cursor-store.ts';
 import { freeText } from './park.ts';
 import type { WritableFlow, Written } from './write-rows.ts';
@@ -86,14 +87,14 @@ function buildText(flows: readonly WritableFlow[], frees: boolean): string {
     const first = next + 1;
     const { key } = flow.table;
     const list = keyListColumn(key);
-    const placeOf = (name?: string) => flow.columns.findIndex((column) => column.name === name);
-    const keyAt = placeOf(key[0]?.name);
+    const places = keyPlaces(flow);
+    const keyBinds = key.map(({ carrier }, j) => `$${first + (places[j] ?? 0)}::${carrier}[]`);
     // In the order of the index, where comparing is cheap: neighbours in it are found in the processor's cache.
-    const order = list === 'uuid_keys' ? `\n  order by ${keyAt + 1}` : '';
+    const order = list === 'uuid_keys' ? `\n  order by ${(places[0] ?? 0) + 1}` : '';
     const keys =
       list === 'uuid_keys'
-        ? `$${first + keyAt}::uuid[]`
-        : `array[${key.map(({ name, carrier }) => `$${first + placeOf(name)}::${carrier}[]::text`).join(', ')}]`;
+        ? keyBinds.join('')
+        : `array[${keyBinds.map((bind) => `${bind}::text`).join(', ')}]`;
     next = first + flow.columns.length;
     return `,
 rows${i} as (
@@ -104,10 +105,10 @@ rows${i} as (
 ),
 entry${i} as (
   insert into snk.ledger (link, target_table, kind, generation, low, high, ${list}, row_count, written, captured_at)
-  select $2, '${flow.table.fullName.replaceAll("'", "''")}', $11, $5::bigint, $12::pg_snapshot, $13::pg_snapshot,
+  select $2, ${quoteLiteral(flow.table.fullName)}, $11, $5::bigint, $12::pg_snapshot, $13::pg_snapshot,
     ${keys}, $${count}::integer, $${count}::integer, $14::timestamptz
   from held
-)${frees ? freeCtes(flow, i, (name) => first + placeOf(name)) : ''}`;
+)${frees ? freeCtes(flow, i, keyBinds) : ''}`;
   });
   return prepared(`
 with mark as materialized (
@@ -131,14 +132,13 @@ where c.link = held.link
 returning 1 as moved${flows.length === 0 ? ', $11::text, $12::text, $13::text, $14::text' : ''}`);
 }
 
-function freeCtes({ table }: WritableFlow, i: number, bindOf: (name: string) => number): string {
-  const lists = table.key.map(({ name, carrier }) => `$${bindOf(name)}::${carrier}[]`);
+function freeCtes({ table }: WritableFlow, i: number, keyBinds: readonly string[]): string {
   const names = table.key.map((_, j) => `k${j}`).join(', ');
   return `,
 keys${i} as materialized (
   select ${table.key.map((column, j) => `k.k${j}::${column.baseType} as k${j}`).join(', ')}
   from held
-  cross join unnest(${lists.join(', ')}) as k (${names})
+  cross join unnest(${keyBinds.join(', ')}) as k (${names})
 ),
 freed${i} as (
   ${freeText(table, `keys${i}`, '$2')}

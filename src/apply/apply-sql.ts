@@ -1,5 +1,6 @@
 /** The statements that write a set of rows into one target table (pure: texts, built once per flow). */
 import type { Column, Table } from '../db/catalog.ts';
+import { quoteLiteral } from '../db/sql.ts';
 import { carriesItself } from '../db/value-lists.ts';
 import type { WhenExisting, WriteMode } from '../topology/topology.ts';
 
@@ -55,13 +56,14 @@ export const columnNames = (flow: TargetFlow) => flow.columns.map((_, i) => `c${
 
 export const columnList = (flow: TargetFlow) => flow.columns.map((column) => column.quoted).join(', ');
 
+/** Where the key's columns are among the others. */
+export function keyPlaces({ table, columns }: TargetFlow): number[] {
+  return table.key.map((key) => columns.findIndex((column) => column.name === key.name));
+}
+
 export function keyMatch(flow: TargetFlow, row: string): string {
-  return flow.table.key
-    .map(
-      (key) =>
-        `t.${key.quoted} ${key.equals} ${row}.c${flow.columns.findIndex((column) => column.name === key.name)}`,
-    )
-    .join(' and ');
+  const places = keyPlaces(flow);
+  return flow.table.key.map((key, i) => `t.${key.quoted} ${key.equals} ${row}.c${places[i]}`).join(' and ');
 }
 
 /** A row version as JSON of texts: a number or a nested document inside JSON would lose its form. */
@@ -103,11 +105,7 @@ export interface WriteRules {
 export function applyTexts(flow: TargetFlow, { write, existing, winner }: WriteRules): ApplyTexts {
   const key = flow.table.key.map((column) => column.quoted).join(', ');
   const settled = write === 'insert' ? null : settleText(flow, winner);
-  const copied = {
-    conflict: settled,
-    skip: null,
-    overwrite: settleText(flow, null),
-  }[existing];
+  const copied = existing === 'overwrite' ? overwriteText(flow) : existing === 'skip' ? null : settled;
   return {
     insertMissing: `${slice(flow)},
 written as (
@@ -125,47 +123,63 @@ select
   };
 }
 
-/** `winner`: null overwrites without a word. */
-function settleText(flow: TargetFlow, winner: 'source' | 'target' | null): string {
-  const keyIndex = flow.table.key.map((each) =>
-    flow.columns.findIndex((column) => column.name === each.name),
-  );
-  const keyFlow: TargetFlow = { table: flow.table, columns: flow.table.key };
+/** Rows whose key is there with other data, as `clash`, with further columns; locked. */
+const clashCte = (flow: TargetFlow, more: readonly string[] = []): string => `${slice(flow)},
+clash as (
+  select ${['d.*', ...more].join(',\n    ')}
+  from d
+  join ${flow.table.quoted} t on ${keyMatch(flow, 'd')}
+  where ${isStoredOtherwise(flow)}
+  for update of t
+)`;
+
+function overwrittenCte(flow: TargetFlow): string {
   // An identity column that is always generated takes no value but at the insert.
   const rest = stored(flow).filter(({ column }) => !column.identityAlways);
-  const recorded =
-    winner === null
-      ? ''
-      : `,
-recorded as (
-  insert into snk.conflict (link, target_table, key, source_row, target_row, winner, reason, fingerprint)
-  select ${ordinal(flow, 3)}::text, '${flow.table.fullName.replaceAll("'", "''")}', key_json, source_json, target_json,
-    '${winner}', 'priority', md5(key_json::text || source_json::text || target_json::text)
-  from clash
-  on conflict do nothing
-)`;
-  const overwritten =
-    winner === 'target' || rest.length === 0
-      ? ''
-      : `,
+  return rest.length === 0
+    ? ''
+    : `,
 overwritten as (
   update ${flow.table.quoted} t
   set ${rest.map(({ column, i }) => `${column.quoted} = clash.c${i}`).join(', ')}
   from clash
   where ${keyMatch(flow, 'clash')}
 )`;
-  return `${slice(flow)},
-clash as (
-  select
-    d.*,
-    ${versionJson(keyFlow, (_, i) => `d.c${keyIndex[i]}`)} as key_json,
-    ${versionJson(flow, (_, i) => `d.c${i}`)} as source_json,
-    ${versionJson(flow, (column) => `t.${column.quoted}`)} as target_json
-  from d
-  join ${flow.table.quoted} t on ${keyMatch(flow, 'd')}
-  where ${isStoredOtherwise(flow)}
-  for update of t
-)${recorded}${overwritten}
-select ${winner === null ? '0' : 'count(*)::integer'} as conflicts, ${ordinal(flow, 3)}::text as link
-from clash${winner === null ? '\nlimit 1' : ''}`;
+}
+
+function overwriteText(flow: TargetFlow): string {
+  return `${clashCte(flow)}${overwrittenCte(flow)}
+select 0 as conflicts, ${ordinal(flow, 3)}::text as link`;
+}
+
+function settleText(flow: TargetFlow, winner: 'source' | 'target'): string {
+  const places = keyPlaces(flow);
+  const keyFlow: TargetFlow = { table: flow.table, columns: flow.table.key };
+  const versions = [
+    `${versionJson(keyFlow, (_, i) => `d.c${places[i]}`)} as key_json`,
+    `${versionJson(flow, (_, i) => `d.c${i}`)} as source_json`,
+    `${versionJson(flow, (column) => `t.${column.quoted}`)} as target_json`,
+  ];
+  const recorded = recordedCte(flow, {
+    winner: quoteLiteral(winner),
+    reason: 'priority',
+    fingerprint: 'key_json::text || source_json::text || target_json::text',
+  });
+  return `${clashCte(flow, versions)}${recorded}${winner === 'source' ? overwrittenCte(flow) : ''}
+select count(*)::integer as conflicts from clash`;
+}
+
+/** Keeps the versions that `clash` holds, once. `winner` and `fingerprint` are SQL over it. */
+export function recordedCte(
+  flow: TargetFlow,
+  { winner, reason, fingerprint }: { winner: string; reason: string; fingerprint: string },
+): string {
+  return `,
+recorded as (
+  insert into snk.conflict (link, target_table, key, source_row, target_row, winner, reason, fingerprint)
+  select ${ordinal(flow, 3)}::text, ${quoteLiteral(flow.table.fullName)}, key_json, source_json, target_json,
+    ${winner}, ${quoteLiteral(reason)}, md5(${fingerprint})
+  from clash
+  on conflict do nothing
+)`;
 }

@@ -1,12 +1,13 @@
 /** The statements that make a set of rows in one target table what they are in the source (pure: built once per flow). */
 import { collectKeys, keyListColumn, matchKeys } from '../db/key-lists.ts';
-import { quoteLiteral } from '../db/sql.ts';
-import type { WhenMissing } from '../topology/topology.ts';
+import type { ConflictPolicy, WhenMissing } from '../topology/topology.ts';
 import {
   columnList,
   isStoredOtherwise,
   keyMatch,
+  keyPlaces,
   ordinal,
+  recordedCte,
   slice,
   stored,
   versionJson,
@@ -32,10 +33,13 @@ export interface ChangeTexts {
    * updated, and `raced`: rows that came in between the locking and the writing, and were left alone.
    */
   readonly write: Readonly<Record<ChangeKind, string>>;
-  /** The versions between which a function has to choose. Binds as above; answers `ord`, `key`, `source`, `target`, `link`. */
-  readonly versions: Readonly<Record<ChangeKind, string>>;
-  /** Keeps both versions, and writes neither. Binds as above. */
-  readonly record: Readonly<Record<ChangeKind, string>>;
+  /**
+   * The versions between which a function has to choose; null where none has to. Binds as above; answers `ord`, `key`,
+   * `source`, `target`, `link`.
+   */
+  readonly versions: Readonly<Record<ChangeKind, string>> | null;
+  /** Keeps both versions, and writes neither; null of a link that does not stop for it. Binds as above. */
+  readonly record: Readonly<Record<ChangeKind, string>> | null;
   /**
    * Answers `contested`, how many of these keys have a rival now. Binds: the key's columns, first and last ordinal, seen
    * low, high and seq. A row that is not there cannot be locked: somebody may have inserted and deleted it between the
@@ -54,16 +58,16 @@ export interface ChangeRules extends WriteRules, RivalRules {
 
 /** Both versions as JSON, the losing one with them; null where a side has no row. */
 function recorded(flow: TargetFlow, { conflict }: ChangeRules): string {
-  const reason = typeof conflict === 'string' ? conflict : Object.keys(conflict)[0];
-  return `,
-recorded as (
-  insert into snk.conflict (link, target_table, key, source_row, target_row, winner, reason, fingerprint)
-  select ${ordinal(flow, 3)}::text, ${quoteLiteral(flow.table.fullName)}, key_json, source_json, target_json,
-    case when wins then 'source' else 'target' end, ${quoteLiteral(reason ?? '')},
-    md5(concat_ws('|', key_json::text, coalesce(source_json::text, '-'), coalesce(target_json::text, '-')))
-  from clash
-  on conflict do nothing
-)`;
+  return recordedCte(flow, {
+    winner: "case when wins then 'source' else 'target' end",
+    reason: policyOf(conflict),
+    fingerprint: `concat_ws('|', key_json::text, coalesce(source_json::text, '-'), coalesce(target_json::text, '-'))`,
+  });
+}
+
+function policyOf(conflict: ConflictPolicy): ChangeTexts['policy'] {
+  if (typeof conflict === 'string') return conflict;
+  return 'column' in conflict ? 'column' : 'function';
 }
 
 /**
@@ -89,9 +93,6 @@ resent as (
 )`;
 }
 
-const keyPlaces = ({ table, columns }: TargetFlow): number[] =>
-  table.key.map((key) => columns.findIndex((column) => column.name === key.name));
-
 const locked = (flow: TargetFlow): string => `${slice(flow)}
 select count(*)::integer as locked
 from (
@@ -111,38 +112,30 @@ export function changeTexts(flow: TargetFlow, rules: ChangeRules): ChangeTexts {
     copied: text('copied'),
     gone: text('gone'),
   });
-  const write = each((kind) =>
-    kind === 'gone' ? deleteText(flow, gone, rules) : writeText(flow, rules, kind),
-  );
+  const policy = policyOf(rules.conflict);
+  const clash = (kind: ChangeKind): string => clashText(flow, kinds[kind], rules, kind);
+  const versionsText = (kind: ChangeKind): string => `${clash(kind)}
+select ord::integer as ord, key_json as key, source_json as source, target_json as target, ${ordinal(kinds[kind], 3)}::text as link
+from clash`;
+  const recordText = (kind: ChangeKind): string => `${clash(kind)}${recorded(kinds[kind], rules)}
+select count(*)::integer as conflicts from clash`;
   return {
     lock: each((kind) => locked(kinds[kind])),
-    write,
-    versions: each(
-      (kind) => `${clashText(flow, kinds[kind], rules, kind)}
-select ord::integer as ord, key_json as key, source_json as source, target_json as target, ${ordinal(kinds[kind], 3)}::text as link
-from clash`,
-    ),
-    record: each(
-      (kind) => `${clashText(flow, kinds[kind], rules, kind)}${recorded(kinds[kind], rules)}
-select count(*)::integer as conflicts from clash`,
-    ),
+    write: each((kind) => (kind === 'gone' ? deleteText(flow, gone, rules) : writeText(flow, rules, kind))),
+    versions: policy === 'function' ? each(versionsText) : null,
+    record: policy === 'stop' ? each(recordText) : null,
     countContested: `${slice(gone)}${rivals(flow.table.key, rules, gone.columns.length + 3)}${judged(gone, 'null')}
 select
   (count(*) filter (where contested))::integer as contested,
   (select is_stale from stale) as stale
 from judged`,
     rivalsWin: mayLose && rules.targetTableId !== null,
-    policy:
-      typeof rules.conflict === 'string'
-        ? rules.conflict
-        : 'column' in rules.conflict
-          ? 'column'
-          : 'function',
+    policy,
   };
 }
 
 /**
- * The rows of a page as `d`, `judged`, and those whose other version is another one as `clash`. \`own\` are the columns of
+ * The rows of a page as `d`, `judged`, and those whose other version is another one as `clash`. `own` are the columns of
  * the page: those of the key, where rows are gone.
  */
 function clashText(flow: TargetFlow, own: TargetFlow, rules: ChangeRules, kind: ChangeKind): string {
@@ -174,7 +167,7 @@ clash as materialized (
 }
 
 /**
- * Whether the source's version of \`d\` stays, where \`d.contested\` says that there is another one. The bind after those of
+ * Whether the source's version of `d` stays, where `d.contested` says that there is another one. The bind after those of
  * the rivals: the rows that win, or when each was changed.
  */
 function sourceWins(

@@ -58,7 +58,7 @@ export async function writeChanges(
       total = add(total, { written: done.written, conflicts: done.conflicts, parked: 0 });
       if (done.stale) throw stalePage(flow);
       if (done.absent > 0 && flow.parksMissing) throw rowMissing(flow);
-      if (done.conflicts > 0 && texts.policy === 'stop') throw new Unsettled(flow, texts.record[kind], binds);
+      if (done.conflicts > 0 && texts.record !== null) throw new Unsettled(flow, texts.record[kind], binds);
       // Whoever rests at this side's doorbell has something to bring back.
       if (texts.policy === 'newest' && changedAt !== null) await raiseClock(em, changedAt);
       if (done.resent > 0) await query(em, `select pg_notify($1, '')`, [doorbellChannel]);
@@ -117,10 +117,10 @@ async function judgement(
   changedAt: string | null,
 ): Promise<Bind[]> {
   if (texts.policy === 'newest') return kind === 'copied' ? [] : [changedAt];
-  if (texts.policy !== 'function' || flow.settle === null) return [];
-  const { settle } = flow;
+  if (texts.versions === null || flow.choose === null) return [];
+  const { choose } = flow;
   const found = await query<Versions & { ord: number }>(em, texts.versions[kind], [...binds, '{}']);
-  const won = found.filter((versions) => settle(versions) === 'source').map(({ ord }) => ord);
+  const won = found.filter((versions) => choose(versions) === 'source').map(({ ord }) => ord);
   return [`{${won.join(',')}}`];
 }
 

@@ -1,9 +1,9 @@
 /** Writes one flow's rows into its target table, as a set; finds conflicts; tells what the table refuses. */
 import type { EntityManager } from '../db/orm.ts';
-import { query, queryOne } from '../db/query.ts';
+import { queryOne } from '../db/query.ts';
 import { isRowError } from '../db/sqlstate.ts';
 import type { Rows } from '../read/page.ts';
-import type { ApplyTexts, TargetFlow } from './apply-sql.ts';
+import { keyPlaces, type ApplyTexts, type TargetFlow } from './apply-sql.ts';
 import type { ChangeTexts } from './change-sql.ts';
 import { refusedBy, type Refused } from './park.ts';
 
@@ -32,7 +32,7 @@ export interface WritableFlow extends TargetFlow {
   /** What is written is captured here, like anybody's change. */
   readonly echo: boolean;
   /** Which of two versions stays, where a function says so. */
-  readonly settle: ((versions: Versions) => 'source' | 'target') | null;
+  readonly choose: ((versions: Versions) => 'source' | 'target') | null;
   /** A row for which the flow's function threw can be parked by its key: it has the same on both sides. */
   readonly parksUnmapped: boolean;
 }
@@ -56,10 +56,8 @@ export interface Refusal {
 }
 
 /** A text array per key column. */
-export function keyLists({ table, columns }: TargetFlow, rows: Rows<string>): (string | null)[] {
-  return table.key.map(
-    (key) => rows.columns[columns.findIndex((column) => column.name === key.name)] ?? null,
-  );
+export function keyLists(flow: TargetFlow, rows: Rows<string>): (string | null)[] {
+  return keyPlaces(flow).map((place) => rows.columns[place] ?? null);
 }
 
 /** What is refused under more care than `tolerant` is put into `refused`: see writeRefused. */
@@ -90,8 +88,8 @@ async function writeSlice(
     binds,
   );
   if (written === sent || settle === null) return { written, conflicts: 0, parked: 0 };
-  const [settled] = await query<{ conflicts: number }>(tx, settle, [...binds, flow.link]);
-  return { written, conflicts: settled?.conflicts ?? 0, parked: 0 };
+  const { conflicts } = await queryOne<{ conflicts: number }>(tx, settle, [...binds, flow.link]);
+  return { written, conflicts, parked: 0 };
 }
 
 /** Halves the set around each refused row, under savepoints, until the row stands alone. */

@@ -38,6 +38,21 @@ export function unnestKeys(key: readonly KeyColumn[], alias: string): string {
   return `unnest(${arrays.join(', ')}) as k (${key.map((_, i) => `k${i}`).join(', ')})`;
 }
 
+/**
+ * Whether the relation `keys (k0, k1, …)` holds a key. One column is looked up by hash, as a word of a condition: as a join
+ * every pair would be tried, in sessions that do without joins by hash.
+ */
+export function isListed(
+  key: readonly KeyColumn[],
+  keys: string,
+  value: (column: KeyColumn, index: number) => string,
+): string {
+  const [first] = key;
+  return first !== undefined && key.length === 1
+    ? `${value(first, 0)} ${first.equals} any (select k.k0${first.arrayable ? '' : `::${first.type}`} from ${keys} k)`
+    : `exists (select from ${keys} k where ${matchKeys(key, value)})`;
+}
+
 /** Equality of `k` with something of the key's types, by the key's own operators. */
 export function matchKeys(
   key: readonly KeyColumn[],

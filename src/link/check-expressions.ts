@@ -45,9 +45,9 @@ export async function checkExpressions(
 }
 
 async function functionFaults(link: Link, { conflict, map, from }: Flow): Promise<Fault[]> {
-  const settles = typeof conflict === 'object' && 'function' in conflict ? [conflict.function] : [];
+  const chooses = typeof conflict === 'object' && 'function' in conflict ? [conflict.function] : [];
   const faults: Fault[] = [];
-  for (const place of [...settles, ...(map === null ? [] : [map])]) {
+  for (const place of [...chooses, ...(map === null ? [] : [map])]) {
     try {
       await loadFunction(place);
     } catch (error) {

@@ -1,24 +1,16 @@
 /** Looks whether the tables of a link are what they were, and whether all changes of them are still captured. */
 import { readCaptured } from '../capture/captured.ts';
-import { describeTables } from '../db/catalog.ts';
 import { session } from '../db/orm.ts';
 import { SnkError } from '../errors.ts';
-import { captureOff, shapeOf, type LinkEngine } from './engine.ts';
+import { captureOff, describeBoth, shapeOf, type LinkEngine } from './engine.ts';
 
 /**
  * Throws SNK_CAPTURE_OFF, which stops the link; or SNK_SCHEMA_CHANGED, which has it opened again: with what the tables are
  * now it goes on, or stops with what does not fit.
  */
 export async function checkShape({ link, source, target, shape }: LinkEngine): Promise<void> {
-  const [from, to, captured] = await Promise.all([
-    describeTables(
-      session(source),
-      link.flows.map((flow) => flow.from),
-    ),
-    describeTables(
-      session(target),
-      link.flows.map((flow) => flow.to),
-    ),
+  const [[from, to], captured] = await Promise.all([
+    describeBoth(link, source, target),
     readCaptured(session(source)),
   ]);
   const off = link.flows.find((flow) => captured.get(flow.from)?.isIntact === false);

@@ -61,15 +61,8 @@ export async function openEngine(
   newNonce: () => string,
   turns: Turns,
 ): Promise<LinkEngine> {
-  const [from, to, ids, theirIds, sourceNode] = await Promise.all([
-    describeTables(
-      session(source),
-      link.flows.map((flow) => flow.from),
-    ),
-    describeTables(
-      session(target),
-      link.flows.map((flow) => flow.to),
-    ),
+  const [[from, to], ids, theirIds, sourceNode] = await Promise.all([
+    describeBoth(link, source, target),
     readCaptured(session(source)),
     readCaptured(session(target)),
     nodeId(session(source), link.source),
@@ -95,7 +88,7 @@ export async function openEngine(
     if (fault !== undefined) throw drifted(link.target, `${targetTable.fullName}: ${fault.message}`);
     return { ...pair, mapping: mapFlow(flow, sourceTable, targetTable) };
   });
-  const functions = await settlersOf(link);
+  const functions = await choosersOf(link);
   const sourceFlows = ordered.map(({ flow, mapping, tableId }) => ({
     tableId,
     table: mapping.from,
@@ -118,7 +111,7 @@ export async function openEngine(
       rivals: targetTableId !== null,
       parksMissing: flow.write === 'update' && flow.missing === 'park',
       echo: flow.echo,
-      settle: functions.get(flow) ?? null,
+      choose: functions.get(flow) ?? null,
       parksUnmapped: keyShape(sourceTable) === keyShape(targetTable),
     };
   });
@@ -143,17 +136,31 @@ export async function openEngine(
   };
 }
 
+type Tables = ReadonlyMap<string, Table>;
+
+/** The tables of a link's flows as they are now, at its source and at its target. */
+export async function describeBoth(
+  { flows }: Link,
+  source: MikroORM,
+  target: MikroORM,
+): Promise<readonly [Tables, Tables]> {
+  const names = (end: 'from' | 'to') => flows.map((flow) => flow[end]);
+  return await Promise.all([
+    describeTables(session(source), names('from')),
+    describeTables(session(target), names('to')),
+  ]);
+}
+
 /** Columns, types and keys of a link's tables, and which tables they are. */
-export function shapeOf(link: Link, ...sides: readonly ReadonlyMap<string, Table>[]): string {
+export function shapeOf(link: Link, from: Tables, to: Tables): string {
   const described = ({ oid, columns, key }: Table): unknown => [
     oid,
     columns.map(({ position, name, type, notNull }) => [position, name, type, notNull]),
     key.map(({ position, equals }) => [position, equals]),
   ];
-  const [from, to] = sides;
   return JSON.stringify(
     link.flows.map((flow) =>
-      [from?.get(flow.from), to?.get(flow.to)].map((table) => table && described(table)),
+      [from.get(flow.from), to.get(flow.to)].map((table) => table && described(table)),
     ),
   );
 }
@@ -161,13 +168,13 @@ export function shapeOf(link: Link, ...sides: readonly ReadonlyMap<string, Table
 const keyShape = ({ key }: Table): string => JSON.stringify(key.map(({ name, type }) => [name, type]));
 
 /** Flow → what its module says of two versions. The function knows the nodes by their names, and no direction. */
-async function settlersOf(link: Link): Promise<Map<Flow, (versions: Versions) => 'source' | 'target'>> {
-  const settlers = new Map<Flow, (versions: Versions) => 'source' | 'target'>();
+async function choosersOf(link: Link): Promise<Map<Flow, (versions: Versions) => 'source' | 'target'>> {
+  const choosers = new Map<Flow, (versions: Versions) => 'source' | 'target'>();
   for (const flow of link.flows) {
     if (typeof flow.conflict !== 'object' || !('function' in flow.conflict)) continue;
     const path = flow.conflict.function;
     const choose = await loadFunction<ChooseVersion>(path);
-    settlers.set(flow, ({ key, source, target }) => {
+    choosers.set(flow, ({ key, source, target }) => {
       const kept = choose({ key, versions: { [link.source]: source, [link.target]: target } });
       if (kept === link.source) return 'source';
       if (kept === link.target) return 'target';
@@ -176,7 +183,7 @@ async function settlersOf(link: Link): Promise<Map<Flow, (versions: Versions) =>
       });
     });
   }
-  return settlers;
+  return choosers;
 }
 
 /** Whether its rows can go in as one statement: inserts, under one origin. */

@@ -1,8 +1,8 @@
 /** Has parked rows tried again by themselves: their keys are logged in the source, and their rows come the way all rows come. */
 import { patience } from '../apply/park.ts';
-import { durableCommit } from '../db/durable.ts';
-import { collectKeys, keyListColumn } from '../db/key-lists.ts';
-import { session } from '../db/orm.ts';
+import { logKeys } from '../capture/log-keys.ts';
+import type { Table } from '../db/catalog.ts';
+import { session, type EntityManager } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
 import type { Flow } from '../topology/topology.ts';
 import type { LinkEngine } from './engine.ts';
@@ -86,7 +86,7 @@ async function logAgain(
   index: number,
   entries: readonly Entry[],
 ): Promise<Entry[]> {
-  const { table, columns, tableId } = sourceFlows[index] as LinkEngine['sourceFlows'][number];
+  const { table, columns } = sourceFlows[index] as LinkEngine['sourceFlows'][number];
   const target = apply.flows[index] as LinkEngine['apply']['flows'][number];
   const flow = link.flows.find((each) => each.to === target.table.fullName && each.from === table.fullName);
   if (flow === undefined) return [];
@@ -96,50 +96,36 @@ async function logAgain(
     return target.table.key.findIndex(({ name }) => name === target.columns[place]?.name);
   });
   if (places.includes(-1)) return [];
+  const keys = entries.map((entry) => places.map((place) => entry.key[place] as string));
+  const isThere = await arePresent(session(source), table, keys);
   const { changed, gone } = operationsOf(flow);
-  const names = table.key.map((_, i) => `k${i}`).join(', ');
-  const lists = table.key.map((_, i) => `$${i + 4}::text[]`).join(', ');
-  const typed = table.key.map((column, i) => `k.k${i}::${column.baseType} as k${i}`).join(', ');
-  const match = table.key.map((column, i) => `t.${column.quoted} ${column.equals} r.k${i}`).join(' and ');
-  const renamed = table.key.map((column, i) => ({ ...column, quoted: `k${i}` }));
-  const answer = await query<{ ord: number; comes: boolean }>(
-    session(source),
-    `with r as materialized (
-       select ${typed}, k.ord::integer as ord
-       from unnest(${lists}) with ordinality as k (${names}, ord)
-     ),
-     found as materialized (
-       select
-         r.*,
-         case when exists (
-           select
-           from ${table.quoted} t
-           where ${match}
-         ) then $2::text else $3::text end as op
-       from r
-     ),
-     durable as materialized (
-       select ${durableCommit}
-     ),
-     logged as (
-       insert into snk.change_log (table_id, op, ${keyListColumn(table.key)}, key_count)
-       select $1::integer, f.op::"char", ${collectKeys(renamed, 'f')}, count(*)
-       from durable
-       cross join found f
-       where f.op is not null
-         and (select is_open from snk.capture_gate)
-       group by f.op
-     )
-     select ord, op is not null as comes
-     from found`,
-    [tableId, changed, gone, ...places.map((place) => entries.map((entry) => entry.key[place] ?? null))],
+  const ops = isThere.map((there) => (there ? changed : gone));
+  for (const op of ['I', 'U', 'D'] as const) {
+    const its = keys.filter((_, i) => ops[i] === op);
+    if (its.length > 0) await logKeys(session(source), { table, op, keys: its });
+  }
+  return entries.filter((_, i) => ops[i] === null);
+}
+
+/** Of each key, whether the flow has a row there now. */
+async function arePresent(
+  em: EntityManager,
+  { key, quoted }: Table,
+  keys: readonly (readonly string[])[],
+): Promise<boolean[]> {
+  const match = key.map((column, i) => `t.${column.quoted} ${column.equals} k.k${i}::${column.baseType}`);
+  const rows = await query<{ present: boolean }>(
+    em,
+    `select exists (select from ${quoted} t where ${match.join(' and ')}) as present
+     from unnest(${key.map((_, i) => `$${i + 1}::text[]`).join(', ')}) with ordinality as k (${key.map((_, i) => `k${i}`).join(', ')}, ord)
+     order by k.ord`,
+    key.map((_, i) => keys.map((values) => values[i] as string)),
   );
-  const lost = new Set(answer.filter(({ comes }) => !comes).map(({ ord }) => ord));
-  return entries.filter((_, i) => lost.has(i + 1));
+  return rows.map((row) => row.present);
 }
 
 /** As what a row that is there, and one that is not, has to be logged for the flow to carry it. */
-function operationsOf({ on }: Flow): { readonly changed: string | null; readonly gone: string | null } {
+function operationsOf({ on }: Flow): { readonly changed: 'I' | 'U' | null; readonly gone: 'D' | null } {
   const changed = on.includes('update') ? 'U' : on.includes('insert') ? 'I' : null;
   return { changed, gone: on.includes('delete') ? 'D' : null };
 }

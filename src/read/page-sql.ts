@@ -7,6 +7,7 @@ import { besideKey, imageColumns, imageNumber, imageNumbers, keyElements } from 
 import { carried, elementType, elementsOf, encoded, mostBytes, sent } from '../db/value-lists.ts';
 import { fenceCtes } from './fence.ts';
 import { prepared } from '../db/prepared.ts';
+import { unreadLog } from './unread-log.ts';
 
 export interface SourceFlow {
   /** The table's number in the source's change log. */
@@ -33,7 +34,7 @@ export function columnArray(column: Column, alias: string): string {
 
 /**
  * A window is what `high` sees and `low` does not. A comparison of numbers would lose rows: numbers are drawn
- * before commit. Two branches keep the plan on the index over xid; one `or` would walk the whole log.
+ * before commit.
  *
  * Binds: $1 low, $2 high (null: the statement's own snapshot), $3 seq, $4 one more than a page's most log rows (that
  * one only tells that the window goes on), $5 keys to stop after.
@@ -41,15 +42,7 @@ export function columnArray(column: Column, alias: string): string {
 const windowCte = `
 with candidate as materialized (
   select w.seq, w.table_id, w.op, w.keys, w.uuid_keys, w.key_count, w.at, w.images, w.image_columns
-  from (
-    select seq, xid, table_id, op, keys, uuid_keys, key_count, at, images, image_columns
-    from snk.change_log
-    where xid >= pg_snapshot_xmax($1::pg_snapshot)
-    union all
-    select seq, xid, table_id, op, keys, uuid_keys, key_count, at, images, image_columns
-    from snk.change_log
-    where xid = any (array(select pg_snapshot_xip($1::pg_snapshot)))
-  ) w
+  from ${unreadLog('seq, xid, table_id, op, keys, uuid_keys, key_count, at, images, image_columns', '$1')} w
   where pg_visible_in_snapshot(w.xid, coalesce($2::pg_snapshot, pg_current_snapshot()))
     and w.seq > $3::bigint
   order by w.seq

@@ -1,7 +1,8 @@
 /** Statements over a range of keys, for the first copy and for verify: its hash, its rows (pure). */
 import type { Column, KeyColumn, Table } from '../db/catalog.ts';
-import { matchKeys, unnestKeys } from '../db/key-lists.ts';
+import { isListed, unnestKeys } from '../db/key-lists.ts';
 import { columnArray, seenColumns } from './page-sql.ts';
+import { unreadLog } from './unread-log.ts';
 
 export interface RangeTable {
   /** Its key is what ranges are of, the same on both sides. */
@@ -212,30 +213,16 @@ export interface RangeChanges {
   readonly reverse: string | null;
 }
 
-/** Negated, a key of one column is looked up by hash; as a join every pair would be tried. */
 function pendingOf({ key, tableId }: RangeChanges, bind: number): { cte: string; rest: string } {
-  const [first] = key;
-  const isPending =
-    first !== undefined && key.length === 1
-      ? `t.${first.quoted} ${first.equals} any (select k.k0${first.arrayable ? '' : `::${first.type}`} from pending k)`
-      : `exists (select from pending k where ${matchKeys(key, (column) => `t.${column.quoted}`)})`;
   return {
     cte: `
 with pending as materialized (
   select distinct k.*
-  from (
-    select table_id, keys, uuid_keys
-    from snk.change_log
-    where xid >= pg_snapshot_xmax($${bind}::pg_snapshot)
-    union all
-    select table_id, keys, uuid_keys
-    from snk.change_log
-    where xid = any (array(select pg_snapshot_xip($${bind}::pg_snapshot)))
-  ) l
+  from ${unreadLog('table_id, keys, uuid_keys', `$${bind}`)} l
   cross join lateral ${unnestKeys(key, 'l')}
   where l.table_id = ${tableId}
 )`,
-    rest: `not (${isPending})`,
+    rest: `not (${isListed(key, 'pending', (column) => `t.${column.quoted}`)})`,
   };
 }
 
