@@ -2,11 +2,11 @@ import { describe, expect, inject, test } from 'vitest';
 import type { TestDatabase } from '../../test/support/databases.ts';
 import {
   bareRig,
-  drain,
   linkRig,
-  shareDatabases,
   type LinkRig,
   type RigOptions,
+  settle,
+  shareDatabases,
 } from '../../test/support/link-rig.ts';
 import { runSql } from '../../test/support/sql.ts';
 
@@ -205,20 +205,6 @@ async function lacks(extension?: string): Promise<boolean> {
 
 const link = { between: ['a', 'b'] as const, tables: ['public.t'] };
 
-async function settle(rig: LinkRig): Promise<{ conflicts: number; parked: number }> {
-  const total = { conflicts: 0, parked: 0 };
-  for (let moved = true; moved;) {
-    moved = false;
-    for (const { name } of rig.config.links) {
-      const report = await drain(await rig.engine(name));
-      moved ||= report.rows > 0;
-      total.conflicts += report.conflicts;
-      total.parked += report.parked;
-    }
-  }
-  return total;
-}
-
 const fine = { conflicts: 0, parked: 0 };
 
 /** As stored, in an order that equal tables share. */
@@ -278,7 +264,7 @@ describe('keys of the type', () => {
       `delete from t where k = ${v0}`,
     );
     await write(rig.a, ...rest.slice(1).map((value) => put('new', value)));
-    expect(await settle(rig)).toEqual(fine);
+    expect(await settle(rig)).toMatchObject(fine);
     await expectAlike(rig, Math.min(values.length, 3) - 1 + rest.slice(1).length);
 
     // an update that makes a key another one that is equal, on either side
@@ -288,7 +274,7 @@ describe('keys of the type', () => {
     ] as const;
     for (const [side, spelling] of alike === undefined ? [] : spellings) {
       await write(side, `update t set k = ${spelling} where k = ${one}`);
-      expect(await settle(rig)).toEqual(fine);
+      expect(await settle(rig)).toMatchObject(fine);
       await expectAlike(rig, 2 + rest.slice(1).length);
     }
 
@@ -296,23 +282,23 @@ describe('keys of the type', () => {
     for (const [side, spelling] of alike === undefined ? [] : spellings) {
       await write(side, `update t set k = ${spelling} where k = ${one}`);
       await write(side === rig.a ? rig.b : rig.a, `delete from t where k = ${one}`);
-      expect(await settle(rig)).toEqual({ conflicts: 1, parked: 0 });
+      expect(await settle(rig)).toMatchObject({ conflicts: 1, parked: 0 });
       await expectAlike(rig, 2 + rest.slice(1).length - (side === rig.a ? 0 : 1));
     }
     await write(rig.b, ...(one === undefined ? [] : [put('again', one)]));
-    expect(await settle(rig)).toEqual(fine);
+    expect(await settle(rig)).toMatchObject(fine);
 
     // both sides at once: the first node has it, and the other version is kept once
     await write(rig.a, `update t set what = 'a has it' where k = ${changing}`);
     await write(rig.b, `update t set what = 'b lost it' where k = ${changing}`);
-    expect(await settle(rig)).toEqual({ conflicts: 1, parked: 0 });
+    expect(await settle(rig)).toMatchObject({ conflicts: 1, parked: 0 });
     expect(await rig.b.query(`select what from t where k = ${changing}`)).toEqual([{ what: 'a has it' }]);
 
     await write(rig.a, `update t set k = ${v0} where k = ${changing}`);
-    expect(await settle(rig)).toEqual(fine);
+    expect(await settle(rig)).toMatchObject(fine);
     await expectAlike(rig, 1 + rest.length);
     await write(rig.b, 'delete from t');
-    expect(await settle(rig)).toEqual(fine);
+    expect(await settle(rig)).toMatchObject(fine);
     await expectAlike(rig, 0);
   });
 });
@@ -330,11 +316,11 @@ describe('keys that are equal and not alike, where nothing but inserts travels, 
     await write(rig.a, put(1, one));
     await write(rig.b, put(1, other));
     await rig.snk.install();
-    expect(await settle(rig)).toEqual({ conflicts: 1, parked: 0 });
+    expect(await settle(rig)).toMatchObject({ conflicts: 1, parked: 0 });
     await expectAlike(rig, 1);
     await write(rig.a, put(2, one));
     await write(rig.b, put(2, other));
-    expect(await settle(rig)).toEqual({ conflicts: 1, parked: 0 });
+    expect(await settle(rig)).toMatchObject({ conflicts: 1, parked: 0 });
     await expectAlike(rig, 2);
     expect(await rig.b.query('select count(distinct k::text collate "C")::int as spellings from t')).toEqual([
       { spellings: 1 },
@@ -355,12 +341,12 @@ describe('keys of several columns, of which one is of the type', () => {
       rig.a,
       `insert into t select 0, k, 'one' from (values ${values.map((value) => `((${value})::${type})`).join(', ')}) v (k)`,
     );
-    expect(await settle(rig)).toEqual(fine);
+    expect(await settle(rig)).toMatchObject(fine);
     await write(
       rig.b,
       `insert into t select n, k, 'many' from (values ${values.map((value) => `((${value})::${type})`).join(', ')}) v (k), generate_series(1, 60) n`,
     );
-    expect(await settle(rig)).toEqual(fine);
+    expect(await settle(rig)).toMatchObject(fine);
     await expectAlike(rig, values.length * 61);
   });
 });
@@ -380,9 +366,9 @@ describe('a unique index over columns that are not null', () => {
       rig.a,
       `insert into t values (1, 'x', 'one', 1), (1, 'y', 'two', 2), (2, 'x', 'three', null)`,
     );
-    expect(await settle(rig)).toEqual(fine);
+    expect(await settle(rig)).toMatchObject(fine);
     await write(rig.b, `update t set b = 'z', what = 'moved' where c = 1`, `delete from t where c is null`);
-    expect(await settle(rig)).toEqual(fine);
+    expect(await settle(rig)).toMatchObject(fine);
     await expectAlike(rig, 2);
   });
 

@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import type { TestDatabase } from '../../test/support/databases.ts';
-import { bareRig, drain, linkRig, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
+import {
+  bareRig,
+  drain,
+  linkRig,
+  type LinkRig,
+  settle,
+  shareDatabases,
+} from '../../test/support/link-rig.ts';
 import { identifier } from '../../test/support/sql.ts';
 import type { LinkDeclaration } from '../topology/topology.ts';
 
@@ -11,25 +18,18 @@ const everything = ['insert', 'update', 'delete'] as const;
 /** A rig of these tables, all of whose changes travel both ways; its first copy, of nothing, is done. */
 async function rigOf(tables: string, ...names: string[]): Promise<LinkRig> {
   const rig = await linkRig({ tables, links: bothWays(...names) });
-  await settle(rig);
+  await settleFine(rig);
   return rig;
+}
+
+/** Nothing may be refused or contested. */
+async function settleFine(rig: LinkRig): Promise<void> {
+  expect(await settle(rig)).toMatchObject({ conflicts: 0, parked: 0 });
 }
 
 const bothWays = (...tables: string[]): LinkDeclaration[] => [
   { between: ['a', 'b'], tables, on: everything },
 ];
-
-/** Drains all links until none of them moves anything; nothing may be refused or contested. */
-async function settle(rig: LinkRig): Promise<void> {
-  for (let moved = true; moved;) {
-    moved = false;
-    for (const { name } of rig.config.links) {
-      const report = await drain(await rig.engine(name));
-      expect(report).toMatchObject({ conflicts: 0, parked: 0 });
-      moved ||= report.rows > 0;
-    }
-  }
-}
 
 const rows = async (database: TestDatabase, table: string): Promise<string[]> =>
   (
@@ -129,12 +129,12 @@ describe('names', () => {
     await rig.a.query(
       `insert into named (id, ${all}) select n, ${names.map((_, i) => `n || ':${i}'`).join(', ')} from generate_series(1, 3) n`,
     );
-    await settle(rig);
+    await settleFine(rig);
     await expectAlike(rig, 'named', 3);
     await rig.b.query(
       `update named set ${names.map((name) => `${identifier(name)} = ${identifier(name)} || '!'`).join(', ')} where id > 1; delete from named where id = 1`,
     );
-    await settle(rig);
+    await settleFine(rig);
     await expectAlike(rig, 'named', 2);
   });
 
@@ -153,12 +153,12 @@ describe('names', () => {
       await rig.a.query(
         `insert into ${table} (${quoted}, k1) select n, 'k' || n from generate_series(1, 60) n`,
       );
-    await settle(rig);
+    await settleFine(rig);
     for (const { table, quoted } of tables)
       await rig.b.query(
         `update ${table} set what = 'x', ${quoted} = -${quoted} where ${quoted} < 3; delete from ${table} where ${quoted} > 50`,
       );
-    await settle(rig);
+    await settleFine(rig);
     for (const { table } of tables) {
       const ofB = await rows(rig.b, table);
       expect(ofB).toHaveLength(50);
@@ -227,9 +227,9 @@ describe('names', () => {
       `${schema}.${table}`,
     );
     await rig.a.query(`insert into ${quoted} (what) select 'x' || n from generate_series(1, 60) n`);
-    await settle(rig);
+    await settleFine(rig);
     await rig.b.query(`update ${quoted} set what = 'y' where id < 3; delete from ${quoted} where id > 50`);
-    await settle(rig);
+    await settleFine(rig);
     await expectAlike(rig, quoted, 50);
     expect(await rig.a.query('select from snk.conflict')).toEqual([]);
     await rig.snk.uninstall();
@@ -247,24 +247,24 @@ describe('1600 columns, as many as PostgreSQL has', () => {
     await rig.a.query(put(1, 3));
     await rig.b.query(put(3, 5));
     await rig.snk.install();
-    await settle(rig);
+    await settleFine(rig);
     await expectAlike(rig, 'wide', 5);
     await rig.a.query(put(6, 70));
-    await settle(rig);
+    await settleFine(rig);
     await rig.b.query(
       `update wide set ${columns.map((name) => `${name} = null`).join(', ')} where id = 1; delete from wide where id = 2`,
     );
-    await settle(rig);
+    await settleFine(rig);
     await expectAlike(rig, 'wide', 69);
   });
 
   test('travel where nothing but inserts does, with the log and without', async () => {
     const rig = await linkRig({ tables, links: [{ between: ['a', 'b'], tables: ['public.wide'] }] });
-    await settle(rig);
+    await settleFine(rig);
     await rig.a.query(put(1, 3));
-    await settle(rig);
+    await settleFine(rig);
     await rig.a.query(put(4, 63));
-    await settle(rig);
+    await settleFine(rig);
     await expectAlike(rig, 'wide', 63);
   });
 
@@ -287,7 +287,7 @@ describe('1600 columns, as many as PostgreSQL has', () => {
       tables: names.map((name) => tables.replace('wide', name)).join('; '),
       links: [{ from: 'a', to: 'b', tables: names.map((name) => `public.${name}`), on }],
     });
-    await settle(rig);
+    await settleFine(rig);
     await rig.a.query(`begin; ${names.map((name) => put(1, 3).replace('wide', name)).join('; ')}; commit`);
     expect(await drain(await rig.engine())).toMatchObject({ windows: 1, rows: 9 });
     for (const name of names) expect(await rows(rig.b, name)).toEqual(await rows(rig.a, name));
@@ -315,12 +315,12 @@ describe('columns that are not written like others', () => {
     await rig.a.query('alter sequence g_id_seq increment 2 restart 1');
     await rig.a.query('insert into g (n, what) select i, null from generate_series(1, 60) i');
     await rig.b.query('insert into g (n, no) select i, -i from generate_series(1, 3) i');
-    await settle(rig);
+    await settleFine(rig);
     await rig.b.query(`update g set n = -n where id <= 5`);
     await rig.a.query(
       `update g set no = default, what = 'x' where id in (6, 7); delete from g where id in (11, 9)`,
     );
-    await settle(rig);
+    await settleFine(rig);
     const all = 'select id, n, no, fixed, what from g order by id';
     const ofA = await rig.a.query(all);
     expect(ofA).toHaveLength(61);
@@ -329,7 +329,7 @@ describe('columns that are not written like others', () => {
     // each side draws what neither has
     await rig.a.query('insert into g (n) values (7)');
     await rig.b.query('insert into g (n) values (7)');
-    await settle(rig);
+    await settleFine(rig);
     expect(await rig.a.query('select count(*)::int as rows from g')).toEqual([{ rows: 63 }]);
     expect(await rig.b.query(all)).toEqual(await rig.a.query(all));
   });
@@ -337,9 +337,9 @@ describe('columns that are not written like others', () => {
   test('may give a row another key, also one that is drawn', async () => {
     const rig = await rigOf(tables, 'public.g');
     await rig.a.query('insert into g (n) values (1), (2)');
-    await settle(rig);
+    await settleFine(rig);
     await rig.b.query('update g set id = default where n = 1');
-    await settle(rig);
+    await settleFine(rig);
     const all = 'select id::int, n, no, fixed from g order by id';
     expect(await rig.a.query(all)).toMatchObject([{ id: 2 }, { id: 3, n: 1 }]);
     expect(await rig.b.query(all)).toEqual(await rig.a.query(all));
@@ -368,10 +368,10 @@ describe('types of extensions', () => {
       `insert into t (id, v) values (0, null), ${values.map((value, i) => `(${i + 1}, ${value})`).join(', ')}`,
     );
     await rig.snk.install();
-    await settle(rig);
+    await settleFine(rig);
     await expectAlike(rig, 't', values.length + 1);
     await rig.b.query(`update t set vs = array[v, null, v], v = (select o.v from t o where o.id = t.id - 1)`);
-    await settle(rig);
+    await settleFine(rig);
     await expectAlike(rig, 't', values.length + 1);
   });
 });
@@ -404,7 +404,7 @@ describe('a partitioned table', () => {
     );
     await rig.b.query(`insert into event (day, what) values ('2026-05-01', 'of b')`);
     await rig.snk.install();
-    await settle(rig);
+    await settleFine(rig);
     await expectAlike(rig, '(select day, id, what from event)', 101);
     for (const [side, sign] of [
       [rig.a, '+'],
@@ -419,7 +419,7 @@ describe('a partitioned table', () => {
       );
       await side.query(`update event set what = 'moved', id = id + 100000 where what like 'late3%'`);
       await side.query(`delete from event where what like 'late1%'`);
-      await settle(rig);
+      await settleFine(rig);
       await expectAlike(rig, '(select day, id, what from event)', side === rig.a ? 150 : 199);
     }
   });
@@ -435,7 +435,7 @@ describe('a partitioned table', () => {
       `update event_1 set what = 'x2' where what = 'x'; delete from event_1 where what = 'y'`,
     );
     await writer.end();
-    await settle(rig);
+    await settleFine(rig);
     await expectAlike(rig, 'event', (await rows(rig.a, 'event')).length);
     expect(await rig.b.query(`select what from event_1`)).toEqual([{ what: 'x2' }]);
   });
@@ -453,12 +453,12 @@ describe('a partitioned table', () => {
     await rig.b.query(`create table event_rest partition of event default`);
     const [link] = rig.config.links;
     expect(await rig.snk.retryParked(link?.name ?? '')).toBe(2);
-    await settle(rig);
+    await settleFine(rig);
     const writer = await rig.a.connect();
     await writer.query(`set session_replication_role = replica`);
     await writer.query(`update event set what = what || '!'; delete from event where what = 'newer!'`);
     await writer.end();
-    await settle(rig);
+    await settleFine(rig);
     await expectAlike(rig, 'event', 2);
     expect((await rig.snk.plan()).nodes.map((node) => node.capture)).toEqual([[], []]);
   });
@@ -466,11 +466,11 @@ describe('a partitioned table', () => {
   test('keeps on where a partition is taken away', async () => {
     const rig = await rigOf(parent, 'public.event');
     await rig.a.query(`insert into event (day, what) values ('2026-05-01', 'x'), ('2026-08-01', 'y')`);
-    await settle(rig);
+    await settleFine(rig);
     await rig.a.query(
       `alter table event detach partition event_1; insert into event_1 values (9, '2026-03-01', 'not of it'); insert into event (day, what) values ('2026-08-02', 'z')`,
     );
-    await settle(rig);
+    await settleFine(rig);
     expect(await rig.b.query('select what from event order by day')).toEqual([
       { what: 'x' },
       { what: 'y' },

@@ -4,9 +4,10 @@ import {
   bareRig,
   drain,
   linkRig,
-  shareDatabases,
   type LinkRig,
   type RigOptions,
+  settle,
+  shareDatabases,
 } from '../../test/support/link-rig.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
 import { FaultsError } from '../errors.ts';
@@ -28,19 +29,6 @@ async function rigOf(tables: { a: string; b: string }, links: RigOptions['links'
 }
 
 const oneWay = (...flows: FlowOptions[]): RigOptions['links'] => [{ from: 'a', to: 'b', flows }];
-
-/** Drains all links until none of them moves anything; the number of rounds that did. */
-async function settle(rig: LinkRig): Promise<number> {
-  for (let rounds = 0; rounds < 20; rounds += 1) {
-    let moved = false;
-    for (const { name } of rig.config.links) {
-      const report = await drain(await rig.engine(name));
-      moved ||= report.rows > 0;
-    }
-    if (!moved) return rounds;
-  }
-  throw new Error('the links do not come to rest');
-}
 
 const rows = async (database: TestDatabase, text: string): Promise<unknown[][]> =>
   (await database.query<Record<string, unknown>>(text)).map((row) => Object.values(row));
@@ -540,7 +528,7 @@ describe('two owners of one row', () => {
     ];
     expect(await rows(rig.a, all)).toEqual(both);
     expect(await rows(rig.b, all)).toEqual(both);
-    expect(await settle(rig)).toBe(0);
+    expect((await settle(rig)).rounds).toBe(0);
     const logs = await Promise.all(
       [rig.a, rig.b].map((each) => rows(each, 'select count(*)::integer from snk.change_log')),
     );

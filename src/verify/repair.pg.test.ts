@@ -2,11 +2,11 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TestDatabase } from '../../test/support/databases.ts';
 import {
   bareRig,
-  drain,
   linkRig,
-  shareDatabases,
   type LinkRig,
   type RigOptions,
+  settle,
+  shareDatabases,
 } from '../../test/support/link-rig.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
 import type { FlowOptions } from '../topology/topology.ts';
@@ -33,13 +33,6 @@ const both = (more: object = {}): RigOptions['links'] => [
 const oneWay = (flow: Omit<FlowOptions, 'from'> = {}, from = 'a', to = 'b'): RigOptions['links'] => [
   { from, to, flows: [{ from: 't', ...flow }] },
 ];
-
-async function settle(rig: LinkRig): Promise<void> {
-  for (let moved = true; moved;) {
-    moved = false;
-    for (const { name } of rig.config.links) moved = (await drain(await rig.engine(name))).rows > 0 || moved;
-  }
-}
 
 const rows = async (database: TestDatabase, text = 'select id, x from t order by id'): Promise<string[]> =>
   (await database.query<Record<string, unknown>>(text)).map((row) => Object.values(row).join(' '));

@@ -155,16 +155,27 @@ export async function drain(engine: LinkEngine, limits: Partial<DrainLimits> = {
   return report;
 }
 
+export interface Settled {
+  /** Rounds in which something was found. */
+  readonly rounds: number;
+  readonly conflicts: number;
+  readonly parked: number;
+}
+
 /** Drains all links in turns until none of them finds anything, as a run would; throws when they do not come to rest. */
-export async function settle(rig: LinkRig): Promise<void> {
-  for (let moved = true, rounds = 0; moved; rounds += 1) {
-    if (rounds > 20) throw new Error('the links do not come to rest');
-    moved = false;
+export async function settle(rig: LinkRig): Promise<Settled> {
+  let [conflicts, parked] = [0, 0];
+  for (let rounds = 0; rounds < 20; rounds += 1) {
+    let moved = false;
     for (const { name } of rig.config.links) {
-      const { windows, rows } = await drain(await rig.engine(name));
-      moved ||= windows + rows > 0;
+      const report = await drain(await rig.engine(name));
+      moved ||= report.windows + report.rows > 0;
+      conflicts += report.conflicts;
+      parked += report.parked;
     }
+    if (!moved) return { rounds, conflicts, parked };
   }
+  throw new Error('the links do not come to rest');
 }
 
 /** The n-th key of `public.record`. */
