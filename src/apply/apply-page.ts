@@ -11,6 +11,7 @@ import { applyPlain } from './apply-plain.ts';
 import { lockCursor, moveCursor, type LedgerEntry } from './cursor-store.ts';
 import type { ChangeKind } from './change-sql.ts';
 import { boundParked, freeParked, park, type Parking } from './park.ts';
+import { retime } from './pass-on.ts';
 import { moveSequences } from './move-sequences.ts';
 import { hasRival, Unsettled, writeChanges } from './write-changes.ts';
 import {
@@ -207,6 +208,9 @@ async function writePlain(
   for (const rows of batch.changes === null ? [] : batch.rows.map(asText)) {
     const flow = flows[rows.flow] as WritableFlow;
     if (await hasRival(tx, flow, rows, batch.changes?.seen ?? null)) throw new Contested();
+    const times = rows.columns[flow.columns.length];
+    if (flow.retimes !== null && times !== undefined)
+      await retime(tx, flow.retimes, 'there', keyLists(flow, rows), times);
   }
   await batch.also?.(tx, written);
   return written;
@@ -237,7 +241,8 @@ async function writeWithCare(
       flow.changes === null
         ? await writeRows(tx, flow, { rows, kind: kind === 'copied' ? kind : 'present', care }, refusals)
         : await writeChanges(tx, flow, flow.changes, { rows, keys, kind, seen, care }, refusals);
-    writings.push({ flow, keys, count: rows.count, written, refusals });
+    const width = kind === 'gone' ? keys.length : flow.columns.length;
+    writings.push({ flow, keys, kind, times: rows.columns[width], count: rows.count, written, refusals });
   };
   for (const rows of batch.rows.map(asText))
     await write(rows, batch.kind === 'backfill' ? 'copied' : 'present');
@@ -252,6 +257,9 @@ async function writeWithCare(
     total = add(total, written);
     entries.push(ledgerEntry(writing, batch, written));
   }
+  for (const { flow, keys, kind, times } of writings)
+    if (flow.retimes !== null && times !== undefined)
+      await retime(tx, flow.retimes, kind === 'gone' ? 'gone' : 'there', keys, times);
   for (const rows of batch.failed ?? []) total = add(total, await parkUnmapped(tx, context, rows));
   // By now the page has also taken entries away.
   if (total.parked > 0 && batch.parking !== undefined)
@@ -284,6 +292,9 @@ interface Writing {
   readonly flow: WritableFlow;
   /** A text array per key column. */
   readonly keys: readonly (string | null)[];
+  readonly kind: ChangeKind;
+  /** When each was changed, where that decides. */
+  readonly times: string | undefined;
   readonly count: number;
   readonly written: Written;
   readonly refusals: readonly Refusal[];

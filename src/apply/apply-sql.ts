@@ -1,5 +1,7 @@
 /** The statements that write a set of rows into one target table (pure: texts, built once per flow). */
 import type { Column, Table } from '../db/catalog.ts';
+import { doorbellChannel } from '../db/doorbell-channel.ts';
+import { collectKeys, keyListColumn } from '../db/key-lists.ts';
 import { quoteLiteral } from '../db/sql.ts';
 import { carriesItself } from '../db/value-lists.ts';
 import type { WhenExisting, WriteMode } from '../topology/topology.ts';
@@ -100,12 +102,15 @@ export interface WriteRules {
   readonly write: WriteMode;
   readonly existing: WhenExisting;
   readonly winner: 'source' | 'target';
+  /** Rows that are there and overwritten are logged as inserted, with where they came from: a table's number, a node. */
+  readonly passing: { readonly tableId: number; readonly origin: string } | null;
 }
 
-export function applyTexts(flow: TargetFlow, { write, existing, winner }: WriteRules): ApplyTexts {
+export function applyTexts(flow: TargetFlow, rules: WriteRules): ApplyTexts {
+  const { write, existing } = rules;
   const key = flow.table.key.map((column) => column.quoted).join(', ');
-  const settled = write === 'insert' ? null : settleText(flow, winner);
-  const copied = existing === 'overwrite' ? overwriteText(flow) : existing === 'skip' ? null : settled;
+  const settled = write === 'insert' ? null : settleText(flow, rules);
+  const copied = existing === 'overwrite' ? overwriteText(flow, rules) : existing === 'skip' ? null : settled;
   return {
     insertMissing: `${slice(flow)},
 written as (
@@ -133,7 +138,7 @@ clash as (
   for update of t
 )`;
 
-function overwrittenCte(flow: TargetFlow): string {
+function overwrittenCte(flow: TargetFlow, { passing }: WriteRules): string {
   // An identity column that is always generated takes no value but at the insert.
   const rest = stored(flow).filter(({ column }) => !column.identityAlways);
   return rest.length === 0
@@ -144,15 +149,36 @@ overwritten as (
   set ${rest.map(({ column, i }) => `${column.quoted} = clash.c${i}`).join(', ')}
   from clash
   where ${keyMatch(flow, 'clash')}
+)${passing === null ? '' : passedCte(flow, passing)}`;
+}
+
+function passedCte(flow: TargetFlow, { tableId, origin }: NonNullable<WriteRules['passing']>): string {
+  const { key } = flow.table;
+  const places = keyPlaces(flow);
+  const keys = key.map((column, i) => ({ ...column, quoted: `c${places[i]}` }));
+  return `,
+passed as (
+  insert into snk.change_log (table_id, op, origin, ${keyListColumn(key)}, key_count)
+  select ${tableId}, 'I', ${quoteLiteral(origin)}, ${collectKeys(keys, 'clash')}, count(*)
+  from clash
+  having count(*) > 0 and (select is_open from snk.capture_gate)
 )`;
 }
 
-function overwriteText(flow: TargetFlow): string {
-  return `${clashCte(flow)}${overwrittenCte(flow)}
-select 0 as conflicts, ${ordinal(flow, 3)}::text as link`;
+/** Whoever rests at this side's doorbell has something to pass on. */
+const rung = ({ passing }: WriteRules): string =>
+  passing === null
+    ? ''
+    : `,
+  case when exists (select from clash) then pg_notify(${quoteLiteral(doorbellChannel)}, '')::text end as rung`;
+
+function overwriteText(flow: TargetFlow, rules: WriteRules): string {
+  return `${clashCte(flow)}${overwrittenCte(flow, rules)}
+select 0 as conflicts, ${ordinal(flow, 3)}::text as link${rung(rules)}`;
 }
 
-function settleText(flow: TargetFlow, winner: 'source' | 'target'): string {
+function settleText(flow: TargetFlow, rules: WriteRules): string {
+  const { winner } = rules;
   const places = keyPlaces(flow);
   const keyFlow: TargetFlow = { table: flow.table, columns: flow.table.key };
   const versions = [
@@ -165,8 +191,8 @@ function settleText(flow: TargetFlow, winner: 'source' | 'target'): string {
     reason: 'priority',
     fingerprint: 'key_json::text || source_json::text || target_json::text',
   });
-  return `${clashCte(flow, versions)}${recorded}${winner === 'source' ? overwrittenCte(flow) : ''}
-select count(*)::integer as conflicts from clash`;
+  return `${clashCte(flow, versions)}${recorded}${winner === 'source' ? overwrittenCte(flow, rules) : ''}
+select count(*)::integer as conflicts${winner === 'source' ? rung(rules) : ''} from clash`;
 }
 
 /** Keeps the versions that `clash` holds, once. `winner` and `fingerprint` are SQL over it. */

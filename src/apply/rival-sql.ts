@@ -12,15 +12,17 @@ export interface RivalRules {
   /** The link in the other direction. */
   readonly reverse: string;
   readonly conflict: ConflictPolicy;
+  /** The source, where what came from it is in the target's log as well; null: it is not. */
+  readonly notFrom: string | null;
 }
 
 /**
- * Keys that somebody changed in the target and that the source had not heard of when it was read. What the engine writes is not in the log, so it is never its own rival.
+ * Keys that somebody changed in the target and that the source had not heard of when it was read. What came from the source is no rival of it: the engine's writes are not in the log, or with where they came from.
  * `stale`: part of what the source had not heard of is purged by now, since the other direction was faster.
  */
 export function rivals(
   key: readonly KeyColumn[],
-  { targetTableId: tableId, reverse, conflict }: RivalRules,
+  { targetTableId: tableId, reverse, conflict, notFrom }: RivalRules,
   firstBind: number,
 ): string {
   const names = key.map((_, i) => `k${i}`).join(', ');
@@ -40,9 +42,14 @@ stale as (
   return `,
 rival as materialized (
   select ${isTimed ? `${names}, max(l.at) as changed_at` : `distinct ${names}`}
-  from ${unreadLog('seq, xid, table_id, keys, uuid_keys, at', low ?? '')} l
+  from ${unreadLog('seq, xid, table_id, keys, uuid_keys, at, origin', low ?? '')} l
   cross join lateral ${unnestKeys(key, 'l')}
-  where l.table_id = ${tableId}
+  where l.table_id = ${tableId}${
+    notFrom === null
+      ? ''
+      : `
+    and l.origin is distinct from ${quoteLiteral(notFrom)}`
+  }
     and not coalesce(pg_visible_in_snapshot(l.xid, ${high}::pg_snapshot) and l.seq <= ${seq}::bigint, false)${isTimed ? `\n  group by ${names}` : ''}
 ),
 stale as (

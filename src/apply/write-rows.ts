@@ -5,6 +5,7 @@ import { isRowError } from '../db/sqlstate.ts';
 import type { Rows } from '../read/page.ts';
 import { keyPlaces, type ApplyTexts, type TargetFlow } from './apply-sql.ts';
 import type { ChangeTexts } from './change-sql.ts';
+import type { RetimeTexts } from './pass-on.ts';
 import { refusedBy, type Refused } from './park.ts';
 
 /**
@@ -31,6 +32,8 @@ export interface WritableFlow extends TargetFlow {
   readonly parksMissing: boolean;
   /** What is written is captured here, like anybody's change. */
   readonly echo: boolean;
+  /** What is written travels on from here, and times decide which version is the newest; else null. */
+  readonly retimes: RetimeTexts | null;
   /** Which of two versions stays, where a function says so. */
   readonly choose: ((versions: Versions) => 'source' | 'target') | null;
   /** A row for which the flow's function threw can be parked by its key: it has the same on both sides. */

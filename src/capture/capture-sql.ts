@@ -36,11 +36,13 @@ export interface CaptureTexts {
 export interface CaptureMore {
   readonly isTimed?: boolean | undefined;
   readonly truncate?: TruncatePolicy | undefined;
+  readonly passesOn?: boolean | undefined;
 }
 
 /**
  * `imageBytes`: the size up to which rows are logged with their keys; 0 is none. `isTimed`: the times in the log decide
- * conflicts, so they follow the node's clock as it is kept: see db/clock.ts.
+ * conflicts, so they follow the node's clock as it is kept: see db/clock.ts. `passesOn`: what the engine writes is logged as
+ * well, with the node that it came from.
  *
  * Statement triggers with transition tables; a partitioned table gets row triggers, since rows written straight
  * into a partition fire no statement trigger of the parent, and partitions may not have transition tables.
@@ -50,14 +52,15 @@ export function captureTexts(
   tableId: number,
   operations: readonly Operation[],
   imageBytes: number,
-  { isTimed = false, truncate = 'ignore' }: CaptureMore = {},
+  more: CaptureMore = {},
 ): CaptureTexts {
+  const { truncate = 'ignore' } = more;
   const byRow = table.kind === 'partitioned';
   const functionName = `snk.capture_${tableId}`;
   const images =
     imageBytes > 0 && operations.every((operation) => operation === 'insert') ? imageColumns(table) : null;
-  const begin = logged(table.key, tableId, isTimed);
-  const deletes = logged(table.key, tableId, isTimed, 'D');
+  const begin = logged(table.key, tableId, more);
+  const deletes = logged(table.key, tableId, more, 'D');
   // TRUNCATE deletes all rows: nobody could say later which those were, or tell them from rows that came after it.
   const truncation = truncate === 'replicate' ? logChanged(table.key, deletes, table.quoted) : null;
   const body = byRow
@@ -84,16 +87,25 @@ as $capture$${body}$capture$`,
 interface Logged {
   readonly into: (more?: string) => string;
   readonly values: string;
+  /** What the function begins with. */
+  readonly first: string;
 }
 
-function logged(key: readonly KeyColumn[], tableId: number, isTimed: boolean, op?: 'D'): Logged {
-  const [at, clock] = isTimed
-    ? [', at', ', greatest(clock_timestamp(), (select clock_floor from snk.capture_gate))']
-    : ['', ''];
+function logged(
+  key: readonly KeyColumn[],
+  tableId: number,
+  { isTimed = false, passesOn = false }: CaptureMore,
+  op?: 'D',
+): Logged {
+  const more: [column: string, value: string][] = [];
+  if (isTimed) more.push(['at', 'greatest(clock_timestamp(), (select clock_floor from snk.capture_gate))']);
+  if (passesOn) more.push(['origin', `nullif(current_setting('snk.origin', true), '')`]);
+  const columns = more.map(([column]) => `, ${column}`).join('');
   return {
-    into: (more = '') =>
-      `insert into snk.change_log (table_id, op${at}, ${keyListColumn(key)}, key_count${more})`,
-    values: `select ${tableId}, ${op === undefined ? 'left(tg_op, 1)' : quoteLiteral(op)}::"char"${clock}`,
+    into: (others = '') =>
+      `insert into snk.change_log (table_id, op${columns}, ${keyListColumn(key)}, key_count${others})`,
+    values: `select ${tableId}, ${op === undefined ? 'left(tg_op, 1)' : quoteLiteral(op)}::"char"${more.map(([, value]) => `, ${value}`).join('')}`,
+    first: passesOn ? '' : skipEngineWrites,
   };
 }
 
@@ -178,7 +190,7 @@ function statementBody(
 #variable_conflict use_variable
 declare
   log_seq bigint;${images === null ? '' : '\n  total bigint;\n  fits boolean;'}
-begin${skipEngineWrites}${logging}
+begin${begin.first}${logging}
   if log_seq % ${sizeCheckEvery} = 0 then${closeGate}
   end if;${ring}
 end
@@ -337,7 +349,7 @@ function rowBody(
   return `
 declare
   log_seq bigint;
-begin${skipEngineWrites}${logging}
+begin${begin.first}${logging}
   if log_seq is null then
     return null;
   end if;

@@ -16,6 +16,8 @@ export interface CapturedTable {
   /** The times of its changes decide conflicts. */
   readonly isTimed?: boolean;
   readonly truncate?: TruncatePolicy;
+  /** What SNK itself writes there goes to other nodes. */
+  readonly passesOn?: boolean;
 }
 
 export interface InstallReport {
@@ -78,11 +80,11 @@ export async function systemIdentifier(em: EntityManager): Promise<string | null
 async function captureTable(
   orm: MikroORM,
   table: Table,
-  { operations, isTimed, truncate }: CapturedTable,
+  { operations, ...more }: CapturedTable,
   { imageBytes, signal }: InstallOptions,
 ): Promise<boolean> {
   const { id } = await registerTable(session(orm), table, operations);
-  const texts = captureTexts(table, id, operations, imageBytes, { isTimed, truncate });
+  const texts = captureTexts(table, id, operations, imageBytes, more);
   const fingerprint = createHash('sha256').update(JSON.stringify(texts)).digest('hex');
   if (await isCaptured(session(orm), table, texts, fingerprint)) return false;
   await withShortLocks(

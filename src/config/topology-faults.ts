@@ -2,6 +2,8 @@
 import { closest } from 'fastest-levenshtein';
 import type { Fault } from '../errors.ts';
 import {
+  carriesChanges,
+  isMirrorOf,
   qualifyTable,
   reverseName,
   type FlowOptions,
@@ -103,8 +105,69 @@ function conflictFaults({ name, flows }: Link): Fault[] {
   );
 }
 
-export function topologyFaults(topology: Topology): Fault[] {
+/**
+ * Every node passes on what it received, so there must be one way between two tables: on a second one an old version could
+ * follow a newer one.
+ */
+function loopFaults({ links }: Topology): Fault[] {
   const faults: Fault[] = [];
+  const edges = new Set<string>();
+  const parents = new Map<string, string>();
+  const rootOf = (place: string): string => {
+    const parent = parents.get(place);
+    return parent === undefined ? place : rootOf(parent);
+  };
+  for (const { name, source, target, flows } of links) {
+    for (const { from, to } of flows) {
+      const ends = [`${source}/${from}`, `${target}/${to}`].toSorted();
+      if (edges.has(ends.join(' '))) continue;
+      edges.add(ends.join(' '));
+      const [one, other] = ends.map(rootOf) as [string, string];
+      if (one !== other) parents.set(one, other);
+      else
+        faults.push({
+          code: 'SNK_CONFIG_LOOP',
+          at: `link ${name}`,
+          message: `there is another way from ${from} on ${source} to ${to} on ${target}, over other nodes`,
+          hint: 'Nodes pass on what they receive: leave one of the links out.',
+        });
+    }
+  }
+  return faults;
+}
+
+/**
+ * Without updates in the log nobody can say which of two versions knew of the other: between two nodes the first one wins,
+ * and so it must be on every way through them.
+ */
+function orderFaults({ nodes, links }: Topology): Fault[] {
+  const rank = new Map(nodes.map(({ name }, i) => [name, i]));
+  const rankOf = (node: string): number => rank.get(node) ?? 0;
+  const faults: Fault[] = [];
+  for (const { name } of nodes) {
+    const above = links
+      .filter(({ source, target }) => target === name && rankOf(source) < rankOf(name))
+      .flatMap((link) => {
+        const back = links.find((other) => other.name === reverseName(link))?.flows ?? [];
+        return link.flows
+          .filter((flow) => !carriesChanges(flow) && back.some((other) => isMirrorOf(other, flow)))
+          .map((flow) => ({ source: link.source, table: flow.to }));
+      });
+    for (const [table, each] of Map.groupBy(above, (one) => one.table)) {
+      if (each.length < 2) continue;
+      faults.push({
+        code: 'SNK_CONFIG_NODE_ORDER',
+        at: `nodes.${name}`,
+        message: `of ${table} rows are inserted on ${each.map(({ source }) => source).join(' and ')}, and ${name} stands between them`,
+        hint: `Where inserts alone travel the node listed first wins: list ${name} before all but one of them.`,
+      });
+    }
+  }
+  return faults;
+}
+
+export function topologyFaults(topology: Topology): Fault[] {
+  const faults: Fault[] = [...loopFaults(topology), ...orderFaults(topology)];
   const seen = new Set<string>();
   for (const link of topology.links) {
     const { name, flows, source, target } = link;

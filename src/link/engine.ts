@@ -5,6 +5,8 @@ import { changeTexts } from '../apply/change-sql.ts';
 import { adoptFence, loadCursor } from '../apply/cursor-store.ts';
 import type { ApplyContext, Standing } from '../apply/apply-page.ts';
 import type { Versions, WritableFlow } from '../apply/write-rows.ts';
+import { retimeTexts } from '../apply/pass-on.ts';
+import { keysPerLogRow } from '../capture/capture-sql.ts';
 import { readCaptured } from '../capture/captured.ts';
 import { systemIdentifier } from '../capture/install.ts';
 import { describeTables, type Table } from '../db/catalog.ts';
@@ -89,6 +91,9 @@ export async function openEngine(
     return { ...pair, mapping: mapFlow(flow, sourceTable, targetTable) };
   });
   const functions = await choosersOf(link);
+  const targetNode = link.flows.some((flow) => flow.origins.source)
+    ? await nodeId(session(target), link.target)
+    : null;
   const sourceFlows = ordered.map(({ flow, mapping, tableId }) => ({
     tableId,
     table: mapping.from,
@@ -98,11 +103,23 @@ export async function openEngine(
     isFiltered: flow.where !== null,
     isTimed: flow.conflict === 'newest',
     on: flow.on,
+    notFrom: flow.origins.source ? targetNode : null,
   }));
   const targetFlows: WritableFlow[] = ordered.map(({ flow, mapping, sourceTable, targetTable }) => {
     const into = { table: targetTable, columns: mapping.into };
-    const targetTableId = flow.bothWays ? (theirIds.get(targetTable.fullName)?.id ?? null) : null;
-    const rules = { ...flow, winner: link.winner, targetTableId, reverse: reverseName(link) };
+    const theirs = theirIds.get(targetTable.fullName);
+    const targetTableId = flow.bothWays ? (theirs?.id ?? null) : null;
+    const notFrom = flow.origins.target ? sourceNode : null;
+    // Where nothing but inserts is captured, a row that is settled here would be no news to those it is passed on to.
+    const settled = flow.passesOn && theirs?.operations.includes('update') === false ? theirs.id : null;
+    const rules = {
+      ...flow,
+      winner: link.winner,
+      targetTableId,
+      reverse: reverseName(link),
+      notFrom,
+      passing: settled === null ? null : { tableId: settled, origin: sourceNode },
+    };
     return {
       ...into,
       link: link.name,
@@ -111,6 +128,10 @@ export async function openEngine(
       rivals: targetTableId !== null,
       parksMissing: flow.write === 'update' && flow.missing === 'park',
       echo: flow.echo,
+      retimes:
+        flow.passesOn && flow.conflict === 'newest' && theirs !== undefined
+          ? retimeTexts(targetTable, theirs.id, keysPerLogRow)
+          : null,
       choose: functions.get(flow) ?? null,
       parksUnmapped: keyShape(sourceTable) === keyShape(targetTable),
     };

@@ -6,7 +6,7 @@ import { isSameDatabase, probeNode, type NodeFacts } from '../db/probe.ts';
 import { query } from '../db/query.ts';
 import { readCaptured, type Captured } from '../capture/captured.ts';
 import type { CapturedTable } from '../capture/install.ts';
-import { carriesChanges, type Flow, type Link, type Topology } from '../topology/topology.ts';
+import { carriesChanges, passesOn, type Flow, type Link, type Topology } from '../topology/topology.ts';
 import { checkExpressions } from './check-expressions.ts';
 import { checkFlow, type TablesOfNode } from './check-flow.ts';
 import { sequenceFaults, serialWarnings } from './check-serial.ts';
@@ -39,6 +39,7 @@ export function capturedTablesOf(topology: Topology, node: string): CapturedTabl
     table,
     operations: [...new Set(each.flatMap((flow) => flow.on))],
     isTimed: each.some((flow) => flow.conflict === 'newest'),
+    passesOn: passesOn(topology.links, node, table),
     // Of several wishes the safest.
     truncate:
       (['refuse', 'replicate'] as const).find((policy) => each.some((flow) => flow.truncate === policy)) ??
@@ -107,7 +108,7 @@ export async function makePlan({ topology, ormOf, newLock }: PlanOptions): Promi
 
 /** What a flow will do. */
 function sentence(link: Link, flow: Flow): string {
-  const { from, to, on, where, write, echo } = flow;
+  const { from, to, on, where, write, echo, passesOn: travelsOn } = flow;
   const ofRows = where === null ? '' : `, of rows where ${where}`;
   const what = carriesChanges(flow)
     ? `what is done to ${from} on ${link.source} (${on.join(', ')})${ofRows}`
@@ -130,6 +131,7 @@ function sentence(link: Link, flow: Flow): string {
     `${what}${columns}${set.length === 0 ? '' : `, ${set.join(', ')}`}, ${done}`,
     ...(clash === null ? [] : [clash]),
     ...(echo ? ['what is written there is captured there'] : []),
+    ...(travelsOn ? [`what is written there travels on from ${link.target}`] : []),
   ].join('; ');
 }
 

@@ -333,6 +333,8 @@ describe('a version is written', () => {
     columns: null,
     set: {},
     where: null,
+    passesOn: false,
+    origins: { source: false, target: false },
     write: 'upsert',
     missing: 'skip',
     echo: false,

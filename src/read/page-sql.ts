@@ -25,6 +25,8 @@ export interface SourceFlow {
   /** When each row was last changed is asked as well: one more list, as text, behind those of the columns. */
   readonly isTimed: boolean;
   readonly on: readonly Operation[];
+  /** The node to which the rows go, where what came from it is in the log as well; null: it is not. */
+  readonly notFrom: string | null;
 }
 
 /** How a column leaves: as an array of all its values, in text, which Node never looks into. */
@@ -39,10 +41,10 @@ export function columnArray(column: Column, alias: string): string {
  * Binds: $1 low, $2 high (null: the statement's own snapshot), $3 seq, $4 one more than a page's most log rows (that
  * one only tells that the window goes on), $5 keys to stop after.
  */
-const windowCte = `
+const windowCte = (notFrom: string | null): string => `
 with candidate as materialized (
-  select w.seq, w.table_id, w.op, w.keys, w.uuid_keys, w.key_count, w.at, w.images, w.image_columns
-  from ${unreadLog('seq, xid, table_id, op, keys, uuid_keys, key_count, at, images, image_columns', '$1')} w
+  select w.seq, ${notFrom === null ? 'w.table_id' : notSentBack(notFrom)}, w.op, w.keys, w.uuid_keys, w.key_count, w.at, w.images, w.image_columns
+  from ${unreadLog(`seq, xid, table_id, op, keys, uuid_keys, key_count, at, images, image_columns${notFrom === null ? '' : ', origin'}`, '$1')} w
   where pg_visible_in_snapshot(w.xid, coalesce($2::pg_snapshot, pg_current_snapshot()))
     and w.seq > $3::bigint
   order by w.seq
@@ -69,6 +71,10 @@ summary as (
     array_agg(distinct table_id) as "tableIds"
   from page
 )`;
+
+/** What came from a node does not go back to it: the log row counts, and holds nothing for any flow. */
+const notSentBack = (node: string): string =>
+  `case when w.origin = ${quoteLiteral(node)} then null else w.table_id end as table_id`;
 
 /** Whether anything waits beyond `low` ($1): a poll costs a fraction of reading a page that turns out empty. */
 export const peekText = prepared(`
@@ -226,7 +232,7 @@ export function pageText(flows: readonly SourceFlow[], { fenced, form, reverse }
   const fence = fenced
     ? `,\n${fenceCtes(7, '$2::pg_snapshot is not null or exists (select from candidate)')}`
     : '';
-  return prepared(`${windowCte}${parts.map((part) => part.ctes).join('')}${fence}
+  return prepared(`${windowCte(flows.find((flow) => flow.notFrom !== null)?.notFrom ?? null)}${parts.map((part) => part.ctes).join('')}${fence}
 select ${summaryColumns}${unaltered(flows)}${reverse === null ? '' : `,\n  ${seenColumns(reverse)}`}${answered(flows, form)}${fenced ? ',\n  (select count(*) from raised)::integer as raised' : ''}
 from summary s${collected(flows, parts)}${flows
     .map((flow, i) => (carriesChanges(flow) ? `\ncross join gone${i}` : ''))

@@ -66,6 +66,10 @@ export interface Flow {
   readonly existing: WhenExisting;
   /** The same rows may be changed at the target, and travel back: two sides can change one at the same time. */
   readonly bothWays: boolean;
+  /** What this flow writes travels on, to nodes other than its source. */
+  readonly passesOn: boolean;
+  /** The ends whose change log also holds what SNK wrote there, with where it came from: see passesOn. */
+  readonly origins: { readonly source: boolean; readonly target: boolean };
 }
 
 /** One direction, source node → target node, over a list of flows. */
@@ -175,6 +179,8 @@ function flowsOf(options: LinkOptions, isTwoWay: boolean): Flow[] {
     truncate: flow.truncate ?? defaultTruncate(flow.on ?? options.on ?? [], isTwoWay),
     existing: flow.existing ?? 'conflict',
     bothWays: false,
+    passesOn: false,
+    origins: { source: false, target: false },
   }));
 }
 
@@ -209,15 +215,38 @@ export function buildTopology(nodes: readonly Node[], declarations: readonly Lin
         ]
       : [link(declared.from, declared.to, flowsOf(declared, false))],
   );
-  return { nodes, links: links.map((each) => ({ ...each, flows: withRivals(each, links) })) };
+  const linked = links.map((each) => ({ ...each, flows: withNeighbours(each, links) }));
+  return { nodes, links: linked.map((each) => ({ ...each, flows: withOrigins(each, linked) })) };
+}
+
+/** The names of the nodes to which a node's table goes. */
+function readersOf(links: readonly Link[], node: string, table: string): string[] {
+  return links
+    .filter(({ source, flows }) => source === node && flows.some((flow) => flow.from === table))
+    .map(({ target }) => target);
+}
+
+/** A node's table takes what one node wrote to another one: SNK's own writes are captured there, with where they came from. */
+export function passesOn(links: readonly Link[], node: string, table: string): boolean {
+  return links.some(
+    ({ target, flows }) => target === node && flows.some((flow) => flow.to === table && flow.passesOn),
+  );
 }
 
 /** Where one side owns a column, or makes a row into another one, nobody else changes what is written: it has no rivals. */
-function withRivals(link: Link, links: readonly Link[]): Flow[] {
+function withNeighbours(link: Link, links: readonly Link[]): Flow[] {
   const back = links.find((other) => other.name === reverseName(link))?.flows ?? [];
   return link.flows.map((flow) => ({
     ...flow,
     bothWays: carriesChanges(flow) && isMirror(flow) && back.some((other) => isMirrorOf(other, flow)),
+    passesOn: !flow.echo && readersOf(links, link.target, flow.to).some((node) => node !== link.source),
+  }));
+}
+
+function withOrigins({ source, target, flows }: Link, links: readonly Link[]): Flow[] {
+  return flows.map((flow) => ({
+    ...flow,
+    origins: { source: passesOn(links, source, flow.from), target: passesOn(links, target, flow.to) },
   }));
 }
 

@@ -1,0 +1,174 @@
+import { describe, expect, test } from 'vitest';
+import type { TestDatabase } from '../../test/support/databases.ts';
+import { drain, id, linkRig, type LinkRig, type RigOptions, settle } from '../../test/support/link-rig.ts';
+import type { ConflictPolicy, LinkDeclaration } from '../topology/topology.ts';
+
+const everything = ['insert', 'update', 'delete'] as const;
+
+const pair = (
+  one: string,
+  other: string,
+  { on = everything, conflict }: { on?: LinkDeclaration['on']; conflict?: ConflictPolicy } = {},
+): LinkDeclaration => ({ between: [one, other], tables: ['public.record'], on, conflict });
+
+/** b stands between the others. */
+async function chain(
+  how: { on?: LinkDeclaration['on']; conflict?: ConflictPolicy } = {},
+  options: RigOptions = {},
+): Promise<LinkRig> {
+  const rig = await linkRig({ links: [pair('a', 'b', how), pair('b', 'c', how)], nodes: ['c'], ...options });
+  await settle(rig);
+  return rig;
+}
+
+const rows = async (database: TestDatabase): Promise<string[]> =>
+  (
+    await database.query<{ row: string }>(
+      `select right(uuid::text, 3) || ' ' || text as row from record order by uuid`,
+    )
+  ).map(({ row }) => row);
+
+async function expectEverywhere(rig: LinkRig, expected: readonly string[]): Promise<void> {
+  for (const { name } of rig.config.nodes)
+    expect([name, await rows(rig.other(name))]).toEqual([name, expected]);
+}
+
+const put = (n: number, text: string): string => `insert into record values ('${id(n)}', '${text}')`;
+const change = (n: number, text: string): string =>
+  `update record set text = '${text}' where uuid = '${id(n)}'`;
+
+/** How many rows a link has written. */
+const written = async (rig: LinkRig, link: string): Promise<number> => {
+  const target = rig.config.links.find(({ name }) => name === link)?.target ?? '';
+  const [found] = await rig
+    .other(target)
+    .query<{ rows: number }>('select sum(applied_rows)::int as rows from snk.cursor where link = $1', [link]);
+  return found?.rows ?? 0;
+};
+
+describe('what a node received', () => {
+  test('reaches those behind it, and never goes back to where it came from', async () => {
+    const rig = await chain();
+    await rig.a.query(`insert into record select gen_random_uuid(), 'x' from generate_series(1, 200) n`);
+    await rig.a.query(put(1, 'one'));
+    await rig.a.query(put(2, 'two'));
+    await rig.a.query(put(3, 'three'));
+    await rig.a.query(`delete from record where text = 'x'`);
+    await settle(rig);
+    await rig.a.query(change(1, 'one!'));
+    await rig.a.query(`delete from record where uuid = '${id(2)}'`);
+    await rig.a.query(`update record set uuid = '${id(4)}' where uuid = '${id(3)}'`);
+    await settle(rig);
+    await expectEverywhere(rig, ['001 one!', '004 three']);
+    await rig.other('c').query(change(4, 'of c'));
+    await settle(rig);
+    await expectEverywhere(rig, ['001 one!', '004 of c']);
+    await rig.b.query(put(5, 'of b'));
+    await settle(rig);
+    await expectEverywhere(rig, ['001 one!', '004 of c', '005 of b']);
+    // what is of c and of b goes to a, and nothing else; what is of a and of b goes to c
+    expect(await written(rig, 'b->a')).toBe(2);
+    for (const each of [rig.a, rig.b, rig.other('c')])
+      expect(await each.query('select from snk.conflict')).toEqual([]);
+  });
+
+  test('comes with the images of its rows where nothing but inserts travels', async () => {
+    const rig = await chain({ on: ['insert'] });
+    await rig.a.query(
+      `insert into record select gen_random_uuid(), 'n' || n from generate_series(1, 3000) n`,
+    );
+    await drain(await rig.engine('a->b'));
+    expect(
+      await rig.b.query(
+        'select distinct images is not null as imaged, origin is not null as received from snk.change_log',
+      ),
+    ).toEqual([{ imaged: true, received: true }]);
+    await settle(rig);
+    expect(await rows(rig.other('c'))).toEqual(await rows(rig.a));
+    expect(await written(rig, 'b->a')).toBe(0);
+  });
+
+  test('passes through more than one node, and through one-way links', async () => {
+    const rig = await linkRig({
+      links: [
+        pair('a', 'b'),
+        pair('b', 'c'),
+        { from: 'c', to: 'd', tables: ['public.record'], on: everything },
+      ],
+      nodes: ['c', 'd'],
+    });
+    await settle(rig);
+    await rig.a.query(put(1, 'one'));
+    await rig.other('c').query(put(2, 'two'));
+    await settle(rig);
+    await expectEverywhere(rig, ['001 one', '002 two']);
+    await rig.b.query('delete from record');
+    await settle(rig);
+    await expectEverywhere(rig, []);
+  });
+
+  test('is captured with its first copy', async () => {
+    const rig = await linkRig({ links: [pair('a', 'b'), pair('b', 'c')], nodes: ['c'] });
+    await rig.a.query(put(1, 'one'));
+    // b's copy to c is done before a's to b is
+    for (const link of ['b->c', 'c->b', 'a->b', 'b->a']) await drain(await rig.engine(link));
+    await settle(rig);
+    await expectEverywhere(rig, ['001 one']);
+  });
+
+  test('is not captured where nobody is behind it', async () => {
+    const rig = await chain();
+    await rig.a.query(put(1, 'one'));
+    await settle(rig);
+    expect(await rig.other('c').query('select from snk.change_log')).toEqual([]);
+  });
+});
+
+describe('a conflict', () => {
+  test.each([
+    ['priority', 'of a'],
+    [{ column: 'text' }, 'of c'],
+  ] as const)(
+    'of two nodes that are not neighbours is settled by %j between them',
+    async (conflict, winner) => {
+      const rig = await chain({ conflict });
+      await rig.a.query(put(1, 'old'));
+      await settle(rig);
+      await rig.a.query(change(1, 'of a'));
+      await rig.other('c').query(change(1, 'of c'));
+      await drain(await rig.engine('c->b'));
+      await settle(rig);
+      await expectEverywhere(rig, [`001 ${winner}`]);
+      expect((await rig.snk.conflicts()).length).toBeGreaterThan(0);
+    },
+  );
+
+  test('is won by the newest change, also when an older one comes a longer way', async () => {
+    const rig = await chain({ conflict: 'newest' });
+    await rig.b.query(put(1, 'old'));
+    await rig.b.query(put(2, 'old'));
+    await settle(rig);
+    await rig.other('c').query(change(1, 'older'));
+    await rig.other('c').query(`delete from record where uuid = '${id(2)}'`);
+    await rig.a.query(change(1, 'newer'));
+    await rig.a.query(change(2, 'newer'));
+    // b hears of c's changes when a's are made: they are no newer for that
+    await drain(await rig.engine('c->b'));
+    await settle(rig);
+    await expectEverywhere(rig, ['001 newer', '002 newer']);
+  });
+
+  test('of rows that were inserted under one key ends alike everywhere', async () => {
+    const rig = await chain({ on: ['insert'] });
+    await rig.a.query(put(1, 'of a'));
+    await rig.other('c').query(put(1, 'of c'));
+    await drain(await rig.engine('c->b'));
+    await settle(rig);
+    await expectEverywhere(rig, ['001 of a']);
+    await rig.b.query(put(2, 'of b'));
+    await rig.other('c').query(put(2, 'of c'));
+    await drain(await rig.engine('c->b'));
+    await settle(rig);
+    await expectEverywhere(rig, ['001 of a', '002 of b']);
+  });
+});
