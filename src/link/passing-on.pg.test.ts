@@ -37,13 +37,16 @@ const put = (n: number, text: string): string => `insert into record values ('${
 const change = (n: number, text: string): string =>
   `update record set text = '${text}' where uuid = '${id(n)}'`;
 
-/** How many rows a link has written. */
-const written = async (rig: LinkRig, link: string): Promise<number> => {
+/** How many keys a link has brought. */
+const brought = async (rig: LinkRig, link: string): Promise<number> => {
   const target = rig.config.links.find(({ name }) => name === link)?.target ?? '';
   const [found] = await rig
     .other(target)
-    .query<{ rows: number }>('select sum(applied_rows)::int as rows from snk.cursor where link = $1', [link]);
-  return found?.rows ?? 0;
+    .query<{ keys: number }>(
+      'select coalesce(sum(row_count), 0)::int as keys from snk.ledger where link = $1',
+      [link],
+    );
+  return found?.keys ?? 0;
 };
 
 describe('what a node received', () => {
@@ -66,8 +69,8 @@ describe('what a node received', () => {
     await rig.b.query(put(5, 'of b'));
     await settle(rig);
     await expectEverywhere(rig, ['001 one!', '004 of c', '005 of b']);
-    // what is of c and of b goes to a, and nothing else; what is of a and of b goes to c
-    expect(await written(rig, 'b->a')).toBe(2);
+    // to a goes what is of c and of b, and nothing else
+    expect(await brought(rig, 'b->a')).toBe(2);
     for (const each of [rig.a, rig.b, rig.other('c')])
       expect(await each.query('select from snk.conflict')).toEqual([]);
   });
@@ -85,7 +88,7 @@ describe('what a node received', () => {
     ).toEqual([{ imaged: true, received: true }]);
     await settle(rig);
     expect(await rows(rig.other('c'))).toEqual(await rows(rig.a));
-    expect(await written(rig, 'b->a')).toBe(0);
+    expect(await brought(rig, 'b->a')).toBe(0);
   });
 
   test('passes through more than one node, and through one-way links', async () => {
