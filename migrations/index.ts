@@ -6,6 +6,7 @@ import { SetAside } from './004-set-aside.ts';
 import { Verification } from './005-verification.ts';
 import { Clock } from './006-clock.ts';
 import { Truncate } from './007-truncate.ts';
+import { Merge } from './008-merge.ts';
 
 export const migrationsList = [
   { name: '001-control-tables', class: ControlTables },
@@ -15,4 +16,5 @@ export const migrationsList = [
   { name: '005-verification', class: Verification },
   { name: '006-clock', class: Clock },
   { name: '007-truncate', class: Truncate },
+  { name: '008-merge', class: Merge },
 ];

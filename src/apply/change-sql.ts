@@ -1,4 +1,7 @@
 /** The statements that make a set of rows in one target table what they are in the source (pure: built once per flow). */
+import type { Column } from '../db/catalog.ts';
+import { hasChanged } from '../db/changed-columns.ts';
+import { quoteLiteral } from '../db/sql.ts';
 import { collectKeys, keyListColumn, matchKeys } from '../db/key-lists.ts';
 import type { ConflictPolicy, WhenMissing } from '../topology/topology.ts';
 import {
@@ -48,18 +51,20 @@ export interface ChangeTexts {
   readonly countContested: string;
   /** A rival may keep its row here, so a row that was written must have none; of rows of the first copy that holds anyway. */
   readonly rivalsWin: boolean;
-  readonly policy: 'priority' | 'newest' | 'stop' | 'column' | 'function';
+  readonly policy: 'priority' | 'newest' | 'merge' | 'stop' | 'column' | 'function';
 }
 
 export interface ChangeRules extends WriteRules, RivalRules {
   /** Of `write: 'update'`. */
   readonly missing: WhenMissing;
+  /** Of the source, in the order of the flow's. */
+  readonly sourceColumns: readonly Column[];
 }
 
 /** Both versions as JSON, the losing one with them; null where a side has no row. */
-function recorded(flow: TargetFlow, { conflict }: ChangeRules): string {
+function recorded(flow: TargetFlow, { conflict, winner }: ChangeRules): string {
   return recordedCte(flow, {
-    winner: "case when wins then 'source' else 'target' end",
+    winner: conflict === 'merge' ? quoteLiteral(winner) : "case when wins then 'source' else 'target' end",
     reason: policyOf(conflict),
     fingerprint: `concat_ws('|', key_json::text, coalesce(source_json::text, '-'), coalesce(target_json::text, '-'))`,
   });
@@ -71,11 +76,12 @@ function policyOf(conflict: ConflictPolicy): ChangeTexts['policy'] {
 }
 
 /**
- * A version that is kept here because of what it holds may be one that came from the source before: nothing else would
- * bring it back there, where the one that lost here still stands. So it is sent like a change of its own.
+ * A version that is kept here because of what it holds, or that has been merged, may be one that came from the source before:
+ * nothing else would bring it back there, where the one that lost here still stands. So it is sent like a change of its own.
  */
 function resent(flow: TargetFlow, { conflict, targetTableId }: ChangeRules): string {
-  if (typeof conflict === 'string') return `,\nresent as (\n  select 0 as key_count\n  where false\n)`;
+  if (typeof conflict === 'string' && conflict !== 'merge')
+    return `,\nresent as (\n  select 0 as key_count\n  where false\n)`;
   const { key } = flow.table;
   const place = keyPlaces(flow);
   const keys = key.map((column, i) => ({ ...column, quoted: `c${place[i]}` }));
@@ -143,6 +149,7 @@ function clashText(flow: TargetFlow, own: TargetFlow, rules: ChangeRules, kind: 
   const places = keyPlaces(own);
   const keyFlow: TargetFlow = { table, columns: table.key };
   const wins = sourceWins(own, rules, kind);
+  if (rules.conflict === 'merge' && kind === 'present') return mergedText(flow, rules);
   const clashes = {
     // Where one side owns what is written, what the other holds there is no version of it.
     copied:
@@ -167,6 +174,62 @@ clash as materialized (
 }
 
 /**
+ * The same where a row is settled column by column: `judged` holds the rows as they are to be. What the source has not
+ * changed stays as it is here; of what both have changed it is a conflict. Of a row and none it is one in any case.
+ */
+function mergedText(flow: TargetFlow, rules: ChangeRules): string {
+  const { table, columns } = flow;
+  const places = keyPlaces(flow);
+  const isFirst = rules.winner === 'source';
+  const keyFlow: TargetFlow = { table, columns: table.key };
+  const taken = columns.map((column, i) => {
+    const both = hasChanged(column, 'd.theirs');
+    const stays = `not ${hasChanged(rules.sourceColumns[i] as Column, 'd.ours')}${isFirst ? '' : ` or ${both}`}`;
+    return `case when d.is_met and (${stays}) then t.${column.quoted} else d.c${i} end as c${i}`;
+  });
+  const clashing = columns.map((column, i) => {
+    const both = `${hasChanged(rules.sourceColumns[i] as Column, 'd.ours')} and ${hasChanged(column, 'd.theirs')}`;
+    return `${both} and row(d.c${i})::record *<> row(t.${column.quoted})::record`;
+  });
+  const version = (value: (column: Column, i: number) => string): string =>
+    `case when d.contested then ${versionJson(flow, value)} end`;
+  return `${slice(flow)}${rivals(table.key, rules, columns.length + 4)},
+met as materialized (
+  select
+    d.*,
+    k.is_rival is not null as contested,
+    k.is_rival is not null and t.tableoid is not null as is_met,
+    (($${columns.length + 7}::text[])[d.ord])::smallint[] as ours,
+    k.changed as theirs
+  from d
+  left join ${table.quoted} t on ${keyMatch(flow, 'd')}
+  left join lateral (
+    select true as is_rival, k.changed
+    from rival k
+    where ${matchKeys(table.key, (_, i) => `d.c${places[i]}`)}
+    limit 1
+  ) k on true
+),
+judged as materialized (
+  select
+    ${taken.join(',\n    ')},
+    d.ord,
+    d.contested,
+    d.contested and (d.is_met or ${String(isFirst)}) as wins,
+    d.contested and (not d.is_met or ${clashing.map((each) => `(${each})`).join('\n      or ')}) as clashes,
+    ${version((_, i) => `d.c${i}`)} as source_json,
+    case when d.is_met then ${versionJson(flow, (column) => `t.${column.quoted}`)} end as target_json
+  from met d
+  left join ${table.quoted} t on ${keyMatch(flow, 'd')}
+),
+clash as materialized (
+  select d.*, ${versionJson(keyFlow, (_, i) => `d.c${places[i]}`)} as key_json
+  from judged d
+  where d.clashes
+)`;
+}
+
+/**
  * Whether the source's version of `d` stays, where `d.contested` says that there is another one. The bind after those of
  * the rivals: the rows that win, or when each was changed.
  */
@@ -178,7 +241,7 @@ function sourceWins(
   const isFirst = String(winner === 'source');
   const { key, quoted } = own.table;
   const bind = `$${own.columns.length + 4 + (targetTableId === null ? 0 : 3)}`;
-  if (conflict === 'priority') return isFirst;
+  if (conflict === 'priority' || conflict === 'merge') return isFirst;
   if (conflict === 'stop') return 'false';
   if (conflict === 'newest') {
     // The first copy knows no times.

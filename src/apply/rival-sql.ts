@@ -1,5 +1,6 @@
 /** Which rows of a page have a rival: a change of the target's own that the source had not heard of (pure). */
 import type { KeyColumn } from '../db/catalog.ts';
+import { changedByAll } from '../db/changed-columns.ts';
 import { isListed, unnestKeys } from '../db/key-lists.ts';
 import { quoteLiteral } from '../db/sql.ts';
 import type { ConflictPolicy } from '../topology/topology.ts';
@@ -16,8 +17,15 @@ export interface RivalRules {
   readonly notFrom: string | null;
 }
 
+/** What some policies ask of a rival beside its key. */
+const askedOf: Partial<Record<string, { readonly some: string; readonly none: string }>> = {
+  newest: { some: 'max(l.at) as changed_at', none: 'null::timestamptz as changed_at' },
+  merge: { some: `(${changedByAll('l')})::smallint[] as changed`, none: 'null::smallint[] as changed' },
+};
+
 /**
- * Keys that somebody changed in the target and that the source had not heard of when it was read. What came from the source is no rival of it: the engine's writes are not in the log, or with where they came from.
+ * Keys that somebody changed in the target and that the source had not heard of when it was read. What came from the source
+ * is no rival of it: the engine's writes are not in the log, or with where they came from.
  * `stale`: part of what the source had not heard of is purged by now, since the other direction was faster.
  */
 export function rivals(
@@ -26,12 +34,13 @@ export function rivals(
   firstBind: number,
 ): string {
   const names = key.map((_, i) => `k${i}`).join(', ');
-  const isTimed = conflict === 'newest';
+  const asked = typeof conflict === 'string' ? askedOf[conflict] : undefined;
   if (tableId === null) {
-    const none = key.map((column, i) => `null::${column.arrayable ? column.type : 'text'} as k${i}`);
+    const nulls = key.map((column, i) => `null::${column.arrayable ? column.type : 'text'} as k${i}`);
+    if (asked !== undefined) nulls.push(asked.none);
     return `,
 rival as (
-  select ${none.join(', ')}${isTimed ? ', null::timestamptz as changed_at' : ''}
+  select ${nulls.join(', ')}
   where false
 ),
 stale as (
@@ -41,8 +50,8 @@ stale as (
   const [low, high, seq] = [0, 1, 2].map((i) => `$${firstBind + i}`);
   return `,
 rival as materialized (
-  select ${isTimed ? `${names}, max(l.at) as changed_at` : `distinct ${names}`}
-  from ${unreadLog('seq, xid, table_id, keys, uuid_keys, at, origin', low ?? '')} l
+  select ${asked === undefined ? `distinct ${names}` : `${names}, ${asked.some}`}
+  from ${unreadLog('seq, xid, table_id, keys, uuid_keys, at, changed, origin', low ?? '')} l
   cross join lateral ${unnestKeys(key, 'l')}
   where l.table_id = ${tableId}${
     notFrom === null
@@ -50,7 +59,7 @@ rival as materialized (
       : `
     and l.origin is distinct from ${quoteLiteral(notFrom)}`
   }
-    and not coalesce(pg_visible_in_snapshot(l.xid, ${high}::pg_snapshot) and l.seq <= ${seq}::bigint, false)${isTimed ? `\n  group by ${names}` : ''}
+    and not coalesce(pg_visible_in_snapshot(l.xid, ${high}::pg_snapshot) and l.seq <= ${seq}::bigint, false)${asked === undefined ? '' : `\n  group by ${names}`}
 ),
 stale as (
   select coalesce(

@@ -42,7 +42,7 @@ export async function writeChanges(
 ): Promise<Written> {
   const width = kind === 'gone' ? flow.table.key.length : flow.columns.length;
   const columns = rows.columns.slice(0, width);
-  const changedAt = rows.columns[width] ?? null;
+  const more = rows.columns[width] ?? null;
   const asksAgain = kind === 'copied' ? flow.rivals : kind === 'present' && texts.rivalsWin;
   // Named as they are run, since names are few: most links never delete, and copy once.
   const named = (text: string): string => (kind === 'copied' ? text : prepared(text));
@@ -53,14 +53,14 @@ export async function writeChanges(
     for (let race = 0; race < mostRaces; race += 1) {
       // Apart from the writing, which then sees what those who held the rows have logged.
       await query(em, named(texts.lock[kind]), part);
-      const how = await judgement(em, flow, texts, kind, binds, changedAt);
+      const how = await judgement(em, flow, texts, kind, binds, more);
       const done = await queryOne<Done>(em, named(texts.write[kind]), [...binds, ...how]);
       total = add(total, { written: done.written, conflicts: done.conflicts, parked: 0 });
       if (done.stale) throw stalePage(flow);
       if (done.absent > 0 && flow.parksMissing) throw rowMissing(flow);
       if (done.conflicts > 0 && texts.record !== null) throw new Unsettled(flow, texts.record[kind], binds);
       // Whoever rests at this side's doorbell has something to bring back.
-      if (texts.policy === 'newest' && changedAt !== null) await raiseClock(em, changedAt);
+      if (texts.policy === 'newest' && more !== null) await raiseClock(em, more);
       if (done.resent > 0) await query(em, `select pg_notify($1, '')`, [doorbellChannel]);
       // A trigger of the target that keeps rows out, or gives them other keys, looks like a race that never ends.
       if (done.raced > 0 && race < mostRaces - 1) continue;
@@ -107,16 +107,17 @@ export class Unsettled extends SnkError {
   }
 }
 
-/** What the policy needs beyond the two rows, as binds: the rows that win, or when each of them was changed. */
+/** What the policy needs beyond the two rows, as binds: the rows that win, when each of them was changed, or what of it. */
 async function judgement(
   em: EntityManager,
   flow: WritableFlow,
   texts: ChangeTexts,
   kind: ChangeKind,
   binds: readonly Bind[],
-  changedAt: string | null,
+  more: string | null,
 ): Promise<Bind[]> {
-  if (texts.policy === 'newest') return kind === 'copied' ? [] : [changedAt];
+  if (texts.policy === 'newest') return kind === 'copied' ? [] : [more];
+  if (texts.policy === 'merge') return kind === 'present' ? [more] : [];
   if (texts.versions === null || flow.choose === null) return [];
   const { choose } = flow;
   const found = await query<Versions & { ord: number }>(em, texts.versions[kind], [...binds, '{}']);

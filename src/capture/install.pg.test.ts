@@ -60,6 +60,7 @@ describe('install', () => {
           '005-verification',
           '006-clock',
           '007-truncate',
+          '008-merge',
         ],
         captured: ['public.record'],
       },
@@ -73,6 +74,7 @@ describe('install', () => {
           '005-verification',
           '006-clock',
           '007-truncate',
+          '008-merge',
         ],
         captured: ['public.record'],
       },
@@ -119,6 +121,7 @@ describe('install', () => {
       'a 005-verification',
       'a 006-clock',
       'a 007-truncate',
+      'a 008-merge',
       'b 001-control-tables',
       'b 002-row-images',
       'b 003-changes',
@@ -126,6 +129,7 @@ describe('install', () => {
       'b 005-verification',
       'b 006-clock',
       'b 007-truncate',
+      'b 008-merge',
     ]);
     for (const database of [rig.a, rig.b]) {
       expect(await triggers(database)).toEqual(isRight);

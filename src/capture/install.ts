@@ -18,6 +18,8 @@ export interface CapturedTable {
   readonly truncate?: TruncatePolicy;
   /** What SNK itself writes there goes to other nodes. */
   readonly passesOn?: boolean;
+  /** Conflicts are settled column by column. */
+  readonly tellsColumns?: boolean;
 }
 
 export interface InstallReport {

@@ -6,7 +6,7 @@ import { collectKeys, keyListColumn } from '../db/key-lists.ts';
 import type { EntityManager } from '../db/orm.ts';
 import { queryOne } from '../db/query.ts';
 import { quoteLiteral } from '../db/sql.ts';
-import { keysPerLogRow } from './capture-sql.ts';
+import { keysPerLogRow } from './log-sql.ts';
 
 export interface KeysToLog {
   /** Of the node whose log it is. */

@@ -43,11 +43,11 @@ const modulePath = z
 const conflict = z
   .union(
     [
-      z.enum(['priority', 'newest', 'stop']),
+      z.enum(['priority', 'newest', 'merge', 'stop']),
       z.strictObject({ column: columnName }),
       z.strictObject({ function: modulePath }),
     ],
-    { error: "wanted 'priority', 'newest', 'stop', { column: '…' } or { function: './file.ts' }" },
+    { error: "wanted 'priority', 'newest', 'merge', 'stop', { column: '…' } or { function: './file.ts' }" },
   )
   .optional();
 

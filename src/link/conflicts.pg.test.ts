@@ -198,3 +198,104 @@ describe('a link that stops at a conflict', () => {
     ]);
   });
 });
+
+describe('what each side changed is merged', () => {
+  test('where they changed different columns; that is no conflict', async () => {
+    const rig = await rigOf('merge');
+    await rig.a.query(`update t set x = 'of a'`);
+    await rig.b.query(`update t set at = 2`);
+    expect(await settle(rig)).toMatchObject({ conflicts: 0 });
+    expect(await both(rig)).toEqual([['1 of a 2'], ['1 of a 2']]);
+  });
+
+  test('and of a column that both changed it is what the node listed first has; the other version is kept', async () => {
+    const rig = await rigOf('merge');
+    await rig.b.query(`update t set x = 'of b', at = 2`);
+    await rig.a.query(`update t set x = 'of a'`);
+    await settle(rig);
+    expect(await both(rig)).toEqual([['1 of a 2'], ['1 of a 2']]);
+    expect(await kept(rig)).toEqual(new Set(['merge: of b']));
+  });
+
+  test('whatever else a statement names: a column that it leaves as it is has not changed', async () => {
+    const rig = await rigOf('merge');
+    await rig.a.query(`update t set id = id, x = 'of a', at = at`);
+    await rig.b.query(`update t set id = id, x = x, at = 2`);
+    await settle(rig);
+    expect(await both(rig)).toEqual([['1 of a 2'], ['1 of a 2']]);
+  });
+
+  test('of many rows at once, each by its own columns', async () => {
+    const rig = await rigOf('merge');
+    await rig.a.query(`insert into t select n, 'old', 0 from generate_series(2, 3000) n`);
+    await settle(rig);
+    await rig.a.query(
+      `update t set x = case when id % 2 = 0 then 'of a' else x end, at = case when id % 3 = 0 then 3 else at end`,
+    );
+    await rig.b.query(
+      `update t set x = case when id % 2 = 1 then 'of b' else x end, at = case when id % 3 = 1 then 1 else at end`,
+    );
+    expect(await settle(rig)).toMatchObject({ conflicts: 0 });
+    const wanted = Array.from({ length: 3000 }, (_, i) => {
+      const n = i + 1;
+      return `${n} ${n % 2 === 0 ? 'of a' : 'of b'} ${[3, 1, 0][n % 3]}`;
+    });
+    expect(await both(rig)).toEqual([wanted, wanted]);
+  });
+
+  test('where one of them deleted the row, the node listed first decides', async () => {
+    const rig = await rigOf('merge');
+    await rig.a.query('delete from t');
+    await rig.b.query(`update t set at = 2`);
+    await settle(rig);
+    expect(await both(rig)).toEqual([[], []]);
+    await rig.a.query(`insert into t values (2, 'new', 0)`);
+    await settle(rig);
+    await rig.b.query('delete from t');
+    await rig.a.query(`update t set at = 2`);
+    await settle(rig);
+    expect(await both(rig)).toEqual([['2 new 2'], ['2 new 2']]);
+    expect(await kept(rig)).toEqual(new Set(['merge: first', 'merge: null']));
+  });
+
+  test('in partitions', async () => {
+    const rig = await linkRig({
+      tables:
+        'create table t (id integer primary key, x text, at integer) partition by list (id); create table t_1 partition of t for values in (1)',
+      links: linksOf('merge'),
+    });
+    await settle(rig);
+    await rig.a.query(`insert into t values (1, 'first', 0)`);
+    await settle(rig);
+    await rig.a.query(`update t set x = 'of a'`);
+    await rig.b.query(`update t set at = 2`);
+    expect(await settle(rig)).toMatchObject({ conflicts: 0 });
+    expect(await both(rig)).toEqual([['1 of a 2'], ['1 of a 2']]);
+  });
+
+  test('under other names and in another order of columns', async () => {
+    const rig = await bareRig({
+      links: [
+        {
+          between: ['a', 'b'],
+          flows: [{ from: 't', to: 'u', columns: { nr: 'id', y: 'x', since: 'at' } }],
+          on,
+          conflict: 'merge',
+        },
+      ],
+    });
+    await rig.a.query(tables);
+    await rig.b.query(
+      'create table u (since integer, gone text, y text, nr integer primary key); alter table u drop column gone',
+    );
+    await rig.snk.install();
+    await settle(rig);
+    await rig.a.query(`insert into t values (1, 'first', 0)`);
+    await settle(rig);
+    await rig.a.query(`update t set x = 'of a'`);
+    await rig.b.query(`update u set since = 2`);
+    expect(await settle(rig)).toMatchObject({ conflicts: 0 });
+    expect(await rows(rig.a)).toEqual(['1 of a 2']);
+    expect(await rig.b.query('select nr, y, since from u')).toEqual([{ nr: 1, y: 'of a', since: 2 }]);
+  });
+});

@@ -6,7 +6,7 @@ import { adoptFence, loadCursor } from '../apply/cursor-store.ts';
 import type { ApplyContext, Standing } from '../apply/apply-page.ts';
 import type { Versions, WritableFlow } from '../apply/write-rows.ts';
 import { retimeTexts } from '../apply/pass-on.ts';
-import { keysPerLogRow } from '../capture/capture-sql.ts';
+import { keysPerLogRow } from '../capture/log-sql.ts';
 import { readCaptured } from '../capture/captured.ts';
 import { systemIdentifier } from '../capture/install.ts';
 import { describeTables, type Table } from '../db/catalog.ts';
@@ -102,6 +102,7 @@ export async function openEngine(
     goneKey: mapping.goneKey,
     isFiltered: flow.where !== null,
     isTimed: flow.conflict === 'newest',
+    tellsColumns: flow.conflict === 'merge' && flow.bothWays,
     on: flow.on,
     notFrom: flow.origins.source ? targetNode : null,
   }));
@@ -117,6 +118,7 @@ export async function openEngine(
       winner: link.winner,
       targetTableId,
       reverse: reverseName(link),
+      sourceColumns: mapping.columns,
       notFrom,
       passing: settled === null ? null : { tableId: settled, origin: sourceNode },
     };

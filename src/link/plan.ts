@@ -6,7 +6,14 @@ import { isSameDatabase, probeNode, type NodeFacts } from '../db/probe.ts';
 import { query } from '../db/query.ts';
 import { readCaptured, type Captured } from '../capture/captured.ts';
 import type { CapturedTable } from '../capture/install.ts';
-import { carriesChanges, passesOn, type Flow, type Link, type Topology } from '../topology/topology.ts';
+import {
+  carriesChanges,
+  passesOn,
+  type ConflictPolicy,
+  type Flow,
+  type Link,
+  type Topology,
+} from '../topology/topology.ts';
 import { checkExpressions } from './check-expressions.ts';
 import { checkFlow, type TablesOfNode } from './check-flow.ts';
 import { sequenceFaults, serialWarnings } from './check-serial.ts';
@@ -39,6 +46,7 @@ export function capturedTablesOf(topology: Topology, node: string): CapturedTabl
     table,
     operations: [...new Set(each.flatMap((flow) => flow.on))],
     isTimed: each.some((flow) => flow.conflict === 'newest'),
+    tellsColumns: each.some((flow) => flow.conflict === 'merge'),
     passesOn: passesOn(topology.links, node, table),
     // Of several wishes the safest.
     truncate:
@@ -136,10 +144,24 @@ function sentence(link: Link, flow: Flow): string {
 }
 
 function clashOf(link: Link, flow: Flow): string | null {
-  const wins = `${link.winner === 'source' ? link.source : link.target} wins`;
-  if (flow.bothWays) return `where both changed one row at the same time, ${wins}`;
+  const first = link.winner === 'source' ? link.source : link.target;
+  const wins = `${first} wins`;
+  if (flow.bothWays) return `where both changed one row at the same time, ${settledBy(flow.conflict, first)}`;
   if (flow.write !== 'upsert' || carriesChanges(flow)) return null;
   return `where both hold one key with different data, ${wins}`;
+}
+
+function settledBy(conflict: ConflictPolicy, first: string): string {
+  if (typeof conflict === 'object')
+    return 'column' in conflict
+      ? `the one with the greater ${conflict.column} wins`
+      : `the function ${conflict.function.split('/').at(-1)} says which one stays`;
+  return {
+    priority: `${first} wins`,
+    newest: 'the newest change wins',
+    merge: `what each of them changed is kept, and of a column that both changed what ${first} has`,
+    stop: 'the link stops until a person has settled it',
+  }[conflict];
 }
 
 function preparedWarning(node: string): Fault {

@@ -5,6 +5,7 @@ import { carriesChanges, type Operation } from '../topology/topology.ts';
 import { matchKeys, unnestKeys } from '../db/key-lists.ts';
 import { besideKey, imageColumns, imageNumber, imageNumbers, keyElements } from '../db/row-images.ts';
 import { carried, elementType, elementsOf, encoded, mostBytes, sent } from '../db/value-lists.ts';
+import { changedByAll } from '../db/changed-columns.ts';
 import { fenceCtes } from './fence.ts';
 import { prepared } from '../db/prepared.ts';
 import { unreadLog } from './unread-log.ts';
@@ -24,6 +25,8 @@ export interface SourceFlow {
   readonly isFiltered: boolean;
   /** When each row was last changed is asked as well: one more list, as text, behind those of the columns. */
   readonly isTimed: boolean;
+  /** So are the columns that were changed: the text of an array of their numbers, see db/changed-columns.ts. */
+  readonly tellsColumns: boolean;
   readonly on: readonly Operation[];
   /** The node to which the rows go, where what came from it is in the log as well; null: it is not. */
   readonly notFrom: string | null;
@@ -43,8 +46,8 @@ export function columnArray(column: Column, alias: string): string {
  */
 const windowCte = (notFrom: string | null): string => `
 with candidate as materialized (
-  select w.seq, ${notFrom === null ? 'w.table_id' : notSentBack(notFrom)}, w.op, w.keys, w.uuid_keys, w.key_count, w.at, w.images, w.image_columns
-  from ${unreadLog(`seq, xid, table_id, op, keys, uuid_keys, key_count, at, images, image_columns${notFrom === null ? '' : ', origin'}`, '$1')} w
+  select w.seq, ${notFrom === null ? 'w.table_id' : notSentBack(notFrom)}, w.op, w.keys, w.uuid_keys, w.key_count, w.at, w.changed, w.images, w.image_columns
+  from ${unreadLog(`seq, xid, table_id, op, keys, uuid_keys, key_count, at, changed, images, image_columns${notFrom === null ? '' : ', origin'}`, '$1')} w
   where pg_visible_in_snapshot(w.xid, coalesce($2::pg_snapshot, pg_current_snapshot()))
     and w.seq > $3::bigint
   order by w.seq
@@ -102,10 +105,11 @@ const summaryColumns = `
 function present(flow: SourceFlow, images: boolean): string {
   const { key, quoted } = flow.table;
   const [first] = key;
-  if (flow.isTimed) {
+  const more = moreOf(flow);
+  if (more !== null) {
     const names = key.map((_, i) => `k.k${i}`).join(', ');
     return `from (
-    select ${names}, max(p.at) as changed_at
+    select ${names}, ${more} as more
     from page p
     cross join lateral ${unnestKeys(key, 'p')}
     where p.table_id = ${flow.tableId} and ${isOneOf(flow, ['insert', 'update'])}
@@ -127,6 +131,12 @@ function present(flow: SourceFlow, images: boolean): string {
     ${listed}
     ${ofFlow}
   )::${first.type}[])`;
+}
+
+/** What is asked of the log rows `p` of each row, beside its key. */
+function moreOf({ isTimed, tellsColumns }: SourceFlow): string | null {
+  if (isTimed) return 'max(p.at)';
+  return tellsColumns ? changedByAll('p') : null;
 }
 
 /** The log row `p` says that something was done that the flow carries. */
@@ -250,7 +260,7 @@ function unaltered(flows: readonly SourceFlow[]): string {
 
 function columnNames(flows: readonly SourceFlow[]): string[] {
   return flows.flatMap((flow, i) =>
-    Array.from({ length: flow.columns.length + (flow.isTimed ? 1 : 0) }, (_, j) => `c${i}_${j}`),
+    Array.from({ length: flow.columns.length + (moreOf(flow) === null ? 0 : 1) }, (_, j) => `c${i}_${j}`),
   );
 }
 
@@ -297,7 +307,7 @@ interface Part {
 
 function rowsCte(flow: SourceFlow, i: number, list: (column: Column) => string, images: boolean): string {
   const lists = flow.columns.map((column, j) => `${list(column)} as c${i}_${j}`);
-  if (flow.isTimed) lists.push(`array_agg(k.changed_at::text)::text as c${i}_${flow.columns.length}`);
+  if (moreOf(flow) !== null) lists.push(`array_agg(k.more::text)::text as c${i}_${flow.columns.length}`);
   return `,
 rows${i} as (
   select

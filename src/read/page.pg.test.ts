@@ -99,6 +99,7 @@ async function pageReader(orm: MikroORM, tables: readonly string[]): Promise<Pag
         goneKey: ['k.k0'],
         isFiltered: false,
         isTimed: false,
+        tellsColumns: false,
         notFrom: null,
         on: ['insert'],
       };

@@ -10,7 +10,7 @@ import { fenceBinds, overtaken, raiseFence, type Fence } from './fence.ts';
 import { pageText, peekText, type Form, type SourceFlow } from './page-sql.ts';
 import type { Position } from './position.ts';
 
-/** The rows of one flow: an array per column, as text or binary, in the order of the flow's columns; of a timed one, when each was changed. */
+/** The rows of one flow: an array per column, as text or binary, in the order of the flow's columns; of some, one thing more: see SourceFlow. */
 export interface Rows<List extends string | Buffer = string | Buffer> {
   readonly flow: number;
   readonly count: number;
@@ -200,7 +200,7 @@ export class PageReader {
       const columns = flow.columns.map((column, j) =>
         form === 'text' ? listOf(j) : toArray(listOf(j), column, count),
       );
-      if (flow.isTimed) columns.push(listOf(flow.columns.length));
+      if (flow.isTimed || flow.tellsColumns) columns.push(listOf(flow.columns.length));
       return [{ flow: index, count, columns }];
     });
     return {

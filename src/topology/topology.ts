@@ -30,6 +30,7 @@ export type WhenMissing = 'skip' | 'park' | 'create';
 
 /**
  * Whose version stays when both sides have changed one row at the same time. `priority`: that of the node listed first.
+ * `merge`: both, where they changed different columns; of a column that both changed, that of the node listed first.
  * `newest`: the one changed last, by clocks that never run behind what they have received. `column`: the one with the greater
  * value there; of a row and none it is the row. `function`: what a module says, see map/module.ts. `stop`: nobody's; the link stops until a person has
  * settled it. Where these see no difference, the node listed first wins.
@@ -37,6 +38,7 @@ export type WhenMissing = 'skip' | 'park' | 'create';
 export type ConflictPolicy =
   | 'priority'
   | 'newest'
+  | 'merge'
   | 'stop'
   | { readonly column: string }
   | { readonly function: string };

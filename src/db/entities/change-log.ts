@@ -17,6 +17,7 @@ export const ChangeLog = defineEntity({
     origin: p.text().nullable(),
     at: p.string().columnType('timestamptz').runtimeType('string').defaultRaw('clock_timestamp()'),
     images: p.array().columnType('bytea[]').nullable(),
+    changed: p.array().columnType('smallint[]').nullable(),
     imageColumns: p.array().columnType('bigint[]').nullable(),
   },
 });
