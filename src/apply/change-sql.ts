@@ -77,7 +77,8 @@ function policyOf(conflict: ConflictPolicy): ChangeTexts['policy'] {
 
 /**
  * A version that is kept here because of what it holds, or that has been merged, may be one that came from the source before:
- * nothing else would bring it back there, where the one that lost here still stands. So it is sent like a change of its own.
+ * nothing else would bring it back there, where the one that lost here still stands. So it is sent like a change of its own;
+ * and so is a row that comes back here, since the source may have gone on with what was deleted.
  */
 function resent(flow: TargetFlow, { conflict, targetTableId }: ChangeRules): string {
   if (typeof conflict === 'string' && conflict !== 'merge')
@@ -90,9 +91,9 @@ resent as (
   insert into snk.change_log (table_id, op, ${keyListColumn(key)}, key_count)
   select ${targetTableId}, d.op, ${collectKeys(keys, 'd')}, count(*)
   from (
-    select d.*, (case when d.target_json is null then 'D' else 'U' end)::"char" as op
+    select d.*, (case when d.target_json is null and not d.wins then 'D' else 'U' end)::"char" as op
     from clash d
-    where not d.wins
+    where not d.wins or d.target_json is null
   ) d
   group by d.op
   returning key_count

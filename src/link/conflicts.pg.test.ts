@@ -8,7 +8,11 @@ import {
   type LinkRig,
   settle,
 } from '../../test/support/link-rig.ts';
+import { testLimits } from '../../test/support/limits.ts';
+import { applyBatch, batchOfPage } from '../apply/apply-page.ts';
+import { session } from '../db/orm.ts';
 import type { ConflictPolicy } from '../topology/topology.ts';
+import { loadStanding } from './engine.ts';
 
 shareDatabases();
 
@@ -298,4 +302,25 @@ describe('what each side changed is merged', () => {
     expect(await rows(rig.a)).toEqual(['1 of a 2']);
     expect(await rig.b.query('select nr, y, since from u')).toEqual([{ nr: 1, y: 'of a', since: 2 }]);
   });
+});
+
+describe('a row that is deleted on one side while a page with it is on its way, and the other side has gone on', () => {
+  test.each(['priority', 'newest', 'merge', { column: 'at' }, { function: `${choose}#byText` }] as const)(
+    'ends alike on both under %j',
+    async (conflict) => {
+      const rig = await rigOf(conflict);
+      await rig.b.query(`update t set x = 'b', at = 9`);
+      await rig.a.query(`update t set at = 2`);
+      const engine = await rig.engine('a->b');
+      const standing = await loadStanding(engine);
+      const page = await engine.reader.read(session(engine.source), standing.position, testLimits.page);
+      if (page === null) throw new Error('there is no page');
+      await drain(await rig.engine('b->a'));
+      await rig.b.query('delete from t');
+      await applyBatch(engine.apply, standing, batchOfPage(standing.position, page), 'tolerant');
+      await settle(rig);
+      const [a, b] = await both(rig);
+      expect(a).toEqual(b);
+    },
+  );
 });

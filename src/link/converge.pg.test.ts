@@ -3,6 +3,9 @@ import { describe, expect, test } from 'vitest';
 import type { TestDatabase, TestSession } from '../../test/support/databases.ts';
 import { drain, linkRig, type LinkRig, settle, id } from '../../test/support/link-rig.ts';
 import { testLimits } from '../../test/support/limits.ts';
+import { applyBatch, batchOfPage } from '../apply/apply-page.ts';
+import { session } from '../db/orm.ts';
+import { toSnkError } from '../db/sqlstate.ts';
 import type { ConflictPolicy } from '../topology/topology.ts';
 import { freshState, tidyLink } from './drain.ts';
 import { loadStanding } from './engine.ts';
@@ -56,6 +59,8 @@ type Step =
   | { readonly do: 'commit' | 'rollback' | 'truncate'; readonly at: string; readonly writer: number }
   | { readonly do: 'tidy'; readonly link: string }
   | { readonly do: 'recopy'; readonly link: string }
+  | { readonly do: 'read'; readonly link: string; readonly pageKeys: number }
+  | { readonly do: 'apply'; readonly link: string }
   | { readonly do: 'drain'; readonly link: string; readonly pageKeys: number };
 
 function steps({ nodes, pairs, writers }: Layout): fc.Arbitrary<Step[]> {
@@ -80,6 +85,11 @@ function steps({ nodes, pairs, writers }: Layout): fc.Arbitrary<Step[]> {
     { weight: 1, arbitrary: fc.record({ do: fc.constant('truncate'), at, writer }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('tidy'), link }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('recopy'), link }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ do: fc.constant('read'), link, pageKeys: fc.constantFrom(2, 10_000) }),
+    },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('apply'), link }) },
     {
       weight: 4,
       arbitrary: fc.record({ do: fc.constant('drain'), link, pageKeys: fc.constantFrom(1, 2, 10_000) }),
@@ -149,7 +159,30 @@ async function play(
       }
     }
   };
+  const held = new Map<string, Promise<() => Promise<unknown>>>();
+  const work = (link: string, doing: Promise<unknown>): void => {
+    draining.set(
+      link,
+      doing.finally(() => draining.delete(link)),
+    );
+  };
   for (const each of history) {
+    if (each.do === 'read') {
+      // A page is on its way for as long as it likes; a link that is drained meanwhile forgets it, as after a kill.
+      // Where another one holds the whole table it waits for him, and the others go on.
+      if (!draining.has(each.link)) held.set(each.link, readPage(rig, each.link, each.pageKeys));
+      continue;
+    }
+    if (each.do === 'apply') {
+      const page = held.get(each.link);
+      if (page === undefined || draining.has(each.link)) continue;
+      held.delete(each.link);
+      work(
+        each.link,
+        page.then(async (apply) => await apply()),
+      );
+      continue;
+    }
     if (each.do === 'recopy') {
       // The first copy can come at any time: after a link was started anew, or a log that was full.
       await rig
@@ -166,12 +199,8 @@ async function play(
     }
     if (each.do === 'drain') {
       // Beside the writers; a link is drained by one at a time.
-      const before = draining.get(each.link);
-      if (before === undefined)
-        draining.set(
-          each.link,
-          draw(each.link, each.pageKeys).finally(() => draining.delete(each.link)),
-        );
+      held.delete(each.link);
+      if (!draining.has(each.link)) work(each.link, draw(each.link, each.pageKeys));
       continue;
     }
     const at = writers.get(`${each.at}${each.writer}`);
@@ -180,7 +209,28 @@ async function play(
     else await at?.end(each.do);
   }
   for (const each of writers.values()) await each.end('commit');
-  await Promise.all(draining.values());
+  await Promise.all([...draining.values(), ...held.values()]);
+}
+
+/** Reads a page, and answers with how it is applied. What is refused for now is given up: the link reads it anew. */
+async function readPage(rig: LinkRig, link: string, keysOfPage: number): Promise<() => Promise<unknown>> {
+  const nothing = async (): Promise<null> => await Promise.resolve(null);
+  const orRetry = (error: unknown): null => {
+    if (toSnkError(error, link).fate !== 'retry') throw error;
+    return null;
+  };
+  try {
+    const engine = await rig.engine(link);
+    const standing = await loadStanding(engine);
+    const limits = { keys: keysOfPage, logRows: 5_000 };
+    const page = await engine.reader.read(session(engine.source), standing.position, limits);
+    if (page === null) return nothing;
+    const batch = batchOfPage(standing.position, page);
+    return async () => await applyBatch(engine.apply, standing, batch, 'tolerant').catch(orRetry);
+  } catch (error) {
+    orRetry(error);
+    return nothing;
+  }
 }
 
 const choose = new URL('../../test/fixtures/choose-version.ts', import.meta.url).pathname;
