@@ -37,3 +37,10 @@ export function regressed(link: string, side: 'source' | 'target'): SnkError {
     },
   );
 }
+
+export function isRegressed(error: unknown): boolean {
+  return (
+    error instanceof SnkError &&
+    (error.code === 'SNK_TARGET_REGRESSED' || error.code === 'SNK_SOURCE_REGRESSED')
+  );
+}

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { drain, linkRig, type LinkRig, shareDatabases } from '../../test/support/link-rig.ts';
+import { drain, id, linkRig, type LinkRig, shareDatabases } from '../../test/support/link-rig.ts';
 import { testLimits } from '../../test/support/limits.ts';
+import { waitUntil } from '../../test/support/wait-until.ts';
 import { session } from '../db/orm.ts';
 import { loadSubscriber, raiseFence } from '../read/fence.ts';
 import { drainLink, freshState, tidyLink } from './drain.ts';
-import type { LinkEngine } from './engine.ts';
+import { loadStanding, type LinkEngine } from './engine.ts';
 
 shareDatabases();
 
@@ -175,4 +176,30 @@ test('a new baseline makes both sides equal again after the target was restored'
   await insert(rig, 'z');
   await drain(await rig.engine());
   expect(await texts(rig)).toEqual(['x', 'y', 'z']);
+});
+
+test('a link whose two sides are read while another process moves them is tried again, and not taken for a restored one', async () => {
+  const rig = await linkRig();
+  await drain(await rig.engine());
+  const engine = await rig.engine();
+  const holder = await rig.b.connect();
+  await holder.query('begin; lock table snk.cursor in access exclusive mode');
+  const loading = loadStanding(engine).then(
+    () => 'loaded',
+    (error: unknown) => error,
+  );
+  await waitUntil(
+    async () =>
+      (
+        await rig.b.query<{ waits: boolean }>(
+          `select exists (select from pg_locks where relation = 'snk.cursor'::regclass and not granted) as waits`,
+        )
+      )[0]?.waits,
+  );
+  const moved = `generation = generation + 2, nonce = '${id(7)}'`;
+  await rig.a.query(`update snk.subscriber set ${moved}`);
+  await holder.query(`update snk.cursor set ${moved}; commit`);
+  await holder.end();
+  expect(await loading).toMatchObject({ code: 'SNK_OVERTAKEN', fate: 'retry' });
+  expect(await loadStanding(engine)).toMatchObject({ position: { nonce: id(7) } });
 });

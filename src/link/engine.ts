@@ -2,7 +2,7 @@
 import { SnkError } from '../errors.ts';
 import { applyTexts } from '../apply/apply-sql.ts';
 import { changeTexts } from '../apply/change-sql.ts';
-import { adoptFence, loadCursor } from '../apply/cursor-store.ts';
+import { adoptFence, cursorMoved, loadCursor, type StoredCursor } from '../apply/cursor-store.ts';
 import type { ApplyContext, Standing } from '../apply/apply-page.ts';
 import type { Versions, WritableFlow } from '../apply/write-rows.ts';
 import { retimeTexts } from '../apply/pass-on.ts';
@@ -12,14 +12,14 @@ import { systemIdentifier } from '../capture/install.ts';
 import { describeTables, type Table } from '../db/catalog.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query } from '../db/query.ts';
-import { loadSubscriber } from '../read/fence.ts';
+import { loadSubscriber, type StoredSubscriber } from '../read/fence.ts';
 import { checkMapping } from '../map/check-mapping.ts';
 import { mapFlow } from '../map/mapping.ts';
 import { loadFunction, type ChooseVersion } from '../map/module.ts';
 import { PageReader } from '../read/page.ts';
 import type { SourceFlow } from '../read/page-sql.ts';
 import { carriesChanges, reverseName, type Flow, type Link } from '../topology/topology.ts';
-import { checkChain, regressed } from './chain.ts';
+import { checkChain, isRegressed, regressed } from './chain.ts';
 import { openMap, type FlowMap } from './map-page.ts';
 import type { Turns } from './turns.ts';
 
@@ -268,12 +268,35 @@ function copied(name: string): SnkError {
   });
 }
 
+interface Ends {
+  readonly cursor: StoredCursor | null;
+  readonly subscriber: StoredSubscriber | null;
+}
+
+async function readEnds({ source, target, link }: LinkEngine): Promise<Ends> {
+  const [cursor, subscriber] = await Promise.all([
+    loadCursor(session(target), link.name),
+    loadSubscriber(session(source), link.name),
+  ]);
+  return { cursor, subscriber };
+}
+
 /** Reads where the link stands on both sides, in step, and refuses sides that do not belong together. */
 export async function loadStanding(engine: LinkEngine): Promise<Standing> {
-  const [cursor, subscriber] = await Promise.all([
-    loadCursor(session(engine.target), engine.link.name),
-    loadSubscriber(session(engine.source), engine.link.name),
-  ]);
+  const ends = await readEnds(engine);
+  try {
+    return await standingOf(engine, ends);
+  } catch (error) {
+    if (!isRegressed(error)) throw error;
+    // Two databases are never read at one moment: beside a process that moves them they only look as if they did not belong together.
+    const now = await readEnds(engine);
+    const isStill =
+      now.cursor?.nonce === ends.cursor?.nonce && now.subscriber?.nonce === ends.subscriber?.nonce;
+    throw isStill ? error : cursorMoved(engine.link.name);
+  }
+}
+
+async function standingOf(engine: LinkEngine, { cursor, subscriber }: Ends): Promise<Standing> {
   if (cursor === null && subscriber !== null) throw regressed(engine.link.name, 'target');
   if (cursor !== null && subscriber === null) throw regressed(engine.link.name, 'source');
   if (cursor === null || subscriber === null) {
