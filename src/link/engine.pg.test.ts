@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { TestDatabase } from '../../test/support/databases.ts';
 import { drain, id, linkRig, type LinkRig, shareDatabases } from '../../test/support/link-rig.ts';
 import { testLimits } from '../../test/support/limits.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
@@ -182,24 +183,30 @@ test('a link whose two sides are read while another process moves them is tried 
   const rig = await linkRig();
   await drain(await rig.engine());
   const engine = await rig.engine();
-  const holder = await rig.b.connect();
-  await holder.query('begin; lock table snk.cursor in access exclusive mode');
+  const holders = { a: await rig.a.connect(), b: await rig.b.connect() };
+  await holders.a.query('begin; lock table snk.subscriber in access exclusive mode');
+  await holders.b.query('begin; lock table snk.cursor in access exclusive mode');
   const loading = loadStanding(engine).then(
     () => 'loaded',
     (error: unknown) => error,
   );
+  const waiting = async (database: TestDatabase): Promise<number> =>
+    await waitUntil(
+      async () =>
+        (await database.query<{ pid: number }>('select pid from pg_locks where not granted'))[0]?.pid,
+    );
+  const [reader] = await Promise.all([waiting(rig.a), waiting(rig.b)]);
+  // What the source says has been read when the cursor moves.
+  await holders.a.query('rollback');
   await waitUntil(
     async () =>
-      (
-        await rig.b.query<{ waits: boolean }>(
-          `select exists (select from pg_locks where relation = 'snk.cursor'::regclass and not granted) as waits`,
-        )
-      )[0]?.waits,
+      (await rig.a.query('select from pg_stat_activity where pid = $1 and state = $2', [reader, 'idle']))
+        .length === 1,
   );
   const moved = `generation = generation + 2, nonce = '${id(7)}'`;
   await rig.a.query(`update snk.subscriber set ${moved}`);
-  await holder.query(`update snk.cursor set ${moved}; commit`);
-  await holder.end();
+  await holders.b.query(`update snk.cursor set ${moved}; commit`);
+  await Promise.all([holders.a.end(), holders.b.end()]);
   expect(await loading).toMatchObject({ code: 'SNK_OVERTAKEN', fate: 'retry' });
   expect(await loadStanding(engine)).toMatchObject({ position: { nonce: id(7) } });
 });
