@@ -195,7 +195,7 @@ function settleText(flow: TargetFlow, rules: WriteRules): string {
 select count(*)::integer as conflicts${winner === 'source' ? rung(rules) : ''} from clash`;
 }
 
-/** Keeps the versions that `clash` holds, once. `winner` and `fingerprint` are SQL over it. */
+/** Keeps the versions that `clash` holds, once; of two that meet again, since a page ended between them, it is the last word that counts. `winner` and `fingerprint` are SQL over it. */
 export function recordedCte(
   flow: TargetFlow,
   { winner, reason, fingerprint }: { winner: string; reason: string; fingerprint: string },
@@ -206,6 +206,8 @@ recorded as (
   select ${ordinal(flow, 3)}::text, ${quoteLiteral(flow.table.fullName)}, key_json, source_json, target_json,
     ${winner}, ${quoteLiteral(reason)}, md5(${fingerprint})
   from clash
-  on conflict do nothing
+  on conflict (link, target_table, fingerprint) do update
+  set winner = excluded.winner, at = excluded.at
+  where snk.conflict.winner <> excluded.winner
 )`;
 }

@@ -11,7 +11,7 @@ import { freshState, tidyLink } from './drain.ts';
 import { loadStanding } from './engine.ts';
 
 /** How many histories there are of each policy: on two nodes, and on three, of which one stands between the others. */
-const histories = Number(process.env['SNK_TEST_HISTORIES'] ?? 250);
+const histories = Number(process.env['SNK_TEST_HISTORIES'] ?? 175);
 
 interface Layout {
   readonly nodes: readonly string[];
