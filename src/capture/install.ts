@@ -16,6 +16,8 @@ export interface CapturedTable {
   /** The times of its changes decide conflicts. */
   readonly isTimed?: boolean;
   readonly truncate?: TruncatePolicy;
+  /** False: no reader takes rows from the change log, so none are logged there. */
+  readonly readsImages?: boolean;
 }
 
 export interface InstallReport {
@@ -78,11 +80,11 @@ export async function systemIdentifier(em: EntityManager): Promise<string | null
 async function captureTable(
   orm: MikroORM,
   table: Table,
-  { operations, isTimed, truncate }: CapturedTable,
+  { operations, isTimed, truncate, readsImages = true }: CapturedTable,
   { imageBytes, signal }: InstallOptions,
 ): Promise<boolean> {
   const { id } = await registerTable(session(orm), table, operations);
-  const texts = captureTexts(table, id, operations, imageBytes, { isTimed, truncate });
+  const texts = captureTexts(table, id, operations, readsImages ? imageBytes : 0, { isTimed, truncate });
   const fingerprint = createHash('sha256').update(JSON.stringify(texts)).digest('hex');
   if (await isCaptured(session(orm), table, texts, fingerprint)) return false;
   await withShortLocks(

@@ -16,9 +16,10 @@ import { mapFlow } from '../map/mapping.ts';
 import { loadFunction, type ChooseVersion } from '../map/module.ts';
 import { PageReader } from '../read/page.ts';
 import type { SourceFlow } from '../read/page-sql.ts';
-import { carriesChanges, reverseName, type Flow, type Link } from '../topology/topology.ts';
+import { addsRows, carriesChanges, reverseName, type Flow, type Link } from '../topology/topology.ts';
 import { checkChain, regressed } from './chain.ts';
 import { openMap, type FlowMap } from './map-page.ts';
+import { isPlainLink } from './page-form.ts';
 import type { Turns } from './turns.ts';
 
 export interface LinkEngine {
@@ -109,6 +110,7 @@ export async function openEngine(
       texts: applyTexts(into, rules),
       changes: carriesChanges(flow) || flow.write === 'update' ? changeTexts(into, rules) : null,
       rivals: targetTableId !== null,
+      addsRows: addsRows(flow),
       parksMissing: flow.write === 'update' && flow.missing === 'park',
       echo: flow.echo,
       choose: functions.get(flow) ?? null,
@@ -184,11 +186,6 @@ async function choosersOf(link: Link): Promise<Map<Flow, (versions: Versions) =>
     });
   }
   return choosers;
-}
-
-/** Whether its rows can go in as one statement: inserts, under one origin. */
-function isPlainLink({ flows }: Link): boolean {
-  return flows.every((flow) => flow.write !== 'update' && flow.map === null && flow.echo === flows[0]?.echo);
 }
 
 function drifted(node: string, what: string): SnkError {

@@ -1,5 +1,5 @@
 /** What can be done about a difference by logging its key again, and what would become of it (pure). */
-import { carriesChanges, type Flow } from '../topology/topology.ts';
+import { addsRows, carriesChanges, type Flow } from '../topology/topology.ts';
 import type { Difference } from './compare.ts';
 import type { Leg, Pair } from './pairs.ts';
 
@@ -44,7 +44,7 @@ function carried({ link, flow }: Leg, { kind, at }: What): Step {
   if (op === null) return nothing(`only deletes travel from ${source} to ${target}`);
   const logs = [{ node: source, op }];
   if (kind === 'missing') {
-    return flow.write === 'update' && flow.missing !== 'create'
+    return !addsRows(flow)
       ? nothing(`link ${link.name} changes rows of ${target} and adds none`)
       : { ...to, outcome: 'add', logs };
   }
