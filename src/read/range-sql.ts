@@ -13,6 +13,11 @@ export interface RangeTable {
   readonly byteOrder: boolean;
 }
 
+/** Keys of these columns are not in one order on both sides. */
+export function orderDiffers(ours: readonly KeyColumn[], theirs: readonly KeyColumn[]): boolean {
+  return ours.some((column, i) => column.collation !== theirs[i]?.collation);
+}
+
 /** A key as text, one value per key column. */
 export type Key = readonly string[];
 

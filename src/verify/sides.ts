@@ -4,7 +4,7 @@ import { describeTables, type Column, type KeyColumn, type Table } from '../db/c
 import { session, type MikroORM } from '../db/orm.ts';
 import { checkMapping } from '../map/check-mapping.ts';
 import { asStored, mapFlow } from '../map/mapping.ts';
-import type { RangeTable } from '../read/range-sql.ts';
+import { orderDiffers, type RangeTable } from '../read/range-sql.ts';
 import type { Flow } from '../topology/topology.ts';
 import type { Difference, Side } from './compare.ts';
 import type { Pair } from './pairs.ts';
@@ -41,7 +41,7 @@ export async function openSides(pair: Pair, ormOf: (node: string) => MikroORM): 
   }
   const mapping = mapFlow(flow, source, target);
   const stored = asStored(mapping, flow, source, target);
-  const byteOrder = mapping.rangeKey.some((column, i) => column.collation !== target.key[i]?.collation);
+  const byteOrder = orderDiffers(mapping.rangeKey, target.key);
   const sameKey =
     stored.key.length === mapping.rangeKey.length &&
     mapping.rangeKey.every(({ quoted }, i) => stored.key[i]?.quoted === quoted);
