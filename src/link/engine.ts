@@ -14,11 +14,11 @@ import { loadSubscriber } from '../read/fence.ts';
 import { checkMapping } from '../map/check-mapping.ts';
 import { mapFlow } from '../map/mapping.ts';
 import { loadFunction, type ChooseVersion } from '../map/module.ts';
+import { openMap, type OpenedMap } from '../map/open-map.ts';
 import { PageReader } from '../read/page.ts';
 import type { SourceFlow } from '../read/page-sql.ts';
 import { addsRows, carriesChanges, reverseName, type Flow, type Link } from '../topology/topology.ts';
 import { checkChain, regressed } from './chain.ts';
-import { openMap, type FlowMap } from './map-page.ts';
 import { isPlainLink } from './page-form.ts';
 import type { Turns } from './turns.ts';
 
@@ -29,7 +29,7 @@ export interface LinkEngine {
   readonly reader: PageReader;
   readonly sourceFlows: readonly SourceFlow[];
   /** The functions that rows go through, flow by flow. */
-  readonly maps: readonly (FlowMap | null)[];
+  readonly maps: readonly (OpenedMap | null)[];
   readonly apply: ApplyContext;
   readonly turns: Turns;
   /** What the tables of both sides were when this was made: see check-shape.ts. */
