@@ -35,12 +35,15 @@ export function planStep(pair: Pair, from: string | null, what: What): Step {
 function carried({ link, flow }: Leg, { kind, at }: What): Step {
   const { source, target } = link;
   const to = { node: target, why: null, keeps: false, locks: null };
+  if (kind === 'unmapped') return nothing(`the function of link ${link.name} throws for this row`);
+  const op = presentOp(flow);
   if (kind === 'missing' && at === source) {
-    return flow.on.includes('delete')
-      ? { ...to, outcome: 'delete', logs: [{ node: source, op: 'D' }] }
+    // The function is asked once more: the source has a row of which it makes none.
+    const gone = flow.map === null ? 'D' : op;
+    return flow.on.includes('delete') && gone !== null
+      ? { ...to, outcome: 'delete', logs: [{ node: source, op: gone }] }
       : nothing(`${source} has no such row, and deletes do not travel to ${target}`);
   }
-  const op = presentOp(flow);
   if (op === null) return nothing(`only deletes travel from ${source} to ${target}`);
   const logs = [{ node: source, op }];
   if (kind === 'missing') {
