@@ -30,7 +30,12 @@ const flow: FlowOptions = {
   columns: ['id', 'label', 'year'],
   on: everything,
 };
-const several: FlowOptions = { ...flow, map: `${maps}#words`, on: ['insert', 'update'] };
+const several: FlowOptions = {
+  ...flow,
+  map: `${maps}#words`,
+  on: ['insert', 'update'],
+  where: `name <> 'no'`,
+};
 
 async function rigOf(one: FlowOptions, rows = '', { a, b } = tables): Promise<LinkRig> {
   const links: RigOptions['links'] = [{ from: 'a', to: 'b', flows: [one] }];
@@ -200,7 +205,7 @@ describe('verify of a flow with a function', () => {
 });
 
 describe('verify of a function that may give other keys', () => {
-  const rows = `insert into person values (1, 'two words'), (2, 'one'), (3, 'a b c')`;
+  const rows = `insert into person values (1, 'two words'), (2, 'one'), (3, 'a b c'), (4, 'no')`;
 
   test('compares what it gives by the key of the target', async () => {
     const rig = await rigOf(several, rows);
