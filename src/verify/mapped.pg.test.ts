@@ -7,11 +7,13 @@ import {
   type LinkRig,
   type RigOptions,
 } from '../../test/support/link-rig.ts';
+import { person } from '../../test/fixtures/maps.ts';
 import type { TestDatabase } from '../../test/support/databases.ts';
 import type { FlowOptions } from '../topology/topology.ts';
 import type { RepairReport } from './repair.ts';
-import { openSides } from './sides.ts';
+import { mappedComparison } from './mapped.ts';
 import { pairsOf } from './pairs.ts';
+import { openSides } from './sides.ts';
 import type { VerifyOptions, VerifyReport } from './verify.ts';
 import { Stride } from './walk.ts';
 
@@ -188,7 +190,7 @@ describe('verify of a flow with a function', () => {
     await rig.a.unseen(`${wide}; ${people(40).replaceAll('select n,', 'select 100 + n,')}`);
     const [pair] = pairsOf(rig.config);
     if (pair === undefined) throw new Error('there is a pair');
-    const { comparison } = await openSides(pair, (node) => rig.orm(node));
+    const { a, b, comparison } = await openSides(pair, (node) => rig.orm(node));
     const pages = async (rows: number): Promise<number[]> => {
       const counts: number[] = [];
       const stride = new Stride({ first: rows, most: rows });
@@ -199,8 +201,23 @@ describe('verify of a flow with a function', () => {
       return counts;
     };
     expect(await pages(7)).toEqual([2, 2, 2, 1, 7, 7, 7, 7, 7, 7]);
+    let asked = 0;
+    const looked = mappedComparison({
+      a: { ...a, em: () => ((asked += 1), a.em()) },
+      b: { ...b, flow: { table: b.range.table, columns: b.range.columns }, comparesRows: true },
+      flow: {
+        place: '',
+        columns: a.range.columns,
+        key: a.range.table.key,
+        into: b.range.columns,
+        keepsKey: true,
+      },
+      map: person,
+    });
     const keys = Array.from({ length: 9 }, (_, i) => [String(i + 1)]);
-    expect(await comparison.keys(keys)).toMatchObject({ counts: [9, 0] });
+    const { counts, found } = await looked.keys([...keys, ['999']]);
+    expect([counts, found.length]).toEqual([[9, 0], 9]);
+    expect(asked).toBe(1 + 3); // for their sizes, and for three of them at a time
   });
 });
 
