@@ -1,4 +1,4 @@
-/** Compares the rows that a flow's function makes with those that its target holds, as it would store them. */
+/** Compares the rows that a flow's function makes with those that its target holds: cast there, and as they are stored. */
 import { createHash } from 'node:crypto';
 import { keyMatch, keyPlaces, slice, stored, type TargetFlow } from '../apply/apply-sql.ts';
 import type { Column } from '../db/catalog.ts';

@@ -156,7 +156,7 @@ describe('verify of a flow with a function', () => {
     expect(report.tables[0]?.differences).toEqual([{ key: { id: '4' }, kind: 'unmapped', at: 'b' }]);
     const repaired = await rig.snk.repair({ patience: 10, wait: false });
     expect(repaired.tables[0]?.rows).toMatchObject([
-      { outcome: 'none', why: 'the function of link a->b throws for this row' },
+      { outcome: 'none', why: 'what is to be written is not known' },
     ]);
   });
 

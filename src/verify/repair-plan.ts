@@ -35,7 +35,7 @@ export function planStep(pair: Pair, from: string | null, what: What): Step {
 function carried({ link, flow }: Leg, { kind, at }: What): Step {
   const { source, target } = link;
   const to = { node: target, why: null, keeps: false, locks: null };
-  if (kind === 'unmapped') return nothing(`the function of link ${link.name} throws for this row`);
+  if (kind === 'unmapped') return nothing('what is to be written is not known');
   const op = presentOp(flow);
   if (kind === 'missing' && at === source) {
     // The function is asked once more: the source has a row of which it makes none.
