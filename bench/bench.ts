@@ -15,6 +15,7 @@ import { changes } from './suites/changes.ts';
 import { hold } from './suites/hold.ts';
 import { idle } from './suites/idle.ts';
 import { lag } from './suites/lag.ts';
+import { map } from './suites/map.ts';
 import { mapping } from './suites/mapping.ts';
 import { upserts } from './suites/upserts.ts';
 import { wide } from './suites/wide.ts';
@@ -29,6 +30,7 @@ const suites: readonly Suite[] = [
   upserts,
   wide,
   mapping,
+  map,
   idle,
   hold,
   backlog,

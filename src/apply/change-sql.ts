@@ -3,7 +3,7 @@ import type { Column } from '../db/catalog.ts';
 import { hasChanged } from '../db/changed-columns.ts';
 import { quoteLiteral } from '../db/sql.ts';
 import { collectKeys, keyListColumn, matchKeys } from '../db/key-lists.ts';
-import type { ConflictPolicy, WhenMissing } from '../topology/topology.ts';
+import { addsRows, type ConflictPolicy, type WhenMissing } from '../topology/topology.ts';
 import {
   columnList,
   isStoredOtherwise,
@@ -270,7 +270,7 @@ function sourceWins(
 
 function writeText(flow: TargetFlow, rules: ChangeRules, kind: 'present' | 'copied'): string {
   const { write, existing } = rules;
-  const inserts = write !== 'update' || rules.missing === 'create';
+  const inserts = addsRows(rules);
   const { table } = flow;
   // A rival of a row that is copied travels the other way.
   const mayWrite = kind === 'copied' ? 'not d.contested' : '(not d.contested or d.wins)';

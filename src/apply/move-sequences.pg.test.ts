@@ -191,6 +191,34 @@ describe('the sequence of a written column', () => {
     expect(await drawn(rig.a)).toBe('1');
   });
 
+  test('stays where it is where no rows are added, but for numbers that are no key', async () => {
+    const rig = await linkRig({
+      tables: 'create table t (id serial primary key, nr serial)',
+      links: [{ from: 'a', to: 'b', flows: [{ from: 't', on: ['insert', 'update'], write: 'update' }] }],
+    });
+    const engine = await rig.engine();
+    await drain(engine);
+    await rig.b.query('insert into t default values');
+    await rig.a.query('insert into t values (1, 40), (900, 2)');
+    expect(await drain(engine)).toMatchObject({ parked: 0 });
+    expect(await rig.b.query('select id, nr from t')).toEqual([{ id: 1, nr: 40 }]);
+    expect([await drawn(rig.b), await drawn(rig.b, 't_nr_seq')]).toEqual(['2', '41']);
+  });
+
+  test('is moved where rows that are not there are added', async () => {
+    const rig = await linkRig({
+      tables,
+      links: [
+        { from: 'a', to: 'b', flows: [{ from: 't', on: ['insert'], write: 'update', missing: 'create' }] },
+      ],
+    });
+    const engine = await rig.engine();
+    await drain(engine);
+    await rig.a.query(`insert into t values (900, 'x')`);
+    await drain(engine);
+    expect(await drawn(rig.b)).toBe('901');
+  });
+
   test('is moved before the rows are there: who inserts beside them draws one that is free', async () => {
     const rig = await linkRig({ tables, links });
     const engine = await rig.engine();

@@ -5,7 +5,7 @@ import { prepared } from '../db/prepared.ts';
 import { query } from '../db/query.ts';
 import { quoteLiteral } from '../db/sql.ts';
 import type { Rows } from '../read/page.ts';
-import type { TargetFlow } from './apply-sql.ts';
+import type { WritableFlow } from './write-rows.ts';
 
 interface Move {
   /** Of the column among those that travel. */
@@ -13,7 +13,7 @@ interface Move {
   readonly text: string;
 }
 
-const moves = new WeakMap<TargetFlow, readonly Move[]>();
+const moves = new WeakMap<WritableFlow, readonly Move[]>();
 
 /**
  * Before the rows are written, since a number that is drawn does not come back: whoever inserts once they are there has
@@ -21,25 +21,30 @@ const moves = new WeakMap<TargetFlow, readonly Move[]>();
  */
 export async function moveSequences(
   em: EntityManager,
-  flows: readonly TargetFlow[],
+  flows: readonly WritableFlow[],
   pages: readonly Rows[],
 ): Promise<void> {
   for (const rows of pages) {
-    const flow = flows[rows.flow] as TargetFlow;
+    const flow = flows[rows.flow] as WritableFlow;
     for (const { place, text } of movesOf(flow)) await query(em, text, [rows.columns[place] ?? '{}']);
   }
 }
 
-function movesOf(flow: TargetFlow): readonly Move[] {
+/** Keys of a flow that adds no rows are there already, or come to nothing. */
+function movesOf(flow: WritableFlow): readonly Move[] {
   let known = moves.get(flow);
   if (known === undefined) {
     known = flow.columns.flatMap((column, place) => {
-      const text = moveText(column);
+      const text = flow.addsRows || !isOfKey(flow, column) ? moveText(column) : null;
       return text === null ? [] : [{ place, text: prepared(text) }];
     });
     moves.set(flow, known);
   }
   return known;
+}
+
+function isOfKey({ table }: WritableFlow, { name }: Column): boolean {
+  return table.key.some((key) => key.name === name);
 }
 
 /**

@@ -28,6 +28,8 @@ export interface WritableFlow extends TargetFlow {
   readonly changes: ChangeTexts | null;
   /** Rows of the target may be changed there as well, and travel the other way. */
   readonly rivals: boolean;
+  /** Rows that are not there may be written. */
+  readonly addsRows: boolean;
   /** A row that is not there to be updated is parked. */
   readonly parksMissing: boolean;
   /** What is written is captured here, like anybody's change. */

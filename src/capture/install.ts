@@ -20,6 +20,8 @@ export interface CapturedTable {
   readonly passesOn?: boolean;
   /** Conflicts are settled column by column. */
   readonly tellsColumns?: boolean;
+  /** False: no reader takes rows from the change log, so none are logged there. */
+  readonly readsImages?: boolean;
 }
 
 export interface InstallReport {
@@ -82,11 +84,11 @@ export async function systemIdentifier(em: EntityManager): Promise<string | null
 async function captureTable(
   orm: MikroORM,
   table: Table,
-  { operations, ...more }: CapturedTable,
+  { operations, readsImages = true, ...more }: CapturedTable,
   { imageBytes, signal }: InstallOptions,
 ): Promise<boolean> {
   const { id } = await registerTable(session(orm), table, operations);
-  const texts = captureTexts(table, id, operations, imageBytes, more);
+  const texts = captureTexts(table, id, operations, readsImages ? imageBytes : 0, more);
   const fingerprint = createHash('sha256').update(JSON.stringify(texts)).digest('hex');
   if (await isCaptured(session(orm), table, texts, fingerprint)) return false;
   await withShortLocks(

@@ -7,6 +7,7 @@ import {
   fittingRange,
   hashRange,
   listHashes,
+  orderDiffers,
   readRange,
   type Key,
   type RangeChanges,
@@ -85,7 +86,7 @@ export async function pendingBackfills(engine: LinkEngine): Promise<number[]> {
 
 /** Both sides of a flow as ranges of keys. */
 export function rangesOf(source: SourceFlow, target: WritableFlow): { from: RangeTable; to: RangeTable } {
-  const byteOrder = source.rangeKey.some((column, i) => column.collation !== target.table.key[i]?.collation);
+  const byteOrder = orderDiffers(source.rangeKey, target.table.key);
   return {
     from: { table: { ...source.table, key: source.rangeKey }, columns: source.columns, byteOrder },
     to: { table: target.table, columns: target.columns, byteOrder },

@@ -4,7 +4,7 @@ import type { Fault } from '../errors.ts';
 import type { Table } from '../db/catalog.ts';
 import { quoteIdentifier } from '../db/sql.ts';
 import { checkMapping } from '../map/check-mapping.ts';
-import { carriesChanges, type Flow, type Link } from '../topology/topology.ts';
+import { addsRows, carriesChanges, type Flow, type Link } from '../topology/topology.ts';
 
 export interface TablesOfNode {
   readonly node: string;
@@ -111,8 +111,7 @@ function tableFaults(
     });
   }
   if (!table.canSelect) faults.push(grant('select'));
-  const inserts = flow.write !== 'update' || flow.missing === 'create';
-  if (role === 'target' && inserts && !table.canInsert) faults.push(grant('insert'));
+  if (role === 'target' && addsRows(flow) && !table.canInsert) faults.push(grant('insert'));
   // A conflict that the source wins is settled by an update.
   const updates = flow.write !== 'insert' && (carriesChanges(flow) || link.winner === 'source');
   if (role === 'target' && updates && !table.canUpdate) faults.push(grant('update'));

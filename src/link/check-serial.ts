@@ -5,7 +5,7 @@ import { queryOne } from '../db/query.ts';
 import { quoteIdentifier, quoteLiteral } from '../db/sql.ts';
 import type { Fault } from '../errors.ts';
 import { originsOf } from '../map/mapping.ts';
-import type { Flow, Link } from '../topology/topology.ts';
+import { addsRows, type Flow, type Link } from '../topology/topology.ts';
 import type { TablesOfNode } from './check-flow.ts';
 
 interface Sides {
@@ -13,10 +13,11 @@ interface Sides {
   readonly target: TablesOfNode;
 }
 
-/** Sequences of written columns that are not to be moved, or not to be read. */
+/** Sequences of written columns that are not to be moved, or not to be read: those of apply/move-sequences.ts. */
 export function sequenceFaults(flow: Flow, { source, target }: Sides): Fault[] {
   const to = target.tables.get(flow.to);
-  return [...originsIn(flow, source, target).keys()].flatMap(({ sequence }) =>
+  const isMoved = (column: Column): boolean => addsRows(flow) || to === undefined || !isOfKey(to, column);
+  return [...originsIn(flow, source, target).keys()].filter(isMoved).flatMap(({ sequence }) =>
     sequence === null || sequence.canMove
       ? []
       : [

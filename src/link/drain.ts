@@ -20,10 +20,10 @@ import { acknowledge } from '../read/fence.ts';
 import type { Page, PageLimits } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
 import { purgeChangeLog } from '../read/purge.ts';
-import { carriesChanges } from '../topology/topology.ts';
 import { backfillStep, pendingBackfills, type BackfillProgress } from './backfill.ts';
 import { loadStanding, type LinkEngine } from './engine.ts';
 import { mapPage } from './map-page.ts';
+import { isReadAsText } from './page-form.ts';
 import { recapture } from './recapture.ts';
 import { hasParked } from './retry-parked.ts';
 
@@ -217,8 +217,7 @@ async function drainPage(
   const startedAt = performance.now();
   if (!before.expectant && !(await engine.reader.peek(source, standing.position))) return null;
   const fence = care === 'plain' ? nextFence(engine.apply, standing) : null;
-  // Rows that more than inserts may come with are written from text.
-  const isPlain = care === 'plain' && engine.apply.isPlain && !engine.link.flows.some(carriesChanges);
+  const isPlain = care === 'plain' && !isReadAsText(engine.link);
   const page = await engine.reader.read(
     source,
     standing.position,

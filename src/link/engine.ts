@@ -16,11 +16,12 @@ import { loadSubscriber, type StoredSubscriber } from '../read/fence.ts';
 import { checkMapping } from '../map/check-mapping.ts';
 import { mapFlow } from '../map/mapping.ts';
 import { loadFunction, type ChooseVersion } from '../map/module.ts';
+import { openMap, type OpenedMap } from '../map/open-map.ts';
 import { PageReader } from '../read/page.ts';
 import type { SourceFlow } from '../read/page-sql.ts';
-import { carriesChanges, reverseName, type Flow, type Link } from '../topology/topology.ts';
+import { addsRows, carriesChanges, reverseName, type Flow, type Link } from '../topology/topology.ts';
 import { checkChain, isRegressed, regressed } from './chain.ts';
-import { openMap, type FlowMap } from './map-page.ts';
+import { isPlainLink } from './page-form.ts';
 import type { Turns } from './turns.ts';
 
 export interface LinkEngine {
@@ -30,7 +31,7 @@ export interface LinkEngine {
   readonly reader: PageReader;
   readonly sourceFlows: readonly SourceFlow[];
   /** The functions that rows go through, flow by flow. */
-  readonly maps: readonly (FlowMap | null)[];
+  readonly maps: readonly (OpenedMap | null)[];
   readonly apply: ApplyContext;
   readonly turns: Turns;
   /** What the tables of both sides were when this was made: see check-shape.ts. */
@@ -128,6 +129,7 @@ export async function openEngine(
       texts: applyTexts(into, rules),
       changes: carriesChanges(flow) || flow.write === 'update' ? changeTexts(into, rules) : null,
       rivals: targetTableId !== null,
+      addsRows: addsRows(flow),
       parksMissing: flow.write === 'update' && flow.missing === 'park',
       echo: flow.echo,
       retimes:
@@ -207,11 +209,6 @@ async function choosersOf(link: Link): Promise<Map<Flow, (versions: Versions) =>
     });
   }
   return choosers;
-}
-
-/** Whether its rows can go in as one statement: inserts, under one origin. */
-function isPlainLink({ flows }: Link): boolean {
-  return flows.every((flow) => flow.write !== 'update' && flow.map === null && flow.echo === flows[0]?.echo);
 }
 
 function drifted(node: string, what: string): SnkError {

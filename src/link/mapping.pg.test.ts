@@ -383,6 +383,36 @@ describe('map', () => {
     expect(await rows(rig.b, all)).toEqual([[2, 'NEW', 1900, null]]);
   });
 
+  test.each<[string, RigOptions['links']]>([
+    ['that carries updates', oneWay({ ...flow, on: ['insert', 'update'] })],
+    [
+      'beside one that carries deletes',
+      [
+        {
+          from: 'a',
+          to: 'b',
+          flows: [
+            { ...flow, on: ['insert'] },
+            { from: 'record', on: everything },
+          ],
+        },
+      ],
+    ],
+  ])('leaves the rows of the target alone where deletes do not travel: %s', async (_, links) => {
+    const rig = await rigOf(tables, links);
+    await rig.a.query(`insert into person values (1, 'Ada', null)`);
+    await settle(rig);
+    await rig.b.query(`insert into label values (2, 'own')`);
+    await rig.a.query(
+      `insert into person values (2, null, null); update person set name = null where id = 1`,
+    );
+    await settle(rig);
+    expect(await rows(rig.b, 'select id, label from label order by id')).toEqual([
+      [1, 'ADA'],
+      [2, 'own'],
+    ]);
+  });
+
   test('parks the row for which it throws', async () => {
     const rig = await rigOf(tables, oneWay(flow));
     await rig.a.query(`insert into person values (1, 'Ada', null), (2, 'bad', null), (3, 'Alan', null)`);

@@ -16,6 +16,7 @@ import {
 } from '../topology/topology.ts';
 import { checkExpressions } from './check-expressions.ts';
 import { checkFlow, type TablesOfNode } from './check-flow.ts';
+import { readsImages } from './page-form.ts';
 import { sequenceFaults, serialWarnings } from './check-serial.ts';
 
 export interface Plan {
@@ -41,13 +42,16 @@ export interface LinkPlan {
 
 /** Tables to capture in a node: the sources of its links. */
 export function capturedTablesOf(topology: Topology, node: string): CapturedTable[] {
-  const flows = topology.links.filter((link) => link.source === node).flatMap((link) => link.flows);
+  const links = topology.links.filter((link) => link.source === node);
+  const imaged = new Set(links.flatMap((link) => link.flows.filter((flow) => readsImages(link, flow))));
+  const flows = links.flatMap((link) => link.flows);
   return [...Map.groupBy(flows, (flow) => flow.from)].map(([table, each]) => ({
     table,
     operations: [...new Set(each.flatMap((flow) => flow.on))],
     isTimed: each.some((flow) => flow.conflict === 'newest'),
     tellsColumns: each.some((flow) => flow.conflict === 'merge'),
     passesOn: passesOn(topology.links, node, table),
+    readsImages: each.some((flow) => imaged.has(flow)),
     // Of several wishes the safest.
     truncate:
       (['refuse', 'replicate'] as const).find((policy) => each.some((flow) => flow.truncate === policy)) ??

@@ -1,7 +1,7 @@
 /** What is wrong with a flow's columns, by both tables (pure). */
 import { closest } from 'fastest-levenshtein';
 import type { Column, Table } from '../db/catalog.ts';
-import type { Flow } from '../topology/topology.ts';
+import { addsRows, type Flow } from '../topology/topology.ts';
 import { isPlainMapping, originsOf, type Origin } from './mapping.ts';
 
 export interface MappingFault {
@@ -126,7 +126,7 @@ function wholeRowFaults(flow: Flow, from: Table, to: Table, target: string): Map
     .map((name) => ({ message: `column ${name} is missing on ${target}, or is generated there` }));
   for (const { name } of to.key.filter((column) => !gives(column.name)))
     faults.push({ message: `column ${name} of the target's key is not among 'columns'` });
-  if (flow.write !== 'update' || flow.missing === 'create') {
+  if (addsRows(flow)) {
     for (const { name } of to.columns.filter(
       (column) => column.notNull && !column.hasDefault && !gives(column.name),
     ))
@@ -185,7 +185,7 @@ function missingFaults(
   origins: ReadonlyMap<Column, Origin>,
   target: string,
 ): MappingFault[] {
-  if (flow.write === 'update' && flow.missing !== 'create') return [];
+  if (!addsRows(flow)) return [];
   return to.columns
     .filter((column) => column.notNull && !column.hasDefault && !origins.has(column))
     .map((column) => ({

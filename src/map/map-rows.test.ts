@@ -52,6 +52,12 @@ describe('a function', () => {
     ];
     const result = run(({ id }) => (id === '2' ? null : twice(id)));
     expect(result.columns[1]).toBe('{"1","11","3","13"}');
+    expect(result.dropped).toEqual(none);
+  });
+
+  test('says which rows are not to be there, where deletes travel', () => {
+    const label = 'x';
+    const result = run(({ id }) => (id === '2' ? null : { id: id ?? null, label }), { keepsKey: true });
     expect(result.dropped).toEqual({ count: 1, columns: ['{"2"}'] });
   });
 

@@ -25,6 +25,19 @@ export interface MappedLists extends Lists {
   readonly failed: Lists;
 }
 
+type Texts = readonly (string | null)[];
+
+/** The same row by row. */
+export interface MappedTexts {
+  /** Of the target, in the order of `into`; each with the place of the row it was made of. */
+  readonly rows: readonly { readonly from: number; readonly texts: Texts }[];
+  /** Places of rows that are not to be there, where deletes travel; and of those for which the function threw. */
+  readonly dropped: readonly number[];
+  readonly failed: readonly number[];
+  /** The source's key of the row at a place. */
+  readonly keyOf: (place: number) => Texts;
+}
+
 export interface MappedFlow {
   /** For messages. */
   readonly place: string;
@@ -38,50 +51,62 @@ export interface MappedFlow {
 }
 
 /** Throws SNK_FUNCTION when a row has a column too few or too many: that is so for all rows, and no row is to blame. */
-export function mapRows(flow: MappedFlow, map: MapRow, rows: Lists): MappedLists {
-  const values = rows.columns.map((list) => parse(list));
+export function mapRows(flow: MappedFlow, map: MapRow, lists: Lists): MappedLists {
+  const { rows, dropped, failed, keyOf } = mapTexts(flow, map, lists);
+  const keys = (places: readonly number[]): Lists => listsOf(places.map(keyOf), flow.key.length);
+  return {
+    ...listsOf(
+      rows.map((row) => row.texts),
+      flow.into.length,
+    ),
+    dropped: keys(dropped),
+    failed: keys(failed),
+  };
+}
+
+/** Throws as above. */
+export function mapTexts(flow: MappedFlow, map: MapRow, { count, columns }: Lists): MappedTexts {
+  const values = columns.map((list) => parse(list));
   const keys = flow.key.map((column) => flow.columns.findIndex((other) => other.name === column.name));
-  const keyOf = (i: number): (string | null)[] => keys.map((place) => values[place]?.[i] ?? null);
-  const mapped: (string | null)[][] = [];
-  const dropped: (string | null)[][] = [];
-  const failed: (string | null)[][] = [];
-  for (let i = 0; i < rows.count; i += 1) {
+  const keyOf = (i: number): Texts => keys.map((place) => values[place]?.[i] ?? null);
+  const rows: { from: number; texts: Texts }[] = [];
+  const dropped: number[] = [];
+  const failed: number[] = [];
+  for (let i = 0; i < count; i += 1) {
     const row = Object.fromEntries(flow.columns.map((column, j) => [column.name, values[j]?.[i] ?? null]));
     let given: ReturnType<MapRow>;
     try {
       given = map(row);
     } catch {
-      failed.push(keyOf(i));
+      failed.push(i);
       continue;
     }
     const all =
       given === null ? [] : Array.isArray(given) ? (given as readonly MappedRow[]) : [given as MappedRow];
-    if (all.length === 0) dropped.push(keyOf(i));
-    const texts = all.map((each) => textsOf(flow, each));
-    if (flow.keepsKey) checkKey(flow, texts, keyOf(i));
-    mapped.push(...texts);
+    const made = all.map((each) => ({ from: i, texts: textsOf(flow, each) }));
+    if (flow.keepsKey) {
+      if (made.length === 0) dropped.push(i);
+      checkKey(flow, made, keyOf(i));
+    }
+    rows.push(...made);
   }
-  return {
-    ...listsOf(mapped, flow.into.length),
-    dropped: listsOf(dropped, keys.length),
-    failed: listsOf(failed, keys.length),
-  };
+  return { rows, dropped, failed, keyOf };
 }
 
 function checkKey(
   { place, key, into }: MappedFlow,
-  rows: readonly (readonly (string | null)[])[],
-  kept: readonly (string | null)[],
+  rows: readonly { readonly texts: Texts }[],
+  kept: Texts,
 ): void {
   const places = key.map((column) => into.findIndex((other) => other.name === column.name));
-  const isKept = rows.every((row) => places.every((at, i) => row[at] === kept[i]));
+  const isKept = rows.every(({ texts }) => places.every((at, i) => texts[at] === kept[i]));
   if (isKept && rows.length <= 1) return;
   throw new SnkError('SNK_FUNCTION', `${place} gave a row another key, or several rows`, {
     hint: "Where deletes travel, a row has to be found under the key it had: take 'delete' out of 'on'.",
   });
 }
 
-function textsOf({ place, into }: MappedFlow, row: MappedRow): (string | null)[] {
+function textsOf({ place, into }: MappedFlow, row: MappedRow): Texts {
   const hint = `It is to give ${into.map((column) => column.name).join(', ')}; null where there is no value.`;
   const unknown = Object.keys(row).find((key) => !into.some((column) => column.name === key));
   if (unknown !== undefined) {
@@ -98,7 +123,7 @@ function textsOf({ place, into }: MappedFlow, row: MappedRow): (string | null)[]
   });
 }
 
-function listsOf(rows: readonly (readonly (string | null)[])[], width: number): Lists {
+export function listsOf(rows: readonly Texts[], width: number): Lists {
   return {
     count: rows.length,
     columns: Array.from({ length: width }, (_, i) => listOf(rows.map((row) => row[i] ?? null))),

@@ -13,6 +13,11 @@ export interface RangeTable {
   readonly byteOrder: boolean;
 }
 
+/** Keys of these columns are not in one order on both sides. */
+export function orderDiffers(ours: readonly KeyColumn[], theirs: readonly KeyColumn[]): boolean {
+  return ours.some((column, i) => column.collation !== theirs[i]?.collation);
+}
+
 /** A key as text, one value per key column. */
 export type Key = readonly string[];
 
@@ -271,40 +276,45 @@ order by ${orderBy(range)}`,
   };
 }
 
-/** The same for given keys; a text array per key column is bound. */
-export function hashKeys(
-  range: RangeTable,
-  keys: readonly Key[],
-): { text: string; binds: (readonly string[])[] } {
-  const { key } = range.table;
-  const match = key
-    .map((column, i) => `t.${column.quoted} ${column.equals} k.k${i}::${column.type}`)
-    .join(' and ');
+interface KeyedStatement {
+  readonly text: string;
+  readonly binds: readonly (readonly string[])[];
+}
+
+/** Rows `t` of given keys, `k.ord` counted from 1; a text array per key column is bound. */
+function ofKeys({ table }: RangeTable, keys: readonly Key[]): KeyedStatement {
+  const { key, quoted } = table;
+  const match = key.map((column, i) => `t.${column.quoted} ${column.equals} k.k${i}::${column.type}`);
   return {
     text: `
-select ${keyText(range)} as key, ${rowHash(range)}::text as hash
-from unnest(${key.map((_, i) => `$${i + 1}::text[]`).join(', ')}) as k (${key.map((_, i) => `k${i}`).join(', ')})
-join ${range.table.quoted} t on ${match}`,
+from unnest(${key.map((_, i) => `$${i + 1}::text[]`).join(', ')}) with ordinality as k (${key.map((_, i) => `k${i}`).join(', ')}, ord)
+join ${quoted} t on ${match.join(' and ')}`,
     binds: key.map((_, i) => keys.map((values) => values[i] as string)),
   };
 }
 
-/** Answers `ord` of each key, counted from 1, and `own`: the values of other columns, for every row that has the key. */
-export function findByKeys(
-  range: RangeTable,
-  own: readonly Column[],
-  keys: readonly Key[],
-): { text: string; binds: (readonly string[])[] } {
-  const { key } = range.table;
-  const names = key.map((_, i) => `k${i}`).join(', ');
-  const match = key
-    .map((column, i) => `t.${column.quoted} ${column.equals} k.k${i}::${column.type}`)
-    .join(' and ');
-  return {
-    text: `
-select k.ord::integer as ord, array[${own.map((column) => `t.${column.quoted}::text`).join(', ')}] as own
-from unnest(${key.map((_, i) => `$${i + 1}::text[]`).join(', ')}) with ordinality as k (${names}, ord)
-join ${range.table.quoted} t on ${match}`,
-    binds: key.map((_, i) => keys.map((values) => values[i] as string)),
-  };
+/** The same for given keys. */
+export function hashKeys(range: RangeTable, keys: readonly Key[]): KeyedStatement {
+  const { text, binds } = ofKeys(range, keys);
+  return { text: `select ${keyText(range)} as key, ${rowHash(range)}::text as hash${text}`, binds };
+}
+
+/** Answers `ord` of each key and `own`: the values of other columns, for every row that has the key. */
+export function findByKeys(range: RangeTable, own: readonly Column[], keys: readonly Key[]): KeyedStatement {
+  const { text, binds } = ofKeys(range, keys);
+  const values = own.map((column) => `t.${column.quoted}::text`).join(', ');
+  return { text: `select k.ord::integer as ord, array[${values}] as own${text}`, binds };
+}
+
+/** Answers `ord` of each key whose row is there, and `size` in bytes of its text. */
+export function sizeOfKeys(range: RangeTable, keys: readonly Key[]): KeyedStatement {
+  const { text, binds } = ofKeys(range, keys);
+  return { text: `select k.ord::integer as ord, octet_length(${rowText(range)}) as size${text}`, binds };
+}
+
+/** Answers `count` and the columns' arrays `c0`, `c1`, … */
+export function readKeys(range: RangeTable, keys: readonly Key[]): KeyedStatement {
+  const { text, binds } = ofKeys(range, keys);
+  const arrays = range.columns.map((column, i) => `${columnArray(column, 't')} as c${i}`);
+  return { text: `select count(*)::integer as count, ${arrays.join(', ')}${text}`, binds };
 }

@@ -1,7 +1,14 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TestDatabase } from '../../test/support/databases.ts';
 import { parseConfig } from '../config/config.ts';
-import { drain, linkRig, openSnk, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
+import {
+  drain,
+  linkRig,
+  openSnk,
+  shareDatabases,
+  type LinkRig,
+  type RigOptions,
+} from '../../test/support/link-rig.ts';
 import { migrate } from '../db/migrate.ts';
 import { fewestImages } from '../db/row-images.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
@@ -9,6 +16,7 @@ import { testLimits } from '../../test/support/limits.ts';
 import { session } from '../db/orm.ts';
 import { drainLink, freshState } from '../link/drain.ts';
 import { loadStanding } from '../link/engine.ts';
+import type { FlowOptions } from '../topology/topology.ts';
 
 shareDatabases();
 
@@ -20,7 +28,7 @@ const insert = (from: number, to: number) =>
   `insert into item select i, 'text ' || i, nullif(i % 7, 0) from generate_series(${from}, ${to}) i`;
 const enough = insert(1, 100);
 
-async function itemRig(more: { tables?: string } = {}): Promise<LinkRig> {
+async function itemRig(more: RigOptions = {}): Promise<LinkRig> {
   const rig = await linkRig({ tables, links, ...more });
   await drain(await rig.engine());
   return rig;
@@ -134,6 +142,42 @@ test('rows are not logged where the limit is 0, whatever was logged before', asy
   await rig.a.query(insert(51, 100));
   expect(await logged(rig.a)).toEqual({ keys: 100, images: 50 });
   await expectEqual(rig);
+});
+
+describe('rows are not logged that nobody reads from there', () => {
+  const maps = new URL('../../test/fixtures/maps.ts', import.meta.url).pathname;
+  const plain: FlowOptions = { from: 'item' };
+  const other: FlowOptions = { from: 'record', on: ['insert', 'update'] };
+
+  test.each<[string, flows: readonly FlowOptions[], images: number, arriving: number]>([
+    ['names columns', [{ from: 'item', columns: ['id', 'text'] }], 0, 100],
+    ['sets one', [{ from: 'item', set: { n: 7 } }], 0, 100],
+    ['filters', [{ from: 'item', where: 'id < 10' }], 0, 9],
+    ['goes through a function', [{ from: 'item', map: `${maps}#same` }], 0, 100],
+    ['stands beside one that carries more than inserts', [plain, other], 0, 100],
+    ['is plain beside one that filters', [{ from: 'item', to: 'copy', where: 'id < 10' }, plain], 100, 100],
+  ])('where a flow %s', async (_, flows, images, arriving) => {
+    const rig = await itemRig({
+      tables: `${tables}; create table copy (like item including all)`,
+      links: [{ from: 'a', to: 'b', flows }],
+    });
+    await rig.a.query(enough);
+    expect(await logged(rig.a)).toEqual({ keys: 100, images });
+    expect(await drain(await rig.engine())).toMatchObject({ conflicts: 0, parked: 0 });
+    expect(await items(rig.b)).toHaveLength(arriving);
+  });
+
+  test('unless another link reads them', async () => {
+    const rig = await itemRig({
+      links: [
+        { from: 'a', to: 'b', flows: [{ from: 'item', where: 'id < 10' }] },
+        { from: 'a', to: 'c', flows: [plain] },
+      ],
+      nodes: ['c'],
+    });
+    await rig.a.query(enough);
+    expect(await logged(rig.a)).toEqual({ keys: 100, images: 100 });
+  });
 });
 
 describe('a state that was never committed is not met', () => {

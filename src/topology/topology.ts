@@ -140,6 +140,11 @@ export function carriesChanges({ on }: Pick<Flow, 'on'>): boolean {
   return on.some((operation) => operation !== 'insert');
 }
 
+/** Rows that are not there may be written. */
+export function addsRows({ write, missing }: Pick<Flow, 'write' | 'missing'>): boolean {
+  return write !== 'update' || missing === 'create';
+}
+
 /** The link in the other direction, by its name. */
 export function reverseName({ source, target }: Pick<Link, 'source' | 'target'>): string {
   return `${target}->${source}`;

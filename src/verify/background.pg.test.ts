@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { bareRig, openSnk, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
-import { parseConfig } from '../config/config.ts';
+import { parseConfig, type UserConfig } from '../config/config.ts';
 import type { Snk } from '../snk.ts';
 import type { SnkEvents } from '../telemetry/events.ts';
 import { verifyInBackground, type BackgroundOptions } from './background.ts';
@@ -17,11 +17,15 @@ interface Running {
   stop(): Promise<void>;
 }
 
-function run(rig: LinkRig, verify?: { every: number | string; rowsPerSecond?: number }): Running {
+function run(
+  rig: LinkRig,
+  verify?: { every: number | string; rowsPerSecond?: number },
+  links: UserConfig['links'] = [{ between: ['a', 'b'], tables: ['record'] }],
+): Running {
   const snk = openSnk(
     parseConfig({
       nodes: { a: { url: rig.a.url }, b: { url: rig.b.url } },
-      links: [{ between: ['a', 'b'], tables: ['record'] }],
+      links,
       verify,
     }),
   );
@@ -74,6 +78,22 @@ describe('verification in the background', () => {
     ]);
     await stop();
     expect(failed).toEqual([]);
+  });
+
+  test('knows what functions make of rows', async () => {
+    const maps = new URL('../../test/fixtures/maps.ts', import.meta.url).pathname;
+    const rig = await bareRig({
+      tables: `create table person (id integer primary key, name text, born date);
+        create table label (id integer primary key, label text, year integer)`,
+    });
+    await rig.a.query(`insert into person values (1, 'Ada', null), (2, 'Alan', null), (3, 'bad', null)`);
+    const { done } = run(rig, { every: '1s' }, [
+      { from: 'a', to: 'b', flows: [{ from: 'person', to: 'label', map: `${maps}#person` }] },
+    ]);
+    await waitUntil(() => done.length > 0);
+    expect(done[0]).toMatchObject({ rows: { a: 3, b: 2 }, missing: 0, different: 1 });
+    await rig.b.unseen('delete from label where id = 1');
+    expect(await waitUntil(() => done.find((event) => event.missing > 0))).toMatchObject({ missing: 1 });
   });
 
   test('is not done unless it is asked for', async () => {

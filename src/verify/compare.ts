@@ -1,6 +1,7 @@
-/** Two sides of a pair, and the rows of either that differ from those of the other. */
+/** Two sides of a pair, and the rows of either that differ from those of the other; the ways to look at them. */
 import type { EntityManager } from '../db/orm.ts';
 import { query } from '../db/query.ts';
+import type { Sample, Stride } from './walk.ts';
 import { hashKeys, hashRows, type Key, type Range, type RangeTable } from '../read/range-sql.ts';
 
 export interface Side {
@@ -9,19 +10,50 @@ export interface Side {
   readonly range: RangeTable;
 }
 
-/** A key that is not equal on both sides: gone from one, or with other data. */
+/** A key that is not equal on both sides: gone from one, with other data, or of a row for which the flow's function throws. */
 export interface Difference {
   readonly key: Key;
-  readonly kind: 'missing' | 'different';
-  /** The node that lacks the row; for `different` the second side. */
+  readonly kind: 'missing' | 'different' | 'unmapped';
+  /** The node that lacks the row; else the second side. */
   readonly at: string;
+  /** Of a row that a function has made, the key of the source's row. */
+  readonly sourceKey?: Key;
   /** The row's hash on either side; null where it is not there. */
   readonly hashes: readonly [string | null, string | null];
 }
 
-interface RowHash {
+export interface RowHash {
   readonly key: Key;
   readonly hash: string;
+}
+
+/** How the rows of a pair are looked at. */
+export interface Comparison {
+  /** Walks through the tables. What is found can be in flight: see suspects.ts. */
+  readonly ranges: (options: CompareOptions) => AsyncGenerator<ComparedRange>;
+  /** Looks at the target's keys. */
+  readonly keys: (keys: readonly Key[]) => Promise<ComparedKeys>;
+  /** Looks at differences once more; those that are none any more are left out. */
+  readonly again: (found: readonly Difference[]) => Promise<readonly Difference[]>;
+}
+
+export interface CompareOptions {
+  readonly stride: Stride;
+  /** Rows of the parts of a range that are compared row by row, where it differs. */
+  readonly listRows: (stride: number) => number;
+  readonly sample?: Sample | undefined;
+  /** False: what differs in a range is not looked for. */
+  readonly lists: () => boolean;
+}
+
+export interface ComparedRange {
+  readonly counts: readonly [number, number];
+  /** Rows that were passed over before it. */
+  readonly skipped: number;
+  /** Rows that are looked at once more, and have been counted. */
+  readonly again: number;
+  readonly isEqual: boolean;
+  readonly found: readonly Difference[];
 }
 
 /** All of a range: it is held in memory. */

@@ -7,11 +7,23 @@ export function printable(text: string): string {
   return text.replaceAll(unseen, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
 }
 
+interface DifferenceWords {
+  readonly key: Readonly<Record<string, string>>;
+  readonly kind: 'missing' | 'different' | 'unmapped';
+  readonly at: string;
+}
+
 /** `name=value name=value` */
 export function printableKey(key: Readonly<Record<string, string>>): string {
   return Object.entries(key)
     .map(([name, value]) => `${printable(name)}=${printable(value)}`)
     .join(' ');
+}
+
+/** What is wrong with a row, in words. */
+export function differenceText({ key, kind, at }: DifferenceWords): string {
+  const what = kind === 'unmapped' ? "is unmapped: the flow's function throws for it" : `is ${kind} at ${at}`;
+  return `${printableKey(key)} ${what}`;
 }
 
 /** What a partial look leaves out; null where it was whole. */

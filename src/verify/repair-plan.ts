@@ -1,5 +1,5 @@
 /** What can be done about a difference by logging its key again, and what would become of it (pure). */
-import { carriesChanges, type Flow } from '../topology/topology.ts';
+import { addsRows, carriesChanges, type Flow } from '../topology/topology.ts';
 import type { Difference } from './compare.ts';
 import type { Leg, Pair } from './pairs.ts';
 
@@ -35,16 +35,19 @@ export function planStep(pair: Pair, from: string | null, what: What): Step {
 function carried({ link, flow }: Leg, { kind, at }: What): Step {
   const { source, target } = link;
   const to = { node: target, why: null, keeps: false, locks: null };
+  if (kind === 'unmapped') return nothing('what is to be written is not known');
+  const op = presentOp(flow);
   if (kind === 'missing' && at === source) {
-    return flow.on.includes('delete')
-      ? { ...to, outcome: 'delete', logs: [{ node: source, op: 'D' }] }
+    // The function is asked once more: the source has a row of which it makes none.
+    const gone = flow.map === null ? 'D' : op;
+    return flow.on.includes('delete') && gone !== null
+      ? { ...to, outcome: 'delete', logs: [{ node: source, op: gone }] }
       : nothing(`${source} has no such row, and deletes do not travel to ${target}`);
   }
-  const op = presentOp(flow);
   if (op === null) return nothing(`only deletes travel from ${source} to ${target}`);
   const logs = [{ node: source, op }];
   if (kind === 'missing') {
-    return flow.write === 'update' && flow.missing !== 'create'
+    return !addsRows(flow)
       ? nothing(`link ${link.name} changes rows of ${target} and adds none`)
       : { ...to, outcome: 'add', logs };
   }

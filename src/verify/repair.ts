@@ -109,7 +109,7 @@ async function repairPair(
   const { config, ormOf } = context;
   const planned = await plan(pair, sides, options.from ?? null, suspects.differences);
   const rows = planned.map(({ difference, step: { outcome, node, why, keeps } }): RepairRow => {
-    return { ...inWords(sides.target.key, difference), outcome, node, why, keeps };
+    return { ...inWords(sides, difference), outcome, node, why, keeps };
   });
   const logging = new Set(planned.flatMap(({ step }) => step.logs.map((log) => log.node)));
   const links = legsOf(pair).filter(({ link }) => logging.has(link.source));
@@ -136,13 +136,13 @@ async function repairPair(
   const again = suspectsOf(pair, sides, ormOf, { ...boundsOf(options), signal: options.signal });
   await again.add(planned.map(({ difference }) => difference));
   await again.end();
-  return { ...table, waitingFor, left: again.differences.map((each) => inWords(sides.target.key, each)) };
+  return { ...table, waitingFor, left: again.differences.map((each) => inWords(sides, each)) };
 }
 
 const differenceOf =
   (sides: Sides) =>
   ({ difference }: Planned): TableDifference =>
-    inWords(sides.target.key, difference);
+    inWords(sides, difference);
 
 const carries = (link: Link, table: string): boolean => link.flows.some((flow) => flow.from === table);
 
@@ -154,11 +154,13 @@ async function plan(
 ): Promise<Planned[]> {
   const steps = differences.map((difference) => planStep(pair, from, difference));
   const atSource = differences.filter((_, i) => steps[i]?.logs.some((log) => log.node === pair.a.node));
+  const unknown = atSource.filter((each) => each.sourceKey === undefined);
   const found = await sourceKeys(
     sides,
-    atSource.map((each) => each.key),
+    unknown.map((each) => each.key),
   );
-  const ofSource = new Map(atSource.map((each, i) => [each, found[i] ?? null]));
+  const looked = new Map(unknown.map((each, i) => [each, found[i] ?? null]));
+  const ofSource = new Map(atSource.map((each) => [each, each.sourceKey ?? looked.get(each) ?? null]));
   return differences.map((difference, i) => {
     const step = steps[i] as Step;
     const own = ofSource.get(difference);

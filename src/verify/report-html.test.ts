@@ -68,6 +68,16 @@ describe('the page of a report', () => {
     ]);
   });
 
+  test('has a column for each part of a key, on either side', () => {
+    const differences = [
+      { key: { code: '1' }, kind: 'missing' as const, at: 'b' },
+      { key: { id: '2' }, kind: 'unmapped' as const, at: 'b' },
+    ];
+    const html = reportHtml({ ...report, equal: false, tables: [{ ...table, differences }] });
+    expect(html).toContain('<th><code>code</code></th><th><code>id</code></th>');
+    expect(html).toContain('<td><code></code></td><td><code>2</code></td><td>unmapped</td>');
+  });
+
   test('says what was not looked at', () => {
     const since = { since: '2026-01-31T10:00:00.000Z', sample: null };
     expect(reportHtml({ ...report, partial: since })).toContain(

@@ -67,7 +67,8 @@ function differenceCount({ differences, truncated, unsettled }: TableReport): st
 }
 
 function differencesHtml({ table, links, differences, truncated }: TableReport): string {
-  const names = Object.keys(differences[0]?.key ?? {});
+  // An unmapped row has the names of the source's key.
+  const names = [...new Set(differences.flatMap(({ key }) => Object.keys(key)))];
   const rows = differences.map(({ key, kind, at }) => {
     const values = names.map((name) => `<td>${code(key[name] ?? '')}</td>`);
     return `<tr>${values.join('')}<td>${escaped(kind)}</td><td>${code(at)}</td></tr>`;

@@ -1,17 +1,21 @@
-/** The two sides of a pair, as they can be compared: what the flow makes of a row, and what its target holds. */
+/** The two sides of a pair, and how they are compared: what the flow makes of a row with what its target holds. */
 import { SnkError } from '../errors.ts';
 import { describeTables, type Column, type KeyColumn, type Table } from '../db/catalog.ts';
 import { session, type MikroORM } from '../db/orm.ts';
 import { checkMapping } from '../map/check-mapping.ts';
 import { asStored, mapFlow } from '../map/mapping.ts';
-import type { RangeTable } from '../read/range-sql.ts';
+import { openMap } from '../map/open-map.ts';
+import { orderDiffers, type RangeTable } from '../read/range-sql.ts';
 import type { Flow } from '../topology/topology.ts';
-import type { Difference, Side } from './compare.ts';
+import type { Comparison, Difference, Side } from './compare.ts';
+import { mappedComparison } from './mapped.ts';
 import type { Pair } from './pairs.ts';
+import { plainComparison } from './ranges.ts';
 
 export interface Sides {
   readonly a: Side;
   readonly b: Side;
+  readonly comparison: Comparison;
   readonly source: Table;
   readonly target: Table;
   /** The source's key: columns of `a.range.table`, whose own key is the target's. */
@@ -40,8 +44,33 @@ export async function openSides(pair: Pair, ormOf: (node: string) => MikroORM): 
     throw new SnkError('SNK_SHAPE_DIFFERS', `${pair.a.table}: ${fault.message}`, { hint: fault.hint });
   }
   const mapping = mapFlow(flow, source, target);
+  const nodes = {
+    a: { node: pair.a.node, em: () => session(ormOf(pair.a.node)) },
+    b: { node: pair.b.node, em: () => session(ormOf(pair.b.node)) },
+  };
+  const opened = await openMap(flow, mapping);
+  if (opened !== null) {
+    const a = { ...nodes.a, range: { table: mapping.from, columns: mapping.columns, byteOrder: false } };
+    const b = {
+      ...nodes.b,
+      range: { table: target, columns: mapping.into, byteOrder: false },
+      flow: { table: target, columns: mapping.into },
+      comparesRows: flow.write !== 'insert',
+    };
+    return {
+      a,
+      b,
+      comparison: mappedComparison({ a, b, ...opened }),
+      source,
+      target,
+      sourceKey: mapping.from.key,
+      goneKey: mapping.goneKey,
+      sameKey: opened.flow.keepsKey,
+      isIndexed: true,
+    };
+  }
   const stored = asStored(mapping, flow, source, target);
-  const byteOrder = mapping.rangeKey.some((column, i) => column.collation !== target.key[i]?.collation);
+  const byteOrder = orderDiffers(mapping.rangeKey, target.key);
   const sameKey =
     stored.key.length === mapping.rangeKey.length &&
     mapping.rangeKey.every(({ quoted }, i) => stored.key[i]?.quoted === quoted);
@@ -50,13 +79,12 @@ export async function openSides(pair: Pair, ormOf: (node: string) => MikroORM): 
     columns: columns.filter((_, i) => isCompared(flow, target, mapping.into[i] as Column)),
     byteOrder,
   });
+  const a = { ...nodes.a, range: range({ ...stored, key: mapping.rangeKey }, mapping.columns) };
+  const b = { ...nodes.b, range: range(target, mapping.into) };
   return {
-    a: {
-      node: pair.a.node,
-      em: () => session(ormOf(pair.a.node)),
-      range: range({ ...stored, key: mapping.rangeKey }, mapping.columns),
-    },
-    b: { node: pair.b.node, em: () => session(ormOf(pair.b.node)), range: range(target, mapping.into) },
+    a,
+    b,
+    comparison: plainComparison(a, b),
     source,
     target,
     sourceKey: stored.key,
@@ -71,9 +99,12 @@ function isCompared({ write }: Flow, target: Table, column: Column): boolean {
   return write !== 'insert' || target.key.some((key) => key.name === column.name);
 }
 
-/** Of one direction: what else the target holds is its own, and a flow that only updates adds no rows. */
-export function isWrong({ there, back, b }: Pair, { kind, at }: Difference): boolean {
-  if (back !== null) return true;
+/**
+ * Of one direction: what else the target holds is its own, unless the function says of the source's row that it is not to be
+ * there; and a flow that only updates adds no rows.
+ */
+export function isWrong({ there, back, b }: Pair, { kind, at, sourceKey }: Difference): boolean {
+  if (back !== null || (kind === 'missing' && at !== b.node && sourceKey !== undefined)) return true;
   const { write, missing } = there.flow;
   return at === b.node && !(kind === 'missing' && write === 'update' && missing === 'skip');
 }

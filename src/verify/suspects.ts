@@ -1,5 +1,5 @@
 /** Tells rows that differ from rows in flight: looks at them again once the links have passed what was committed by then. */
-import { compareKeys, type Difference, type Side } from './compare.ts';
+import type { Comparison, Difference } from './compare.ts';
 
 export interface SuspectOptions {
   /** Of what is found, only this counts. */
@@ -16,7 +16,7 @@ const enough = 2_000;
 const mostLooks = 10;
 
 export class Suspects {
-  readonly #sides: readonly [Side, Side];
+  readonly #comparison: Comparison;
   readonly #options: SuspectOptions;
   readonly #waiting: Difference[] = [];
   readonly #differences: Difference[] = [];
@@ -25,8 +25,8 @@ export class Suspects {
   #unsettled = 0;
   #isTruncated = false;
 
-  constructor(a: Side, b: Side, options: SuspectOptions) {
-    this.#sides = [a, b];
+  constructor(comparison: Comparison, options: SuspectOptions) {
+    this.#comparison = comparison;
     this.#options = options;
   }
 
@@ -82,9 +82,7 @@ export class Suspects {
   }
 
   async #lookAgain(suspects: readonly Difference[]): Promise<Difference[]> {
-    const keys = suspects.map((each) => each.key);
-    const { found } = await compareKeys(...this.#sides, keys);
-    return found.filter(this.#options.isWrong);
+    return (await this.#comparison.again(suspects)).filter(this.#options.isWrong);
   }
 
   #list(found: readonly Difference[]): void {
@@ -94,4 +92,4 @@ export class Suspects {
   }
 }
 
-const idOf = ({ key, at }: Difference): string => JSON.stringify([at, ...key]);
+const idOf = ({ key, kind, at }: Difference): string => JSON.stringify([at, kind, ...key]);

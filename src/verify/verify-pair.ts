@@ -1,13 +1,12 @@
 /** Compares the two tables of a pair, as a whole or in part, and tells what stays different. */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { MikroORM } from '../db/orm.ts';
-import { compareKeys } from './compare.ts';
 import { linksOf, type Pair } from './pairs.ts';
 import { waitUntilPassed } from './passed.ts';
-import { compareRanges, Stride } from './ranges.ts';
 import { keysSince, type Since } from './since.ts';
 import { isWrong, openSides, type Sides } from './sides.ts';
 import { Suspects } from './suspects.ts';
+import { Stride } from './walk.ts';
 
 export interface PairOptions {
   /** Differences that are listed at the most. */
@@ -33,13 +32,14 @@ export type OrmOf = (node: string) => MikroORM;
 
 /**
  * Rows of a range: the first, and the most. Where no index helps, each takes a look through the whole table. In the
- * background none is to be a burst.
+ * background none is to be a burst, and a function holds its thread up for each.
  */
 const rangeRows = {
   whole: { first: 10_000, most: 500_000 },
   background: { first: 10_000, most: 50_000 },
   notIndexed: { first: 100_000, most: 500_000 },
   sample: { first: 1_000, most: 1_000 },
+  mapped: { first: 1_000, most: 5_000 },
 };
 /** What is listed is held in memory. */
 const mostListed = 10_000;
@@ -47,7 +47,6 @@ const mostListed = 10_000;
 export async function verifyPair(pair: Pair, ormOf: OrmOf, options: PairOptions): Promise<VerifiedPair> {
   const { part, signal, onProgress } = options;
   const sides = await openSides(pair, ormOf);
-  const { a, b } = sides;
   const suspects = suspectsOf(pair, sides, ormOf, options);
   const counts: [number, number] = [0, 0];
   const add = (more: readonly [number, number]): void => {
@@ -59,7 +58,7 @@ export async function verifyPair(pair: Pair, ormOf: OrmOf, options: PairOptions)
   if (part !== null && 'since' in part) {
     for await (const keys of keysSince(pair, sides, ormOf, part.since)) {
       signal?.throwIfAborted();
-      const compared = await compareKeys(a, b, keys);
+      const compared = await sides.comparison.keys(keys);
       add(compared.counts);
       await suspects.add(compared.found);
       onProgress(counts[0], counts[0]);
@@ -69,13 +68,15 @@ export async function verifyPair(pair: Pair, ormOf: OrmOf, options: PairOptions)
     const kind =
       part !== null
         ? 'sample'
-        : !sides.isIndexed
-          ? 'notIndexed'
-          : options.rowsPerSecond === null
-            ? 'whole'
-            : 'background';
+        : pair.there.flow.map !== null
+          ? 'mapped'
+          : !sides.isIndexed
+            ? 'notIndexed'
+            : options.rowsPerSecond === null
+              ? 'whole'
+              : 'background';
     let passed = 0;
-    const ranges = compareRanges(a, b, {
+    const ranges = sides.comparison.ranges({
       stride: new Stride(rangeRows[kind]),
       listRows: (rows) => (sides.isIndexed ? Math.min(mostListed, Math.max(1, Math.ceil(rows / 10))) : rows),
       sample: part ?? undefined,
@@ -97,11 +98,11 @@ export async function verifyPair(pair: Pair, ormOf: OrmOf, options: PairOptions)
 
 export function suspectsOf(
   pair: Pair,
-  { a, b }: Sides,
+  { comparison }: Sides,
   ormOf: OrmOf,
   { most, patience, signal }: Pick<PairOptions, 'most' | 'patience' | 'signal'>,
 ): Suspects {
-  return new Suspects(a, b, {
+  return new Suspects(comparison, {
     isWrong: (difference) => isWrong(pair, difference),
     passed: async () => await waitUntilPassed(linksOf(pair), ormOf, { patience, signal }),
     most,

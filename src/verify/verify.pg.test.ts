@@ -14,7 +14,8 @@ import { applyBatch, batchOfPage } from '../apply/apply-page.ts';
 import { loadStanding } from '../link/engine.ts';
 import type { Difference, Side } from './compare.ts';
 import { waitUntilPassed } from './passed.ts';
-import { compareRanges, Stride } from './ranges.ts';
+import { compareRanges } from './ranges.ts';
+import { Stride } from './walk.ts';
 import type { VerifyReport } from './verify.ts';
 
 shareDatabases();
@@ -298,38 +299,6 @@ describe('verify', () => {
     ending.abort();
     await hot;
     expect(brief(report)).toEqual(['2 different b']);
-  });
-
-  test('of a flow whose rows go through a function says that it does not compare them', async () => {
-    const maps = new URL('../../test/fixtures/maps.ts', import.meta.url).pathname;
-    const rig = await linkRig({
-      tables: `create table person (id integer primary key, name text, born date);
-        create table label (id integer primary key, label text not null, year integer)`,
-      links: [
-        {
-          from: 'a',
-          to: 'b',
-          flows: [{ from: 'person', to: 'label', map: `${maps}#person` }, { from: 'record' }],
-        },
-      ],
-    });
-    await rig.a.unseen(`insert into person values (1, 'Ada', '1815-12-10')`);
-    expect(await rig.snk.verify({ patience: 10 })).toMatchObject({
-      equal: true,
-      tables: [{ table: 'public.record' }],
-      notCompared: [
-        {
-          table: 'public.person',
-          links: ['a->b'],
-          why: expect.stringMatching(/^its rows go through .*maps/),
-        },
-      ],
-    });
-    expect(await rig.snk.repair({ tables: ['person'] })).toMatchObject({
-      equal: true,
-      tables: [],
-      notCompared: [{}],
-    });
   });
 
   test('of a table that is gone says so', async () => {

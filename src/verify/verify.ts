@@ -3,6 +3,7 @@ import { SnkError } from '../errors.ts';
 import type { Topology } from '../topology/topology.ts';
 import type { Difference } from './compare.ts';
 import { linksOf, selectPairs, type Pair } from './pairs.ts';
+import type { Sides } from './sides.ts';
 import { nodeTimes, reachBack, type LedgerBounds, type Since } from './since.ts';
 import { verifyPair, type OrmOf, type PairOptions, type VerifiedPair } from './verify-pair.ts';
 
@@ -63,9 +64,10 @@ export interface TableReport {
 }
 
 export interface TableDifference {
-  /** The target's key. */
+  /** The target's key; of an unmapped row the source's. */
   readonly key: Readonly<Record<string, string>>;
-  readonly kind: 'missing' | 'different';
+  /** `unmapped`: the flow's function throws for the row. */
+  readonly kind: Difference['kind'];
   readonly at: string;
 }
 
@@ -96,7 +98,7 @@ export async function verifyPairs(
   options: VerifyOptions,
 ): Promise<VerifiedPairs> {
   const { since, sample } = options;
-  const pairs = all.filter(canCompare);
+  const pairs = all.filter((pair) => since === undefined || isFoundByKey(pair));
   if (since !== undefined && sample !== undefined)
     throw new SnkError('SNK_USAGE', "'since' and 'sample' are two ways to look at a part: choose one");
   if (sample !== undefined && !(sample > 0 && sample <= 100))
@@ -124,19 +126,19 @@ export async function verifyPairs(
   }
   return {
     verifiedThrough: times.now,
-    notCompared: all.filter((pair) => !canCompare(pair)).map(notCompared),
+    notCompared: all.filter((pair) => !pairs.includes(pair)).map(notCompared),
     partial: part === null ? null : { since: earliest(times.since), sample: sample ?? null },
     verified,
   };
 }
 
-/** What a function makes of a row is known to nobody but the link. */
-export function canCompare({ there }: Pair): boolean {
-  return there.flow.map === null;
+/** Where deletes do not travel, a function may give its rows any keys: from those in a ledger there is no way back. */
+function isFoundByKey({ there: { flow } }: Pair): boolean {
+  return flow.map === null || flow.on.includes('delete');
 }
 
 function notCompared(pair: Pair): NotCompared {
-  const why = `its rows go through ${pair.there.flow.map ?? 'a function'}`;
+  const why = `the keys that changed since then do not say which rows ${pair.there.flow.map ?? 'a function'} has made`;
   return { table: pair.a.table, links: namesOf(pair), why };
 }
 
@@ -157,13 +159,17 @@ export function tableReport({ pair, sides, counts, suspects }: VerifiedPair): Ta
     table: pair.a.table,
     links: namesOf(pair),
     rows: { [pair.a.node]: counts[0], [pair.b.node]: counts[1] },
-    differences: suspects.differences.map((each) => inWords(sides.target.key, each)),
+    differences: suspects.differences.map((each) => inWords(sides, each)),
     truncated: suspects.isTruncated,
     unsettled: suspects.unsettled,
   };
 }
 
-export function inWords(key: readonly { readonly name: string }[], difference: Difference): TableDifference {
+export function inWords(
+  { sourceKey, target }: Pick<Sides, 'sourceKey' | 'target'>,
+  difference: Difference,
+): TableDifference {
+  const key = difference.kind === 'unmapped' ? sourceKey : target.key;
   return {
     key: Object.fromEntries(key.map(({ name }, i) => [name, difference.key[i] as string])),
     kind: difference.kind,

@@ -1,6 +1,6 @@
 /** `snk repair`: has what differs carried once more; exit 1 when something is left, or would be done. */
 import type { Command } from 'commander';
-import { partText, printableKey } from '../../verify/printable.ts';
+import { partText, differenceText } from '../../verify/printable.ts';
 import type { RepairedTable, RepairReport, RepairRow } from '../../verify/repair.ts';
 import { printJson, printLine, runVerb } from '../verb.ts';
 import { addLookOptions, readLookOptions, withBar, type LookOptions } from '../verify-options.ts';
@@ -86,15 +86,13 @@ function tableLines(table: RepairedTable, dryRun: boolean): string[] {
     ...(isLogged && left === null && waitingFor.length === 0 ? ['  logged: the links carry it'] : []),
     ...(left === null || left.length === 0
       ? []
-      : [
-          `  ${left.length} still differ:`,
-          ...left.map((each) => `  ${printableKey(each.key)} is ${each.kind} at ${each.at}`),
-        ]),
+      : [`  ${left.length} still differ:`, ...left.map((each) => `  ${differenceText(each)}`)]),
     ...(truncated ? ['  more differ than are listed: repair again when these are done'] : []),
   ];
 }
 
-function rowLine({ key, kind, at, outcome, node, why, keeps }: RepairRow, dryRun: boolean): string {
+function rowLine(row: RepairRow, dryRun: boolean): string {
+  const { outcome, node, why, keeps } = row;
   const is = dryRun ? 'would be' : 'is';
   const kept = keeps ? ', and the version that goes is kept' : '';
   const done = {
@@ -104,5 +102,5 @@ function rowLine({ key, kind, at, outcome, node, why, keeps }: RepairRow, dryRun
     settle: `${is} settled: ${why}${kept}`,
     none: `${dryRun ? 'would not be' : 'is not'} repaired: ${why}`,
   }[outcome];
-  return `${printableKey(key)} is ${kind} at ${at}: ${done}`;
+  return `${differenceText(row)}: ${done}`;
 }

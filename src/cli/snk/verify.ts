@@ -3,7 +3,7 @@ import { access, constants, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { SnkError } from '../../errors.ts';
-import { partText, printableKey } from '../../verify/printable.ts';
+import { partText, differenceText } from '../../verify/printable.ts';
 import { reportHtml } from '../../verify/report-html.ts';
 import type { TableReport, VerifyReport } from '../../verify/verify.ts';
 import { printJson, printLine, runVerb } from '../verb.ts';
@@ -82,9 +82,7 @@ function tableLines({ table, rows, differences, truncated, unsettled }: TableRep
   const more = differences.length - mostLines;
   return [
     `${table}: ${counts.join(', ')}; ${found}${restless}`,
-    ...differences
-      .slice(0, mostLines)
-      .map(({ key, kind, at }) => `  ${printableKey(key)} is ${kind} at ${at}`),
+    ...differences.slice(0, mostLines).map((each) => `  ${differenceText(each)}`),
     ...(more > 0 ? [`  and ${more} more: see --json`] : []),
   ];
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Stride } from './ranges.ts';
+import { Stride } from './walk.ts';
 
 describe('the stride of a comparison', () => {
   test('grows while ranges are quick, up to its most, and shrinks when one is slow', () => {

@@ -1,0 +1,18 @@
+/** In which form a link reads its pages, and so which rows of the change log it reads (pure). */
+import { isPlainMapping } from '../map/mapping.ts';
+import { carriesChanges, type Flow, type Link } from '../topology/topology.ts';
+
+/** Whether its rows can go in as one statement: inserts, under one origin. */
+export function isPlainLink({ flows }: Pick<Link, 'flows'>): boolean {
+  return flows.every((flow) => flow.write !== 'update' && flow.map === null && flow.echo === flows[0]?.echo);
+}
+
+/** Rows that more than inserts may come with are written from text. */
+export function isReadAsText(link: Pick<Link, 'flows'>): boolean {
+  return !isPlainLink(link) || link.flows.some(carriesChanges);
+}
+
+/** An image is the row of a table, and no selection of it: rows of any other flow are looked up. */
+export function readsImages(link: Pick<Link, 'flows'>, flow: Flow): boolean {
+  return !isReadAsText(link) && isPlainMapping(flow);
+}
