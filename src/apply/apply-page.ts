@@ -8,7 +8,7 @@ import { loadSubscriber, overtaken, raiseFence, type Fence, type Subscriber } fr
 import type { Changes, Page, Rows } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
 import { applyPlain } from './apply-plain.ts';
-import { lockCursor, moveCursor, type LedgerEntry } from './cursor-store.ts';
+import { holdCursor, lockCursor, moveCursor, type LedgerEntry, type Marks } from './cursor-store.ts';
 import type { ChangeKind } from './change-sql.ts';
 import { boundParked, freeParked, park, type Parking } from './park.ts';
 import { moveSequences } from './move-sequences.ts';
@@ -127,7 +127,7 @@ export async function applyBatch(
   }
 }
 
-function moreCareful(care: Care, error: unknown): Care | null {
+export function moreCareful(care: Care, error: unknown): Care | null {
   if (care === 'plain' && (codeOf(error) === '23505' || error instanceof Contested)) return 'tolerant';
   if (!isRowError(error) || care === 'strict') return null;
   return care === 'careful' ? 'strict' : 'careful';
@@ -145,7 +145,7 @@ interface Step {
  * Where rows are changed it holds rows of applications while it waits for others of them: not longer than they may be
  * made to wait, and not as long as it takes to look for deadlocks, or one of theirs would be ended.
  */
-function marksOf({ origin, flows }: ApplyContext) {
+export function marksOf({ origin, flows }: ApplyContext): Marks {
   return { origin, lockTimeout: flows.some((flow) => flow.changes !== null) ? '900ms' : null };
 }
 
@@ -212,13 +212,15 @@ async function writePlain(
   return written;
 }
 
-async function writeWithCare(
+/** With `locksLast` it locks the cursor when its rows are in: what comes after that is short. */
+export async function writeWithCare(
   context: ApplyContext,
   tx: EntityManager,
   from: Position,
   to: Position,
   batch: Batch,
   care: Exclude<Care, 'plain'>,
+  locksLast = false,
 ): Promise<Written> {
   if (care === 'strict') await tx.execute('set constraints all immediate');
   let mark = context.origin;
@@ -253,6 +255,7 @@ async function writeWithCare(
     entries.push(ledgerEntry(writing, batch, written));
   }
   for (const rows of batch.failed ?? []) total = add(total, await parkUnmapped(tx, context, rows));
+  if (locksLast) await holdCursor(tx, context.link, from);
   // By now the page has also taken entries away.
   if (total.parked > 0 && batch.parking !== undefined)
     await boundParked(tx, context.link, batch.parking.most);
