@@ -8,13 +8,14 @@ import { Unsettled } from './write-changes.ts';
 import type { Care, Written } from './write-rows.ts';
 
 /**
- * The fence that stands is one ahead of `from`, where the cursor is and stays. So only the holder of the fence can commit,
- * and once the cursor has been let stand under the fence (see adoptFence) a batch that comes late is refused. Each batch
- * locks the cursor last, or the others would wait for all of its writing.
+ * The fence of this generation stands, one ahead of `from`, where the cursor is and stays. So only the holder of the fence
+ * can commit, and once the cursor has been let stand under the fence (see adoptFence) a batch that comes late is refused.
+ * Each batch locks the cursor last, or the others would wait for all of its writing.
  */
 export async function applyBeside(
   context: ApplyContext,
   from: Position,
+  generation: string,
   batch: Batch,
   care: Exclude<Care, 'plain'> = 'tolerant',
 ): Promise<Written> {
@@ -22,12 +23,12 @@ export async function applyBeside(
     await moveSequences(session(context.target), context.flows, batch.rows);
     return await session(context.target).transactional(async (tx) => {
       await markWrites(tx, marksOf(context));
-      return await writeWithCare(context, tx, from, from, batch, care, true);
+      return await writeWithCare(context, tx, from, from, batch, care, generation);
     });
   } catch (error) {
     if (error instanceof Unsettled) await error.record(session(context.target));
     const careNext = moreCareful(care, error);
     if (careNext === null || careNext === 'plain') throw error;
-    return await applyBeside(context, from, batch, careNext);
+    return await applyBeside(context, from, generation, batch, careNext);
   }
 }

@@ -212,7 +212,7 @@ async function writePlain(
   return written;
 }
 
-/** With `locksLast` it locks the cursor when its rows are in: what comes after that is short. */
+/** With `beside`, the generation of a fence that others write behind as well, the cursor is locked when the rows are in: see apply-beside.ts. */
 export async function writeWithCare(
   context: ApplyContext,
   tx: EntityManager,
@@ -220,7 +220,7 @@ export async function writeWithCare(
   to: Position,
   batch: Batch,
   care: Exclude<Care, 'plain'>,
-  locksLast = false,
+  beside: string | null = null,
 ): Promise<Written> {
   if (care === 'strict') await tx.execute('set constraints all immediate');
   let mark = context.origin;
@@ -252,10 +252,10 @@ export async function writeWithCare(
     await markAs(writing.flow);
     const written = await settleRefusals(tx, writing, batch);
     total = add(total, written);
-    entries.push(ledgerEntry(writing, batch, written));
+    entries.push(ledgerEntry(writing, batch, written, beside ?? to.generation));
   }
   for (const rows of batch.failed ?? []) total = add(total, await parkUnmapped(tx, context, rows));
-  if (locksLast) await holdCursor(tx, context.link, from);
+  if (beside !== null) await holdCursor(tx, context.link, from);
   // By now the page has also taken entries away.
   if (total.parked > 0 && batch.parking !== undefined)
     await boundParked(tx, context.link, batch.parking.most);
@@ -314,10 +314,12 @@ function ledgerEntry(
   { flow: { table }, keys, count }: Writing,
   batch: Batch,
   { written }: Written,
+  generation: string,
 ): LedgerEntry {
   return {
     targetTable: table.fullName,
     kind: batch.kind,
+    generation,
     low: batch.low,
     high: batch.high,
     keyList: keyListColumn(table.key),

@@ -122,6 +122,8 @@ export function cursorMoved(link: string): SnkError {
 export interface LedgerEntry {
   readonly targetTable: string;
   readonly kind: 'window' | 'backfill';
+  /** Of the fence behind which the batch goes in. */
+  readonly generation: string;
   readonly low: string;
   readonly high: string;
   readonly keyList: KeyListColumn;
@@ -132,7 +134,7 @@ export interface LedgerEntry {
   readonly capturedAt: string | null;
 }
 
-/** Writes the ledger's entries and moves the cursor, in one statement. */
+/** Writes the ledger's entries and moves the cursor, in one statement; where it is to stay, it is compared all the same. */
 export async function moveCursor(
   tx: EntityManager,
   link: string,
@@ -155,7 +157,7 @@ export async function moveCursor(
   const ctes = entries.map(
     (entry, i) => `entry${i} as (
   insert into snk.ledger (link, target_table, kind, generation, low, high, ${entry.keyList}, row_count, written, captured_at)
-  values ($1, ${bind(entry.targetTable)}, ${bind(entry.kind)}, $4::bigint, ${bind(entry.low)}::pg_snapshot, ${bind(entry.high)}::pg_snapshot,
+  values ($1, ${bind(entry.targetTable)}, ${bind(entry.kind)}, ${bind(entry.generation)}::bigint, ${bind(entry.low)}::pg_snapshot, ${bind(entry.high)}::pg_snapshot,
     ${entry.keyList === 'uuid_keys' ? `${bind(entry.keys[0] ?? null)}::uuid[]` : `array[${entry.keys.map((key) => `${bind(key)}::text`).join(', ')}]`},
     ${bind(entry.rowCount)}::integer, ${bind(entry.written)}::integer,
     ${bind(entry.capturedAt)}::timestamptz)

@@ -96,13 +96,15 @@ async function write(
   }
   const fence = nextFence(engine.apply, standing);
   await raiseFence(session(engine.source), fence);
+  const { position: from } = standing;
+  const { generation } = fence.next;
   const { results, failure } = await settled(
     readings.map(async (reading) =>
-      stepOf(engine, reading, await applyBeside(engine.apply, standing.position, reading.batch)),
+      stepOf(engine, reading, await applyBeside(engine.apply, from, generation, reading.batch)),
     ),
   );
   if (failure !== undefined) return { standing, steps: results, failure };
-  const position = await adoptFence(session(engine.target), engine.link.name, standing.position, fence.next);
+  const position = await adoptFence(session(engine.target), engine.link.name, from, fence.next);
   return { standing: { position, subscriber: fence.next }, steps: results, failure };
 }
 
