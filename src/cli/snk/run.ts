@@ -5,7 +5,7 @@ import { exitCodeOf } from '../../errors.ts';
 import type { Snk } from '../../snk.ts';
 import { logEvents, openLog } from '../../telemetry/log.ts';
 import { addCopyOptions, readCopyOptions, type CopyFlags } from '../copy-options.ts';
-import { showBackfills } from '../progress.ts';
+import { CopyBars } from '../progress.ts';
 import { runVerb, tellError } from '../verb.ts';
 
 /** Milliseconds: a transaction under way ends within a task's budget, or rolls back when the process goes. */
@@ -43,15 +43,15 @@ export function addRun(program: Command): void {
 async function keepLive(snk: Snk, options: Options): Promise<number> {
   const isTerminal = process.stderr.isTTY;
   const pretty = options.logFormat === undefined ? isTerminal : options.logFormat === 'pretty';
-  const log = openLog({ level: options.logLevel, pretty });
-  // On a terminal a bar shows what lines would say elsewhere.
-  logEvents(snk.events, log, { firstCopies: !isTerminal });
-  if (isTerminal) showBackfills(snk.events);
+  // On a terminal bars show what lines would say elsewhere.
+  const bars = isTerminal ? new CopyBars(snk.events) : null;
+  const log = openLog({ level: options.logLevel, pretty, to: bars?.above });
+  logEvents(snk.events, log, { firstCopies: bars === null });
   const ending = new AbortController();
   endOnSignals(ending, () => log.info({}, 'ending'));
   log.info({ links: snk.config.links.map((link) => link.name) }, 'started');
   try {
-    await snk.run(ending.signal, { install: options.install });
+    await snk.run(ending.signal, { install: options.install }).finally(() => bars?.stop());
   } catch (error) {
     tellError(error);
     return exitCodeOf(error);
