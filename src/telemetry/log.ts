@@ -60,10 +60,11 @@ export function logEvents(events: Events, log: Logger, options: { readonly first
     log.warn({ code: error.code, hint: error.hint, retryInMs }, `could not verify: ${error.message}`),
   );
   if (!options.firstCopies) return;
-  let saidAt = 0;
+  const saidAt = new Map<string, number>();
   events.on('backfill:progress', (progress) => {
-    if (!progress.done && Date.now() - saidAt < 5_000) return;
-    saidAt = Date.now();
+    const copy = `${progress.link} ${progress.table}`;
+    if (!progress.done && Date.now() - (saidAt.get(copy) ?? 0) < 5_000) return;
+    saidAt.set(copy, Date.now());
     log.info(progress, progress.done ? 'first copy done' : 'first copy');
   });
 }
