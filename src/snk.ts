@@ -344,12 +344,13 @@ export class Snk {
   }
 
   #limits(): DrainLimits {
-    const { pageKeys, copyRowsPerSecond, parkedRows, ledgerKeys, ledgerAge } = this.config.limits;
+    const { pageKeys, copyRowsPerSecond, copyTables, parkedRows, ledgerKeys, ledgerAge } = this.config.limits;
     return {
       page: { keys: pageKeys, logRows: 5_000 },
       // What pages hold is most of what a process of many links needs.
       pageSize: Math.min(1_000_000, 6_000_000 / this.config.links.length),
       copyRows: copyRowsPerSecond,
+      copyTables,
       budget: 500,
       parkedRows,
       ledgerKeys,

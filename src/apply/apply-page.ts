@@ -8,7 +8,7 @@ import { loadSubscriber, overtaken, raiseFence, type Fence, type Subscriber } fr
 import type { Changes, Page, Rows } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
 import { applyPlain } from './apply-plain.ts';
-import { lockCursor, moveCursor, type LedgerEntry } from './cursor-store.ts';
+import { holdCursor, lockCursor, moveCursor, type LedgerEntry, type Marks } from './cursor-store.ts';
 import type { ChangeKind } from './change-sql.ts';
 import { boundParked, freeParked, park, type Parking } from './park.ts';
 import { retime } from './pass-on.ts';
@@ -128,7 +128,7 @@ export async function applyBatch(
   }
 }
 
-function moreCareful(care: Care, error: unknown): Care | null {
+export function moreCareful(care: Care, error: unknown): Care | null {
   if (care === 'plain' && (codeOf(error) === '23505' || error instanceof Contested)) return 'tolerant';
   if (!isRowError(error) || care === 'strict') return null;
   return care === 'careful' ? 'strict' : 'careful';
@@ -146,7 +146,7 @@ interface Step {
  * Where rows are changed it holds rows of applications while it waits for others of them: not longer than they may be
  * made to wait, and not as long as it takes to look for deadlocks, or one of theirs would be ended.
  */
-function marksOf({ origin, flows }: ApplyContext) {
+export function marksOf({ origin, flows }: ApplyContext): Marks {
   return { origin, lockTimeout: flows.some((flow) => flow.changes !== null) ? '900ms' : null };
 }
 
@@ -216,13 +216,15 @@ async function writePlain(
   return written;
 }
 
-async function writeWithCare(
+/** With `beside`, the generation of a fence that others write behind as well, the cursor is locked when the rows are in: see apply-beside.ts. */
+export async function writeWithCare(
   context: ApplyContext,
   tx: EntityManager,
   from: Position,
   to: Position,
   batch: Batch,
   care: Exclude<Care, 'plain'>,
+  beside: string | null = null,
 ): Promise<Written> {
   if (care === 'strict') await tx.execute('set constraints all immediate');
   let mark = context.origin;
@@ -255,12 +257,13 @@ async function writeWithCare(
     await markAs(writing.flow);
     const written = await settleRefusals(tx, writing, batch);
     total = add(total, written);
-    entries.push(ledgerEntry(writing, batch, written));
+    entries.push(ledgerEntry(writing, batch, written, beside ?? to.generation));
   }
   for (const { flow, keys, kind, times } of writings)
     if (flow.retimes !== null && times !== undefined)
       await retime(tx, flow.retimes, kind === 'gone' ? 'gone' : 'there', keys, times);
   for (const rows of batch.failed ?? []) total = add(total, await parkUnmapped(tx, context, rows));
+  if (beside !== null) await holdCursor(tx, context.link, from);
   // By now the page has also taken entries away.
   if (total.parked > 0 && batch.parking !== undefined)
     await boundParked(tx, context.link, batch.parking.most);
@@ -322,10 +325,12 @@ function ledgerEntry(
   { flow: { table }, keys, count }: Writing,
   batch: Batch,
   { written }: Written,
+  generation: string,
 ): LedgerEntry {
   return {
     targetTable: table.fullName,
     kind: batch.kind,
+    generation,
     low: batch.low,
     high: batch.high,
     keyList: keyListColumn(table.key),

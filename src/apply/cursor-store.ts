@@ -22,36 +22,66 @@ export async function loadCursor(em: EntityManager, link: string): Promise<Store
   );
 }
 
-const lockText = prepared(`
+export interface Marks {
+  readonly origin: string;
+  readonly lockTimeout: string | null;
+}
+
+const marks = `set_config('snk.origin', $1, true),
+  set_config('lock_timeout', coalesce($2, current_setting('lock_timeout')), true),
+  ${durableCommit}`;
+
+const markText = prepared(`select ${marks}`);
+
+/**
+ * Marks the transaction as an engine write, so that no trigger logs it back, and makes its commit durable whatever the
+ * database's default: the source purges what the target is said to hold. What it locks after that it waits for no longer
+ * than `lockTimeout`.
+ */
+export async function markWrites(tx: EntityManager, { origin, lockTimeout }: Marks): Promise<void> {
+  await query(tx, markText, [origin, lockTimeout]);
+}
+
+interface LockedCursor {
+  readonly generation: string;
+  readonly nonce: string;
+  readonly state: string;
+}
+
+const lockText = (further: string, linkBind: string): string =>
+  prepared(`
 select
   generation::text as generation,
   nonce::text as nonce,
-  state,
-  set_config('snk.origin', $2, true),
-  set_config('lock_timeout', coalesce($3, current_setting('lock_timeout')), true),
-  ${durableCommit}
+  state${further}
 from snk.cursor
-where link = $1
+where link = ${linkBind}
 for update`);
 
-/**
- * Locks the cursor, marks the transaction as an engine write, so that no trigger logs it back, and makes its commit
- * durable whatever the database's default: the source purges what the target is said to hold. What it locks after that it
- * waits for no longer than `lockTimeout`. Throws
- * SNK_OVERTAKEN when the cursor is not where this process left it: two SNKs at once, or a COMMIT whose answer was lost.
- */
+const lockMarkedText = lockText(`,\n  ${marks}`, '$3');
+const lockAloneText = lockText('', '$1');
+
+/** Locks the cursor, and does in the same statement what `markWrites` does. Throws as `holdCursor` does. */
 export async function lockCursor(
   tx: EntityManager,
   link: string,
   position: Position,
-  { origin, lockTimeout }: { readonly origin: string; readonly lockTimeout: string | null },
+  { origin, lockTimeout }: Marks,
 ): Promise<void> {
-  const rows = await query<{ generation: string; nonce: string; state: string }>(tx, lockText, [
-    link,
-    origin,
-    lockTimeout,
-  ]);
-  const row = rows[0];
+  const [row] = await query<LockedCursor>(tx, lockMarkedText, [origin, lockTimeout, link]);
+  requireAt(row, link, position);
+}
+
+/**
+ * Locks the cursor in a transaction that is marked. Throws SNK_OVERTAKEN when the cursor is not where this process left
+ * it: two SNKs at once, or a COMMIT whose answer was lost.
+ */
+export async function holdCursor(tx: EntityManager, link: string, position: Position): Promise<void> {
+  const [row] = await query<LockedCursor>(tx, lockAloneText, [link]);
+  requireAt(row, link, position);
+}
+
+function requireAt(row: LockedCursor | undefined, link: string, position: Position): void {
   if (row === undefined || row.generation !== position.generation || row.nonce !== position.nonce) {
     throw cursorMoved(link);
   }
@@ -92,6 +122,8 @@ export function cursorMoved(link: string): SnkError {
 export interface LedgerEntry {
   readonly targetTable: string;
   readonly kind: 'window' | 'backfill';
+  /** Of the fence behind which the batch goes in. */
+  readonly generation: string;
   readonly low: string;
   readonly high: string;
   readonly keyList: KeyListColumn;
@@ -102,7 +134,7 @@ export interface LedgerEntry {
   readonly capturedAt: string | null;
 }
 
-/** Writes the ledger's entries and moves the cursor, in one statement. */
+/** Writes the ledger's entries and moves the cursor, in one statement; where it is to stay, it is compared all the same. */
 export async function moveCursor(
   tx: EntityManager,
   link: string,
@@ -125,7 +157,7 @@ export async function moveCursor(
   const ctes = entries.map(
     (entry, i) => `entry${i} as (
   insert into snk.ledger (link, target_table, kind, generation, low, high, ${entry.keyList}, row_count, written, captured_at)
-  values ($1, ${bind(entry.targetTable)}, ${bind(entry.kind)}, $4::bigint, ${bind(entry.low)}::pg_snapshot, ${bind(entry.high)}::pg_snapshot,
+  values ($1, ${bind(entry.targetTable)}, ${bind(entry.kind)}, ${bind(entry.generation)}::bigint, ${bind(entry.low)}::pg_snapshot, ${bind(entry.high)}::pg_snapshot,
     ${entry.keyList === 'uuid_keys' ? `${bind(entry.keys[0] ?? null)}::uuid[]` : `array[${entry.keys.map((key) => `${bind(key)}::text`).join(', ')}]`},
     ${bind(entry.rowCount)}::integer, ${bind(entry.written)}::integer,
     ${bind(entry.capturedAt)}::timestamptz)

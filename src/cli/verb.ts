@@ -13,11 +13,15 @@ export async function readConfig(command: Command): Promise<Config> {
   return await loadConfig({ file: config, directory: process.cwd(), env: process.env });
 }
 
-/** Runs a verb and sets the exit code; the verb returns its own (0 or 1). */
-export async function runVerb(command: Command, work: (snk: Snk) => Promise<number>): Promise<void> {
+/** Runs a verb and sets the exit code; the verb returns its own (0 or 1). `adapt` says what its options change. */
+export async function runVerb(
+  command: Command,
+  work: (snk: Snk) => Promise<number>,
+  adapt: (config: Config) => Config = (config) => config,
+): Promise<void> {
   let snk: Snk | undefined;
   try {
-    snk = new Snk(await readConfig(command));
+    snk = new Snk(adapt(await readConfig(command)));
     process.exitCode = await work(snk);
   } catch (error) {
     const known = toSnkError(error, command.name());

@@ -138,6 +138,10 @@ describe('the faults of a configuration', () => {
     expect(withLimits({ pageKeys })).toEqual(['SNK_CONFIG_INVALID limits.pageKeys']);
   });
 
+  test.each([0, 5, 1.5, '2'])('refuse %j tables that are copied at once', (copyTables) => {
+    expect(withLimits({ copyTables })).toEqual(['SNK_CONFIG_INVALID limits.copyTables']);
+  });
+
   test.each([null, undefined, 5, 'x', []])('refuse %j as a configuration', (input) => {
     expect(faultsOf(input)).toMatchObject([{ code: 'SNK_CONFIG_INVALID', at: 'configuration' }]);
   });

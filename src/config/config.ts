@@ -92,6 +92,8 @@ const limits = z.strictObject({
   ledgerAge: duration.default(24 * 3_600_000),
   /** Rows a second that the first copy of a link looks at, at the most; 0 is no limit. */
   copyRowsPerSecond: z.number().int().min(0).default(0),
+  /** Tables that the first copy of a link has under way at once, at the most; each takes sessions of its own. */
+  copyTables: z.number().int().min(1).max(4).default(2),
   /** How far apart two nodes' clocks may be, where the newest change wins, before SNK says so. */
   clockSkew: duration.default(60_000),
 });
@@ -208,6 +210,7 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
     'ledgerKeys',
     'ledgerAge',
     'copyRowsPerSecond',
+    'copyTables',
     'clockSkew',
   ],
   verify: ['every', 'rowsPerSecond'],

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { TestDatabase } from '../../test/support/databases.ts';
 import { drain, linkRig, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
-import { backfillStep, pendingBackfills, type BackfillProgress } from './backfill.ts';
+import { backfillRound } from './backfill-round.ts';
+import { pendingBackfills, type BackfillProgress } from './backfill-state.ts';
 import { loadStanding, type LinkEngine } from './engine.ts';
 
 shareDatabases();
@@ -56,9 +57,10 @@ async function steps(engine: LinkEngine, most = 1000): Promise<BackfillProgress[
   for (;;) {
     const [next] = await pendingBackfills(engine);
     if (next === undefined || all.length === most) return all;
-    const step = await backfillStep(engine, standing, next);
-    standing = step.standing;
-    all.push(step.progress);
+    const round = await backfillRound(engine, standing, [next]);
+    if (round.failure !== undefined) throw round.failure;
+    standing = round.standing;
+    all.push(...round.steps.map((step) => step.progress));
   }
 }
 

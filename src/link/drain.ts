@@ -1,4 +1,4 @@
-/** The loop of a link: read a page, apply it, read the next; a step of the first copy whenever no window waits. */
+/** The loop of a link: read a page, apply it, read the next; a round of the first copy whenever no window waits. */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
 import {
@@ -20,7 +20,8 @@ import { acknowledge } from '../read/fence.ts';
 import type { Page, PageLimits } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
 import { purgeChangeLog } from '../read/purge.ts';
-import { backfillStep, pendingBackfills, type BackfillProgress } from './backfill.ts';
+import { backfillRound } from './backfill-round.ts';
+import { pendingBackfills, readyBackfills, type BackfillProgress } from './backfill-state.ts';
 import { loadStanding, type LinkEngine } from './engine.ts';
 import { mapPage } from './map-page.ts';
 import { isReadAsText } from './page-form.ts';
@@ -33,6 +34,8 @@ export interface DrainLimits extends LedgerLimits {
   readonly pageSize: number;
   /** Rows a second that the first copy looks at; 0 is no limit. */
   readonly copyRows: number;
+  /** Tables that the first copy has under way at once. */
+  readonly copyTables: number;
   /** Rows that the link may have parked. */
   readonly parkedRows: number;
   /** The task hands back after so long, in milliseconds, whether or not the link is drained. */
@@ -151,19 +154,23 @@ export async function drainLink(
           await wait(Math.min(early, copyPause));
           continue;
         }
-        const step = await backfillStep(engine, standing, pending[0], {
-          parking,
-          mostRows: limits.copyRows,
-        });
-        if (limits.copyRows > 0) copyAt = Date.now() + (step.compared * 1_000) / limits.copyRows;
-        standing = step.standing;
-        backfill.set(step.progress.table, step.progress);
-        if (step.progress.done) pending = pending.slice(1);
-        untidy ||= step.applied !== null;
-        total.rows += step.applied?.written ?? 0;
-        total.conflicts += step.applied?.conflicts ?? 0;
-        total.parked += step.applied?.parked ?? 0;
-        parked ||= (step.applied?.parked ?? 0) > 0;
+        const ready = readyBackfills(engine.apply.flows, pending).slice(0, limits.copyTables);
+        const round = await backfillRound(engine, standing, ready, { parking, mostRows: limits.copyRows });
+        standing = round.standing;
+        let compared = 0;
+        for (const step of round.steps) {
+          compared += step.compared;
+          backfill.set(step.progress.table, step.progress);
+          if (step.progress.done) pending = pending.filter((index) => index !== step.index);
+          if (step.written === null) continue;
+          untidy = true;
+          total.rows += step.written.written;
+          total.conflicts += step.written.conflicts;
+          total.parked += step.written.parked;
+          parked ||= step.written.parked > 0;
+        }
+        if (limits.copyRows > 0) copyAt = Date.now() + (compared * 1_000) / limits.copyRows;
+        if (round.failure !== undefined) throw round.failure;
       } else {
         drained = true;
       }

@@ -57,3 +57,38 @@ test('the first copy looks at no more rows a second than it may, and windows do 
   await drain(engine);
   expect(await rows(rig.b)).toHaveLength(101);
 });
+
+test('tables that are copied at once share the rows a second that their link may look at', async () => {
+  const rig = await bareRig({
+    tables: `${tables}; create table u (id integer primary key, x text)`,
+    links: [{ from: 'a', to: 'b', tables: ['t', 'u'] }],
+  });
+  for (const table of ['t', 'u'])
+    await rig.a.query(`insert into ${table} select n, 'x' from generate_series(1, 100) n`);
+  await rig.snk.install();
+  const before = Date.now();
+  const limits = { ...testLimits, copyRows: 20, budget: 200 };
+  const { state } = await drainLink(await rig.engine(), freshState, limits);
+  expect(
+    await rig.b.query('select target_table, rows_compared::integer as n from snk.backfill order by 1'),
+  ).toEqual([
+    { target_table: 'public.t', n: 10 },
+    { target_table: 'public.u', n: 10 },
+  ]);
+  expect(state.copyAt).toBeGreaterThanOrEqual(before + 1_000);
+});
+
+test('no more tables are copied at once than may be', async () => {
+  const rig = await bareRig({
+    tables: `${tables}; create table u (id integer primary key, x text)`,
+    links: [{ from: 'a', to: 'b', tables: ['t', 'u'] }],
+  });
+  for (const table of ['t', 'u'])
+    await rig.a.query(`insert into ${table} select n, 'x' from generate_series(1, 100) n`);
+  await rig.snk.install();
+  const limits = { ...testLimits, copyRows: 20, copyTables: 1, budget: 200 };
+  await drainLink(await rig.engine(), freshState, limits);
+  expect(await rig.b.query('select target_table from snk.backfill where rows_compared > 0')).toEqual([
+    { target_table: 'public.t' },
+  ]);
+});

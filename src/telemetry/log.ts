@@ -1,4 +1,5 @@
 /** The log: pino on stderr, one subscriber of the events. Constant messages, values in fields, no row value, no URL. */
+import type { Writable } from 'node:stream';
 import pino, { type Logger } from 'pino';
 import pretty from 'pino-pretty';
 import type { Events } from './events.ts';
@@ -9,18 +10,20 @@ export interface LogOptions {
   readonly level: string;
   /** Lines for people instead of JSON. */
   readonly pretty: boolean;
+  /** Default: stderr, at once. */
+  readonly to?: Writable | undefined;
 }
 
 export function openLog(options: LogOptions): Logger {
   const stream = options.pretty
     ? pretty({
-        destination: 2,
+        destination: options.to ?? 2,
         sync: true,
         colorize: process.stderr.isTTY,
         ignore: 'pid,hostname',
         translateTime: 'HH:MM:ss.l',
       })
-    : pino.destination({ dest: 2, sync: true });
+    : (options.to ?? pino.destination({ dest: 2, sync: true }));
   return pino({ name: 'snk', level: options.level }, stream);
 }
 
@@ -57,10 +60,11 @@ export function logEvents(events: Events, log: Logger, options: { readonly first
     log.warn({ code: error.code, hint: error.hint, retryInMs }, `could not verify: ${error.message}`),
   );
   if (!options.firstCopies) return;
-  let saidAt = 0;
+  const saidAt = new Map<string, number>();
   events.on('backfill:progress', (progress) => {
-    if (!progress.done && Date.now() - saidAt < 5_000) return;
-    saidAt = Date.now();
+    const copy = `${progress.link} ${progress.table}`;
+    if (!progress.done && Date.now() - (saidAt.get(copy) ?? 0) < 5_000) return;
+    saidAt.set(copy, Date.now());
     log.info(progress, progress.done ? 'first copy done' : 'first copy');
   });
 }

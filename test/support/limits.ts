@@ -6,6 +6,7 @@ export const testLimits: DrainLimits = {
   pageSize: 4_000_000,
   budget: 30_000,
   copyRows: 0,
+  copyTables: 2,
   parkedRows: 1_000,
   ledgerKeys: 1_000_000,
   ledgerAge: 86_400_000,

@@ -1,0 +1,49 @@
+import { Writable } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Events } from './events.ts';
+import { logEvents, openLog } from './log.ts';
+
+beforeEach(() => vi.useFakeTimers({ now: 1_000_000 }));
+afterEach(() => vi.useRealTimers());
+
+function logged(firstCopies: boolean) {
+  const events = new Events();
+  const lines: string[] = [];
+  const to = new Writable({
+    write: (line, _, done) => {
+      const { msg, table, rowsCompared } = JSON.parse(String(line)) as Record<string, unknown>;
+      lines.push([msg, table, rowsCompared].join(' '));
+      done();
+    },
+  });
+  logEvents(events, openLog({ level: 'info', pretty: false, to }), { firstCopies });
+  const tell = (table: string, rowsCompared: number, done = false): void =>
+    events.tell('backfill:progress', {
+      link: 'a->b',
+      table,
+      rowsCompared,
+      rowsCopied: 0,
+      rowsEstimated: 9,
+      done,
+    });
+  return { tell, lines };
+}
+
+describe('the log of first copies', () => {
+  test('tells of each table that is under way, every five seconds, and of its end at once', () => {
+    const { tell, lines } = logged(true);
+    for (const rows of [1, 2]) for (const table of ['x', 'y']) tell(table, rows);
+    expect(lines).toEqual(['first copy x 1', 'first copy y 1']);
+    vi.advanceTimersByTime(5_000);
+    for (const table of ['x', 'y']) tell(table, 3);
+    tell('y', 4, true);
+    expect(lines.slice(2)).toEqual(['first copy x 3', 'first copy y 3', 'first copy done y 4']);
+  });
+
+  test('holds no line of them where bars show them', () => {
+    const { tell, lines } = logged(false);
+    tell('x', 1);
+    tell('x', 2, true);
+    expect(lines).toEqual([]);
+  });
+});
