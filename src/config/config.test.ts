@@ -240,6 +240,8 @@ describe('a flow', () => {
       truncate: 'ignore',
       existing: 'conflict',
       bothWays: false,
+      passesOn: false,
+      origins: { source: false, target: false },
     });
   });
 
@@ -247,7 +249,7 @@ describe('a flow', () => {
     const pair = (conflict: unknown, on = ['insert', 'update']) => [
       { between: ['a', 'b'], tables: ['t'], on, conflict },
     ];
-    for (const policy of ['priority', 'newest', 'stop', { column: 'x' }, { function: './x.ts#y' }])
+    for (const policy of ['priority', 'newest', 'merge', 'stop', { column: 'x' }, { function: './x.ts#y' }])
       expect(codes(pair(policy))).toEqual([]);
     expect(codes(pair('newest', ['insert']))).toEqual([
       'SNK_CONFIG_CONFLICT link a->b',
@@ -397,5 +399,49 @@ describe('the faults of a URL', () => {
     'postgres://u:p@[::1]:5433/x',
   ])('are not found in %j', (url) => {
     expect(withUrl(url)).toEqual([]);
+  });
+});
+
+describe('three nodes and more', () => {
+  const urlOf = (name: string) => ({ url: `postgres://u@${name}/x` });
+  const named = (...names: string[]) => Object.fromEntries(names.map((name) => [name, urlOf(name)]));
+  const on = ['insert', 'update', 'delete'];
+  const pair = (one: string, other: string, more: object = { on }) => ({
+    between: [one, other],
+    tables: ['t'],
+    ...more,
+  });
+  const faults = (names: readonly string[], links: unknown): string[] => {
+    try {
+      parseConfig({ nodes: named(...names), links });
+      return [];
+    } catch (error) {
+      return (error as FaultsError).faults.map(({ code, at }) => `${code} ${at}`);
+    }
+  };
+
+  test('have one way between any two of them, or an old version could follow a newer one', () => {
+    const ring = [pair('a', 'b'), pair('b', 'c'), pair('c', 'a')];
+    expect(faults(['a', 'b', 'c'], ring)).toEqual(['SNK_CONFIG_LOOP link c->a']);
+    expect(faults(['a', 'b', 'c'], ring.slice(1))).toEqual([]);
+    const oneWays = [
+      { from: 'a', to: 'b', tables: ['t'] },
+      { from: 'a', to: 'c', tables: ['t'] },
+      { from: 'b', to: 'c', tables: ['t'] },
+    ];
+    expect(faults(['a', 'b', 'c'], oneWays)).toEqual(['SNK_CONFIG_LOOP link b->c']);
+  });
+
+  test('may be linked in a ring by different tables', () => {
+    const links = [pair('a', 'b'), pair('b', 'c'), { between: ['c', 'a'], tables: ['u'], on }];
+    expect(faults(['a', 'b', 'c'], links)).toEqual([]);
+  });
+
+  test('list the one in the middle before all but one of its neighbours, where inserts alone travel', () => {
+    const links = (more: object) => [pair('hub', 'x', more), pair('hub', 'y', more)];
+    expect(faults(['x', 'y', 'hub'], links({}))).toEqual(['SNK_CONFIG_NODE_ORDER nodes.hub']);
+    expect(faults(['x', 'hub', 'y'], links({}))).toEqual([]);
+    expect(faults(['hub', 'x', 'y'], links({}))).toEqual([]);
+    expect(faults(['x', 'y', 'hub'], links({ on }))).toEqual([]);
   });
 });

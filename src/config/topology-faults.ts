@@ -118,6 +118,7 @@ function loopFaults({ links }: Topology): Fault[] {
     return parent === undefined ? place : rootOf(parent);
   };
   for (const { name, source, target, flows } of links) {
+    if (source === target) continue; // has been said
     for (const { from, to } of flows) {
       const ends = [`${source}/${from}`, `${target}/${to}`].toSorted();
       if (edges.has(ends.join(' '))) continue;

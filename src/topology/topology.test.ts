@@ -35,6 +35,21 @@ describe('topology', () => {
     expect(linksOf(oneWay('c', 'a', { tables: ['t'] }))[0]?.winner).toBe('target');
   });
 
+  test("what a link writes travels on from its target to all nodes but its source, unless it is captured like anybody's", () => {
+    const tables = ['t'];
+    const [ab, ba, bc, cb] = linksOf(twoWay('a', 'b', { tables }), twoWay('b', 'c', { tables }));
+    const told = (link: typeof ab) => [link?.flows[0]?.passesOn, link?.flows[0]?.origins];
+    expect(told(ab)).toEqual([true, { source: false, target: true }]);
+    expect(told(ba)).toEqual([false, { source: true, target: false }]);
+    expect(told(bc)).toEqual([false, { source: true, target: false }]);
+    expect(told(cb)).toEqual([true, { source: false, target: true }]);
+    const [echoing] = linksOf(
+      oneWay('a', 'b', { flows: [{ from: 't', echo: true }] }),
+      oneWay('b', 'c', { tables }),
+    );
+    expect(told(echoing)).toEqual([false, { source: false, target: false }]);
+  });
+
   test('tables and flows of one declaration stand in one link, tables first', () => {
     const [link] = linksOf(oneWay('a', 'b', { tables: ['t1', 's.t2'], flows: [{ from: 't3' }] }));
     expect(link?.flows.map((flow) => `${flow.from} ${flow.to}`)).toEqual([
