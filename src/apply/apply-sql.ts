@@ -38,18 +38,22 @@ export const unnested = (flow: TargetFlow, first: number) =>
     .join(', ');
 
 /** A value of a bind compares as one of the column does. */
-const collate = ({ looseCollation }: Column) => (looseCollation === null ? '' : ` collate ${looseCollation}`);
+export const collate = ({ looseCollation }: Column) =>
+  looseCollation === null ? '' : ` collate ${looseCollation}`;
 
 /** With its precision, as an assignment rounds to it; without its length, to which a cast would cut. */
 const castType = ({ type, baseType }: Column): string =>
   /^(numeric|time|interval)/.test(baseType) ? type : baseType;
 
-/** Bound as texts, and cast row by row: a value that the type refuses must not take the rows outside of the slice with it. */
-export function slice(flow: TargetFlow): string {
+/** `more`: a bind, of one text beside each row. Bound as texts, and cast row by row: a value that the type refuses must not take the rows outside of the slice with it. */
+export function slice(flow: TargetFlow, more?: string): string {
+  const columns = flow.columns.map((column, i) => `d.c${i}::${castType(column)}${collate(column)} as c${i}`);
+  const lists = flow.columns.map((_, i) => `$${i + 1}::text[]`);
+  const [name, list] = more === undefined ? ['', ''] : [', more', `, ${more}::text[]`];
   return `
 with d as materialized (
-  select ${flow.columns.map((column, i) => `d.c${i}::${castType(column)}${collate(column)} as c${i}`).join(', ')}, d.ord
-  from unnest(${flow.columns.map((_, i) => `$${i + 1}::text[]`).join(', ')}) with ordinality as d (${columnNames(flow)}, ord)
+  select ${columns.join(', ')}${name === '' ? '' : ', d.more'}, d.ord
+  from unnest(${lists.join(', ')}${list}) with ordinality as d (${columnNames(flow)}${name}, ord)
   where d.ord between ${ordinal(flow, 1)}::bigint and ${ordinal(flow, 2)}::bigint
 )`;
 }

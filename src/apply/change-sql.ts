@@ -1,8 +1,6 @@
 /** The statements that make a set of rows in one target table what they are in the source (pure: built once per flow). */
-import type { Column } from '../db/catalog.ts';
-import { hasChanged } from '../db/changed-columns.ts';
 import { quoteLiteral } from '../db/sql.ts';
-import { collectKeys, keyListColumn, matchKeys } from '../db/key-lists.ts';
+import { collectKeys, keyListColumn } from '../db/key-lists.ts';
 import { addsRows, type ConflictPolicy, type WhenMissing } from '../topology/topology.ts';
 import {
   columnList,
@@ -17,7 +15,8 @@ import {
   type TargetFlow,
   type WriteRules,
 } from './apply-sql.ts';
-import { judged, rivals, type RivalRules } from './rival-sql.ts';
+import { mergedText, type MergeRules } from './merge-sql.ts';
+import { judged, moreBind, newest, rivals } from './rival-sql.ts';
 
 /** Rows that are there, rows of the first copy, and keys whose rows are gone. */
 export type ChangeKind = 'present' | 'copied' | 'gone';
@@ -54,11 +53,9 @@ export interface ChangeTexts {
   readonly policy: 'priority' | 'newest' | 'merge' | 'stop' | 'column' | 'function';
 }
 
-export interface ChangeRules extends WriteRules, RivalRules {
+export interface ChangeRules extends WriteRules, MergeRules {
   /** Of `write: 'update'`. */
   readonly missing: WhenMissing;
-  /** Of the source, in the order of the flow's. */
-  readonly sourceColumns: readonly Column[];
 }
 
 /** Both versions as JSON, the losing one with them; null where a side has no row. */
@@ -151,6 +148,8 @@ function clashText(flow: TargetFlow, own: TargetFlow, rules: ChangeRules, kind: 
   const keyFlow: TargetFlow = { table, columns: table.key };
   const wins = sourceWins(own, rules, kind);
   if (rules.conflict === 'merge' && kind === 'present') return mergedText(flow, rules);
+  const isTimed = rules.conflict === 'newest' && kind !== 'copied';
+  const all = `${slice(own, isTimed ? moreBind(own) : undefined)}${rivals(table.key, rules, own.columns.length + 4)}`;
   const clashes = {
     // Where one side owns what is written, what the other holds there is no version of it.
     copied:
@@ -161,7 +160,7 @@ function clashText(flow: TargetFlow, own: TargetFlow, rules: ChangeRules, kind: 
     gone: 'd.contested\n    and t.tableoid is not null',
   }[kind];
   const sourceJson = kind === 'gone' ? 'null::json' : versionJson(flow, (_, i) => `d.c${i}`);
-  return `${slice(own)}${rivals(table.key, rules, own.columns.length + 4)}${judged(own, wins)},
+  return `${all}${isTimed ? newest(own, rules) : judged(own, wins)},
 clash as materialized (
   select
     d.*,
@@ -175,62 +174,6 @@ clash as materialized (
 }
 
 /**
- * The same where a row is settled column by column: `judged` holds the rows as they are to be. What the source has not
- * changed stays as it is here; of what both have changed it is a conflict. Of a row and none it is one in any case.
- */
-function mergedText(flow: TargetFlow, rules: ChangeRules): string {
-  const { table, columns } = flow;
-  const places = keyPlaces(flow);
-  const isFirst = rules.winner === 'source';
-  const keyFlow: TargetFlow = { table, columns: table.key };
-  const taken = columns.map((column, i) => {
-    const both = hasChanged(column, 'd.theirs');
-    const stays = `not ${hasChanged(rules.sourceColumns[i] as Column, 'd.ours')}${isFirst ? '' : ` or ${both}`}`;
-    return `case when d.is_met and (${stays}) then t.${column.quoted} else d.c${i} end as c${i}`;
-  });
-  const clashing = columns.map((column, i) => {
-    const both = `${hasChanged(rules.sourceColumns[i] as Column, 'd.ours')} and ${hasChanged(column, 'd.theirs')}`;
-    return `${both} and row(d.c${i})::record *<> row(t.${column.quoted})::record`;
-  });
-  const version = (value: (column: Column, i: number) => string): string =>
-    `case when d.contested then ${versionJson(flow, value)} end`;
-  return `${slice(flow)}${rivals(table.key, rules, columns.length + 4)},
-met as materialized (
-  select
-    d.*,
-    k.is_rival is not null as contested,
-    k.is_rival is not null and t.tableoid is not null as is_met,
-    (($${columns.length + 7}::text[])[d.ord])::smallint[] as ours,
-    k.changed as theirs
-  from d
-  left join ${table.quoted} t on ${keyMatch(flow, 'd')}
-  left join lateral (
-    select true as is_rival, k.changed
-    from rival k
-    where ${matchKeys(table.key, (_, i) => `d.c${places[i]}`)}
-    limit 1
-  ) k on true
-),
-judged as materialized (
-  select
-    ${taken.join(',\n    ')},
-    d.ord,
-    d.contested,
-    d.contested and (d.is_met or ${String(isFirst)}) as wins,
-    d.contested and (not d.is_met or ${clashing.map((each) => `(${each})`).join('\n      or ')}) as clashes,
-    ${version((_, i) => `d.c${i}`)} as source_json,
-    case when d.is_met then ${versionJson(flow, (column) => `t.${column.quoted}`)} end as target_json
-  from met d
-  left join ${table.quoted} t on ${keyMatch(flow, 'd')}
-),
-clash as materialized (
-  select d.*, ${versionJson(keyFlow, (_, i) => `d.c${places[i]}`)} as key_json
-  from judged d
-  where d.clashes
-)`;
-}
-
-/**
  * Whether the source's version of `d` stays, where `d.contested` says that there is another one. The bind after those of
  * the rivals: the rows that win, or when each was changed.
  */
@@ -240,21 +183,12 @@ function sourceWins(
   kind: ChangeKind,
 ): string {
   const isFirst = String(winner === 'source');
-  const { key, quoted } = own.table;
+  const { quoted } = own.table;
   const bind = `$${own.columns.length + 4 + (targetTableId === null ? 0 : 3)}`;
   if (conflict === 'priority' || conflict === 'merge') return isFirst;
   if (conflict === 'stop') return 'false';
-  if (conflict === 'newest') {
-    // The first copy knows no times.
-    if (kind === 'copied') return isFirst;
-    const places = keyPlaces(own);
-    const changedAt = `((${bind}::text[])[d.ord])::timestamptz`;
-    return `case when d.contested then coalesce((
-      select (${changedAt}, ${isFirst}) > (max(k.changed_at), ${winner === 'source' ? 'false' : 'true'})
-      from rival k
-      where ${matchKeys(key, (_, i) => `d.c${places[i]}`)}
-    ), true) end`;
-  }
+  // The first copy knows no times.
+  if (conflict === 'newest') return isFirst;
   if ('function' in conflict) return `coalesce(d.ord = any (${bind}::bigint[]), false)`;
   const other = `from ${quoted} t\n      where ${keyMatch(own, 'd')}`;
   // Of a row and none it is the row that stays.

@@ -5,7 +5,7 @@ import { isListed, unnestKeys } from '../db/key-lists.ts';
 import { quoteLiteral } from '../db/sql.ts';
 import type { ConflictPolicy } from '../topology/topology.ts';
 import { unreadLog } from '../read/unread-log.ts';
-import { keyPlaces, type TargetFlow } from './apply-sql.ts';
+import { collate, keyPlaces, type TargetFlow } from './apply-sql.ts';
 
 export interface RivalRules {
   /** The table's number in the target's own change log; null where only one side may change rows. */
@@ -75,6 +75,58 @@ stale as (
   ) as is_stale
   from snk.purged p
   where p.link = ${quoteLiteral(reverse)}
+)`;
+}
+
+/**
+ * The rows, `contested` where they have a rival, and `theirs`: what is known of it beside its key. By a sort of both: as a join
+ * every pair would be tried, in sessions that do without joins by hash.
+ */
+export function met(flow: TargetFlow, { conflict }: RivalRules): string {
+  const { table, columns } = flow;
+  const { key } = table;
+  const theirs = conflict === 'merge' ? 'changed' : 'changed_at';
+  const values = columns.map((column) => {
+    const i = key.findIndex(({ name }) => name === column.name);
+    return i < 0 ? 'null' : `k.k${i}${column.arrayable ? '' : `::${column.type}`}${collate(column)}`;
+  });
+  const places = keyPlaces(flow);
+  return `,
+met as materialized (
+  select *
+  from (
+    select
+      u.*,
+      bool_or(u.is_rival) over same_key as contested,
+      max(u.known) over same_key as theirs
+    from (
+      select d.*, false as is_rival, null as known
+      from d
+      union all
+      select ${values.join(', ')}, null, null, true, k.${theirs}
+      from rival k
+    ) u
+    window same_key as (partition by ${places.map((place) => `u.c${place}`).join(', ')})
+  ) u
+  where not u.is_rival
+)`;
+}
+
+/** What is said of each row beside its columns: the bind after those of what the source had seen. */
+export const moreBind = ({ columns }: TargetFlow): string => `$${columns.length + 7}`;
+
+/** The rows, each with the word whether it was changed last; of two that were changed at one time it is that of the node listed first. */
+export function newest(
+  flow: TargetFlow,
+  rules: RivalRules & { readonly winner: 'source' | 'target' },
+): string {
+  const [ours, theirs] = rules.winner === 'source' ? ['true', 'false'] : ['false', 'true'];
+  return `${met(flow, rules)},
+judged as materialized (
+  select
+    d.*,
+    case when d.contested then coalesce((d.more::timestamptz, ${ours}) > (d.theirs, ${theirs}), true) end as wins
+  from met d
 )`;
 }
 
