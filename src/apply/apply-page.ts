@@ -210,7 +210,7 @@ async function writePlain(
     if (await hasRival(tx, flow, rows, batch.changes?.seen ?? null)) throw new Contested();
     const times = rows.columns[flow.columns.length];
     if (flow.retimes !== null && times !== undefined)
-      await retime(tx, flow.retimes, 'there', keyLists(flow, rows), times);
+      await retime(tx, flow.retimes, 'there', { keys: keyLists(flow, rows), times, lost: [] });
   }
   await batch.also?.(tx, written);
   return written;
@@ -237,14 +237,24 @@ export async function writeWithCare(
     const flow = context.flows[rows.flow] as WritableFlow;
     const keys = kind === 'gone' ? rows.columns.slice(0, flow.table.key.length) : keyLists(flow, rows);
     const refusals: Refusal[] = [];
+    const lost: number[] = [];
     const seen = batch.changes?.seen ?? null;
     await markAs(flow);
     const written =
       flow.changes === null
         ? await writeRows(tx, flow, { rows, kind: kind === 'copied' ? kind : 'present', care }, refusals)
-        : await writeChanges(tx, flow, flow.changes, { rows, keys, kind, seen, care }, refusals);
+        : await writeChanges(tx, flow, flow.changes, { rows, keys, kind, seen, care, lost }, refusals);
     const width = kind === 'gone' ? keys.length : flow.columns.length;
-    writings.push({ flow, keys, kind, times: rows.columns[width], count: rows.count, written, refusals });
+    writings.push({
+      flow,
+      keys,
+      kind,
+      times: rows.columns[width],
+      lost,
+      count: rows.count,
+      written,
+      refusals,
+    });
   };
   for (const rows of batch.rows.map(asText))
     await write(rows, batch.kind === 'backfill' ? 'copied' : 'present');
@@ -259,9 +269,11 @@ export async function writeWithCare(
     total = add(total, written);
     entries.push(ledgerEntry(writing, batch, written, beside ?? to.generation));
   }
-  for (const { flow, keys, kind, times } of writings)
-    if (flow.retimes !== null && times !== undefined)
-      await retime(tx, flow.retimes, kind === 'gone' ? 'gone' : 'there', keys, times);
+  for (const { flow, keys, kind, times, lost } of writings)
+    if (flow.retimes !== null && times !== undefined) {
+      await markAs(flow);
+      await retime(tx, flow.retimes, kind === 'gone' ? 'gone' : 'there', { keys, times, lost });
+    }
   for (const rows of batch.failed ?? []) total = add(total, await parkUnmapped(tx, context, rows));
   if (beside !== null) await holdCursor(tx, context.link, from);
   // By now the page has also taken entries away.
@@ -298,6 +310,8 @@ interface Writing {
   readonly kind: ChangeKind;
   /** When each was changed, where that decides. */
   readonly times: string | undefined;
+  /** Places of rows that did not win, counted from 1, where that decides. */
+  readonly lost: readonly number[];
   readonly count: number;
   readonly written: Written;
   readonly refusals: readonly Refusal[];

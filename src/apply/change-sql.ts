@@ -31,7 +31,7 @@ export interface ChangeTexts {
   readonly lock: Readonly<Record<ChangeKind, string>>;
   /**
    * Binds: as above, then link; where both sides may change rows, seen low, high and seq; of some policies one more: see
-   * sourceWins. Answers `written`, `conflicts`, `resent`, `contested`, `stale`, `absent`: rows that are not there to be
+   * sourceWins. Answers `written`, `conflicts`, `lost` (places, where times decide), `resent`, `contested`, `stale`, `absent`: rows that are not there to be
    * updated, and `raced`: rows that came in between the locking and the writing, and were left alone.
    */
   readonly write: Readonly<Record<ChangeKind, string>>;
@@ -249,10 +249,12 @@ select
   ((select count(*) from updated) + (select count(*) from inserted))::integer as written,
   ${inserts ? '((select count(*) from missing) - (select count(*) from inserted))::integer' : '0'} as raced,
   ${inserts ? '0' : '(select count(*) from missing)::integer'} as absent,
-  ${counts}`;
+  ${countsOf(rules)}`;
 }
 
-const counts = `(select count(*) from clash)::integer as conflicts,
+const countsOf = ({
+  conflict,
+}: ChangeRules): string => `${conflict === 'newest' ? '(select array_agg(ord::integer) from judged where contested and not wins) as lost,\n  ' : ''}(select count(*) from clash)::integer as conflicts,
   (select coalesce(sum(key_count), 0) from resent)::integer as resent,
   (select count(*) from judged where contested)::integer as contested,
   (select is_stale from stale) as stale`;
@@ -270,5 +272,5 @@ select
   (select count(*) from deleted)::integer as written,
   0 as raced,
   0 as absent,
-  ${counts}`;
+  ${countsOf(rules)}`;
 }

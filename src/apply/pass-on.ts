@@ -1,22 +1,27 @@
 /** Where the newest change wins, what is passed on keeps the times at which it was made: to its capture it is as new as its writing. */
 import type { Table } from '../db/catalog.ts';
-import { collectKeys, keyListColumn, matchKeys, unnestKeys } from '../db/key-lists.ts';
+import { collectKeys, keyListColumn, unnestKeys } from '../db/key-lists.ts';
 import { prepared } from '../db/prepared.ts';
 import type { EntityManager } from '../db/orm.ts';
 import { query } from '../db/query.ts';
+import { collate } from './apply-sql.ts';
 
 export type RetimeTexts = Readonly<Record<'there' | 'gone', string>>;
 
 /**
- * The log rows that this transaction's own writes left are taken back, and written by the times of their keys. In place of
- * others, since one log row has one time. `keysPerLogRow`: as in the capture of the table.
- * Binds: the key's columns, then the times.
+ * The log rows that this transaction's own writes left are taken back, and written by the times of their keys, since one log row
+ * has one time. With them come the keys of rows that were what they are already: a page may have brought the row, and a later one
+ * the time of its last change. `keysPerLogRow`: as in the capture of the table. Binds: the key's columns, the times, and the places
+ * of those that did not win here.
  */
 export function retimeTexts({ key }: Table, tableId: number, keysPerLogRow: number): RetimeTexts {
   const names = key.map((_, i) => `k${i}`);
   const renamed = key.map((column, i) => ({ ...column, quoted: `k${i}` }));
   const list = keyListColumn(key);
-  const text = (operations: string): string =>
+  const lists = Array.from({ length: key.length + 1 }, (_, i) => `$${i + 1}::text[]`);
+  const typed = (alias: string): string =>
+    key.map((column, i) => `${alias}.k${i}::${column.baseType}${collate(column)} as k${i}`).join(', ');
+  const text = (operations: string, unsaid: 'U' | 'D'): string =>
     prepared(`
 with own as (
   delete from snk.change_log l
@@ -26,35 +31,46 @@ with own as (
     and l.origin is not null
   returning l.*
 ),
-timed as (
-  select ${key.map((column, i) => `t.k${i}::${column.baseType} as k${i}`).join(', ')}, t.at::timestamptz as at
-  from unnest(${key.map((_, i) => `$${i + 1}::text[]`).join(', ')}, $${key.length + 1}::text[]) as t (${names.join(', ')}, at)
-)
-insert into snk.change_log (table_id, op, origin, at, ${list}, key_count)
-select ${tableId}, p.op, p.origin, p.at, ${collectKeys(renamed, 'p')}, count(*)
-from (
-  select
-    o.op,
-    o.origin,
-    coalesce(t.at, o.at) as at,
-    ${key.map((column, i) => `k.k${i}${column.arrayable ? '' : `::${column.type}`} as k${i}`).join(', ')},
-    (row_number() over (partition by o.op, o.origin, coalesce(t.at, o.at) order by o.seq) - 1) / ${keysPerLogRow} as part
+known as (
+  select ${typed('k')}, o.op, o.at as own_at, null::timestamptz as at
   from own o
   cross join lateral ${unnestKeys(key, 'o')}
-  left join timed t on ${matchKeys(key, (_, i) => `t.k${i}`)}
+  union all
+  select ${typed('t')}, null, null, t.at::timestamptz
+  from unnest(${lists.join(', ')}) with ordinality as t (${names.join(', ')}, at, ord)
+  where t.ord <> all ($${key.length + 2}::bigint[])
+),
+passed as (
+  select ${names.join(', ')}, coalesce(max(op::text), '${unsaid}') as op, coalesce(max(at), max(own_at)) as at
+  from known
+  group by ${names.join(', ')}
+)
+insert into snk.change_log (table_id, op, origin, at, ${list}, key_count)
+select ${tableId}, p.op, current_setting('snk.origin'), p.at, ${collectKeys(renamed, 'p')}, count(*)
+from (
+  select p.*, (row_number() over (partition by p.op, p.at) - 1) / ${keysPerLogRow} as part
+  from passed p
 ) p
-group by p.op, p.origin, p.at, p.part
+where (select is_open from snk.capture_gate)
+group by p.op, p.at, p.part
 order by p.at, p.part`);
-  return { there: text(`<> 'D'`), gone: text(`= 'D'`) };
+  return { there: text(`<> 'D'`, 'U'), gone: text(`= 'D'`, 'D') };
 }
 
-/** `keys`: a text array per key column; `times`: one more. */
+export interface Passing {
+  /** A text array per key column. */
+  readonly keys: readonly (string | null)[];
+  /** A text array. */
+  readonly times: string;
+  /** Places, counted from 1. */
+  readonly lost: readonly number[];
+}
+
 export async function retime(
   tx: EntityManager,
   texts: RetimeTexts,
   kind: keyof RetimeTexts,
-  keys: readonly (string | null)[],
-  times: string,
+  { keys, times, lost }: Passing,
 ): Promise<void> {
-  await query(tx, texts[kind], [...keys, times]);
+  await query(tx, texts[kind], [...keys, times, `{${lost.join(',')}}`]);
 }

@@ -28,6 +28,8 @@ export interface Change {
   readonly kind: ChangeKind;
   readonly seen: Seen | null;
   readonly care: Care;
+  /** Takes the places of the rows that did not win, where times decide. */
+  readonly lost: number[];
 }
 
 /** Tries at rows that somebody inserts at the same moment; each of them sees what the one before met. */
@@ -37,7 +39,7 @@ export async function writeChanges(
   tx: EntityManager,
   flow: WritableFlow,
   texts: ChangeTexts,
-  { rows, keys, kind, seen, care }: Change,
+  { rows, keys, kind, seen, care, lost }: Change,
   refused: Refusal[],
 ): Promise<Written> {
   const width = kind === 'gone' ? flow.table.key.length : flow.columns.length;
@@ -55,6 +57,7 @@ export async function writeChanges(
       await query(em, named(texts.lock[kind]), part);
       const how = await judgement(em, flow, texts, kind, binds, more);
       const done = await queryOne<Done>(em, named(texts.write[kind]), [...binds, ...how]);
+      lost.push(...(done.lost ?? []));
       total = add(total, { written: done.written, conflicts: done.conflicts, parked: 0 });
       if (done.stale) throw stalePage(flow);
       if (done.absent > 0 && flow.parksMissing) throw rowMissing(flow);
@@ -86,6 +89,7 @@ interface Done {
   readonly resent: number;
   readonly contested: number;
   readonly stale: boolean;
+  readonly lost?: readonly number[] | null;
 }
 
 /** Two versions between which a person has to choose. Both are kept in a transaction of its own, for this one is rolled back. */

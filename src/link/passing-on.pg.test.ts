@@ -161,6 +161,53 @@ describe('a conflict', () => {
     await expectEverywhere(rig, ['001 newer', '002 newer']);
   });
 
+  test('goes by the time of the last change, also where an earlier page has brought its row', async () => {
+    const rig = await chain({ conflict: 'newest' });
+    await rig.b.query(put(1, 'old'));
+    await settle(rig);
+    await rig.a.query(change(1, 'first'));
+    await rig.other('c').query(`delete from record where uuid = '${id(1)}'`);
+    await rig.a.query(change(1, 'last'));
+    await drain(await rig.engine('a->b'), { page: { keys: 1, logRows: 5_000 } });
+    await settle(rig);
+    await expectEverywhere(rig, ['001 last']);
+  });
+
+  test('keeps the times of what is passed on, however many rows were changed at once', async () => {
+    const rig = await chain({ conflict: 'newest' });
+    await rig.a.query(`insert into record select gen_random_uuid(), 'n' from generate_series(1, 2500) n`);
+    await settle(rig);
+    const times = async (at: TestDatabase): Promise<unknown> =>
+      await at.query(
+        `select l.at, k.key from snk.change_log l cross join unnest(l.uuid_keys) as k (key) where l.op = 'U' order by 1, 2`,
+      );
+    await rig.a.query(`update record set text = 'x'`);
+    await rig.a.query(`update record set text = 'y' where uuid > '80000000-0000-0000-0000-000000000000'`);
+    const last = await rig.a.query(
+      `select max(l.at) as at, k.key from snk.change_log l cross join unnest(l.uuid_keys) as k (key) where l.op = 'U' group by k.key order by 1, 2`,
+    );
+    await drain(await rig.engine('a->b'));
+    expect(last).toHaveLength(2500);
+    expect(await times(rig.b)).toEqual(last);
+    await settle(rig);
+    expect(await rows(rig.other('c'))).toEqual(await rows(rig.a));
+  });
+
+  test('that a change has lost goes no further: those behind know nothing of it', async () => {
+    const rig = await chain({ conflict: 'newest' });
+    await rig.b.query(put(1, 'old'));
+    await settle(rig);
+    await rig.a.query(change(1, 'late'));
+    await rig.b.query(change(1, 'of b'));
+    await drain(await rig.engine('b->c'));
+    await rig.other('c').query(change(1, 'of c'));
+    await drain(await rig.engine('a->b'));
+    await settle(rig);
+    await expectEverywhere(rig, ['001 of c']);
+    expect(await rig.b.query('select from snk.conflict')).toHaveLength(1);
+    expect(await rig.other('c').query('select from snk.conflict')).toEqual([]);
+  });
+
   test('of rows that were inserted under one key ends alike everywhere', async () => {
     const rig = await chain({ on: ['insert'] });
     await rig.a.query(put(1, 'of a'));
