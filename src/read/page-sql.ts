@@ -44,10 +44,15 @@ export function columnArray(column: Column, alias: string): string {
  * Binds: $1 low, $2 high (null: the statement's own snapshot), $3 seq, $4 one more than a page's most log rows (that
  * one only tells that the window goes on), $5 keys to stop after.
  */
-const windowCte = (notFrom: string | null): string => `
+function windowCte(flows: readonly SourceFlow[]): string {
+  const notFrom = flows.find((flow) => flow.notFrom !== null)?.notFrom ?? null;
+  const columns = ['op', 'keys', 'uuid_keys', 'key_count', 'at', 'images', 'image_columns'];
+  if (flows.some((flow) => flow.tellsColumns)) columns.push('changed');
+  const asked = ['seq', 'xid', 'table_id', ...columns, ...(notFrom === null ? [] : ['origin'])];
+  return `
 with candidate as materialized (
-  select w.seq, ${notFrom === null ? 'w.table_id' : notSentBack(notFrom)}, w.op, w.keys, w.uuid_keys, w.key_count, w.at, w.changed, w.images, w.image_columns
-  from ${unreadLog(`seq, xid, table_id, op, keys, uuid_keys, key_count, at, changed, images, image_columns${notFrom === null ? '' : ', origin'}`, '$1')} w
+  select w.seq, ${notFrom === null ? 'w.table_id' : notSentBack(notFrom)}, ${columns.map((name) => `w.${name}`).join(', ')}
+  from ${unreadLog(asked.join(', '), '$1')} w
   where pg_visible_in_snapshot(w.xid, coalesce($2::pg_snapshot, pg_current_snapshot()))
     and w.seq > $3::bigint
   order by w.seq
@@ -74,6 +79,7 @@ summary as (
     array_agg(distinct table_id) as "tableIds"
   from page
 )`;
+}
 
 /** What came from a node does not go back to it: the log row counts, and holds nothing for any flow. */
 const notSentBack = (node: string): string =>
@@ -242,7 +248,7 @@ export function pageText(flows: readonly SourceFlow[], { fenced, form, reverse }
   const fence = fenced
     ? `,\n${fenceCtes(7, '$2::pg_snapshot is not null or exists (select from candidate)')}`
     : '';
-  return prepared(`${windowCte(flows.find((flow) => flow.notFrom !== null)?.notFrom ?? null)}${parts.map((part) => part.ctes).join('')}${fence}
+  return prepared(`${windowCte(flows)}${parts.map((part) => part.ctes).join('')}${fence}
 select ${summaryColumns}${unaltered(flows)}${reverse === null ? '' : `,\n  ${seenColumns(reverse)}`}${answered(flows, form)}${fenced ? ',\n  (select count(*) from raised)::integer as raised' : ''}
 from summary s${collected(flows, parts)}${flows
     .map((flow, i) => (carriesChanges(flow) ? `\ncross join gone${i}` : ''))
