@@ -80,16 +80,30 @@ export async function systemIdentifier(em: EntityManager): Promise<string | null
     .id;
 }
 
+export function textsOf(
+  table: Table,
+  tableId: number,
+  { operations, readsImages = true, ...more }: CapturedTable,
+  imageBytes: number,
+): CaptureTexts {
+  return captureTexts(table, tableId, operations, readsImages ? imageBytes : 0, more);
+}
+
+/** Says whether what stands in a node is what would be installed there. */
+export function fingerprintOf(texts: CaptureTexts): string {
+  return createHash('sha256').update(JSON.stringify(texts)).digest('hex');
+}
+
 /** True when something had to be done. */
 async function captureTable(
   orm: MikroORM,
   table: Table,
-  { operations, readsImages = true, ...more }: CapturedTable,
+  wanted: CapturedTable,
   { imageBytes, signal }: InstallOptions,
 ): Promise<boolean> {
-  const { id } = await registerTable(session(orm), table, operations);
-  const texts = captureTexts(table, id, operations, readsImages ? imageBytes : 0, more);
-  const fingerprint = createHash('sha256').update(JSON.stringify(texts)).digest('hex');
+  const { id } = await registerTable(session(orm), table, wanted.operations);
+  const texts = textsOf(table, id, wanted, imageBytes);
+  const fingerprint = fingerprintOf(texts);
   if (await isCaptured(session(orm), table, texts, fingerprint)) return false;
   await withShortLocks(
     orm,

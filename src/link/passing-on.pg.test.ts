@@ -1,6 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import type { TestDatabase } from '../../test/support/databases.ts';
-import { drain, id, linkRig, type LinkRig, type RigOptions, settle } from '../../test/support/link-rig.ts';
+import {
+  drain,
+  id,
+  linkRig,
+  type LinkRig,
+  openSnk,
+  type RigOptions,
+  settle,
+} from '../../test/support/link-rig.ts';
+import { parseConfig } from '../config/config.ts';
 import type { ConflictPolicy, LinkDeclaration } from '../topology/topology.ts';
 
 const everything = ['insert', 'update', 'delete'] as const;
@@ -117,6 +126,17 @@ describe('what a node received', () => {
     for (const link of ['b->c', 'c->b', 'a->b', 'b->a']) await drain(await rig.engine(link));
     await settle(rig);
     await expectEverywhere(rig, ['001 one']);
+  });
+
+  test('is not captured by triggers of a time without the third node: plan says that they are made anew', async () => {
+    const rig = await linkRig({ links: [pair('a', 'b')], nodes: ['c'] });
+    const nodes = Object.fromEntries(rig.config.nodes.map(({ name, url }) => [name, { url }]));
+    const snk = openSnk(parseConfig({ nodes, links: [pair('a', 'b'), pair('b', 'c')] }));
+    const toCapture = async (): Promise<unknown> =>
+      (await snk.plan()).nodes.map(({ name, capture }) => [name, ...capture]);
+    expect(await toCapture()).toEqual([['a'], ['b', 'public.record'], ['c', 'public.record']]);
+    await snk.install();
+    expect(await toCapture()).toEqual([['a'], ['b'], ['c']]);
   });
 
   test('is not captured where nobody is behind it', async () => {
