@@ -2,7 +2,7 @@
 import type { Column, KeyColumn, Table } from '../db/catalog.ts';
 import { quoteLiteral } from '../db/sql.ts';
 import { carriesChanges, type Operation } from '../topology/topology.ts';
-import { matchKeys, unnestKeys } from '../db/key-lists.ts';
+import { likeKeys, matchKeys, unnestKeys } from '../db/key-lists.ts';
 import { besideKey, imageColumns, imageNumber, imageNumbers, keyElements } from '../db/row-images.ts';
 import { carried, elementType, elementsOf, encoded, mostBytes, sent } from '../db/value-lists.ts';
 import { changedByAll } from '../db/changed-columns.ts';
@@ -28,8 +28,11 @@ export interface SourceFlow {
   /** So are the columns that were changed: the text of an array of their numbers, see db/changed-columns.ts. */
   readonly tellsColumns: boolean;
   readonly on: readonly Operation[];
-  /** The node to which the rows go, where what came from it is in the log as well; null: it is not. */
-  readonly notFrom: string | null;
+  /**
+   * The node to which the rows go: what came from it may be in the log as well. Whether it is, the triggers say, which another
+   * process can have renewed by now.
+   */
+  readonly notFrom: string;
 }
 
 /** How a column leaves: as an array of all its values, in text, which Node never looks into. */
@@ -44,10 +47,10 @@ export function columnArray(column: Column, alias: string): string {
  * Binds: $1 low, $2 high (null: the statement's own snapshot), $3 seq, $4 one more than a page's most log rows (that
  * one only tells that the window goes on), $5 keys to stop after.
  */
-const windowCte = (notFrom: string | null): string => `
+const windowCte = ([flow]: readonly SourceFlow[]): string => `
 with candidate as materialized (
-  select w.seq, ${notFrom === null ? 'w.table_id' : notSentBack(notFrom)}, w.op, w.keys, w.uuid_keys, w.key_count, w.at, w.changed, w.images, w.image_columns
-  from ${unreadLog(`seq, xid, table_id, op, keys, uuid_keys, key_count, at, changed, images, image_columns${notFrom === null ? '' : ', origin'}`, '$1')} w
+  select w.seq, ${flow === undefined ? 'w.table_id' : notSentBack(flow.notFrom)}, w.op, w.keys, w.uuid_keys, w.key_count, w.at, w.changed, w.images, w.image_columns
+  from ${unreadLog(`seq, xid, table_id, op, keys, uuid_keys, key_count, at, changed, images, image_columns, origin`, '$1')} w
   where pg_visible_in_snapshot(w.xid, coalesce($2::pg_snapshot, pg_current_snapshot()))
     and w.seq > $3::bigint
   order by w.seq
@@ -107,13 +110,12 @@ function present(flow: SourceFlow, images: boolean): string {
   const [first] = key;
   const more = moreOf(flow);
   if (more !== null) {
-    const names = key.map((_, i) => `k.k${i}`).join(', ');
     return `from (
-    select ${names}, ${more} as more
+    select ${likeKeys(key)}, ${more} as more
     from page p
     cross join lateral ${unnestKeys(key, 'p')}
     where p.table_id = ${flow.tableId} and ${isOneOf(flow, ['insert', 'update'])}
-    group by ${names}
+    group by ${key.map((_, i) => i + 1).join(', ')}
   ) k
   join ${quoted} t on ${matchKeys(key, (column) => `t.${column.quoted}`)}`;
   }
@@ -242,7 +244,7 @@ export function pageText(flows: readonly SourceFlow[], { fenced, form, reverse }
   const fence = fenced
     ? `,\n${fenceCtes(7, '$2::pg_snapshot is not null or exists (select from candidate)')}`
     : '';
-  return prepared(`${windowCte(flows.find((flow) => flow.notFrom !== null)?.notFrom ?? null)}${parts.map((part) => part.ctes).join('')}${fence}
+  return prepared(`${windowCte(flows)}${parts.map((part) => part.ctes).join('')}${fence}
 select ${summaryColumns}${unaltered(flows)}${reverse === null ? '' : `,\n  ${seenColumns(reverse)}`}${answered(flows, form)}${fenced ? ',\n  (select count(*) from raised)::integer as raised' : ''}
 from summary s${collected(flows, parts)}${flows
     .map((flow, i) => (carriesChanges(flow) ? `\ncross join gone${i}` : ''))
