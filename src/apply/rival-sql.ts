@@ -4,7 +4,7 @@ import { changedByAll } from '../db/changed-columns.ts';
 import { isListed, likeKeys, unnestKeys } from '../db/key-lists.ts';
 import { quoteLiteral } from '../db/sql.ts';
 import type { ConflictPolicy } from '../topology/topology.ts';
-import { unreadLog } from '../read/unread-log.ts';
+import { concerns, unreadLog } from '../read/unread-log.ts';
 import { collate, keyPlaces, type TargetFlow } from './apply-sql.ts';
 
 export interface RivalRules {
@@ -13,8 +13,8 @@ export interface RivalRules {
   /** The link in the other direction. */
   readonly reverse: string;
   readonly conflict: ConflictPolicy;
-  /** The source: what came from it may be in the target's log as well. */
-  readonly notFrom: string;
+  /** The source: what came from it, or is not for it, may be in the target's log as well. */
+  readonly forNode: string;
 }
 
 /** What some policies ask of a rival beside its key. */
@@ -30,7 +30,7 @@ const askedOf: Partial<Record<string, { readonly some: string; readonly none: st
  */
 export function rivals(
   key: readonly KeyColumn[],
-  { targetTableId: tableId, reverse, conflict, notFrom }: RivalRules,
+  { targetTableId: tableId, reverse, conflict, forNode }: RivalRules,
   firstBind: number,
 ): string {
   const asked = typeof conflict === 'string' ? askedOf[conflict] : undefined;
@@ -53,7 +53,7 @@ rival as materialized (
   from ${unreadLog('seq, xid, table_id, keys, uuid_keys, at, changed, origin', low ?? '')} l
   cross join lateral ${unnestKeys(key, 'l')}
   where l.table_id = ${tableId}
-    and l.origin is distinct from ${quoteLiteral(notFrom)}
+    and ${concerns(forNode, 'l')}
     and not coalesce(pg_visible_in_snapshot(l.xid, ${high}::pg_snapshot) and l.seq <= ${seq}::bigint, false)${asked === undefined ? '' : `\n  group by ${key.map((_, i) => i + 1).join(', ')}`}
 ),
 stale as (

@@ -103,7 +103,7 @@ export async function openEngine(
     isTimed: flow.conflict === 'newest',
     tellsColumns: flow.conflict === 'merge' && flow.bothWays,
     on: flow.on,
-    notFrom: targetNode,
+    forNode: targetNode,
   }));
   const targetFlows: WritableFlow[] = ordered.map(({ flow, mapping, sourceTable, targetTable }) => {
     const into = { table: targetTable, columns: mapping.into };
@@ -117,7 +117,7 @@ export async function openEngine(
       targetTableId,
       reverse: reverseName(link),
       sourceColumns: mapping.columns,
-      notFrom: sourceNode,
+      forNode: sourceNode,
       passing: settled === undefined ? null : { tableId: settled, origin: sourceNode },
     };
     return {

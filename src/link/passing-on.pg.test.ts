@@ -15,6 +15,7 @@ import { waitUntil } from '../../test/support/wait-until.ts';
 import { parseConfig, type Config } from '../config/config.ts';
 import type { ConflictPolicy, LinkDeclaration } from '../topology/topology.ts';
 import { openEngine } from './engine.ts';
+import { retryParked } from './retry-parked.ts';
 import { Turns } from './turns.ts';
 
 const everything = ['insert', 'update', 'delete'] as const;
@@ -280,6 +281,43 @@ describe('a node that begins to pass on', () => {
     await installing;
     await settle(rig);
     await expectEverywhere(rig, ['001 one']);
+  });
+});
+
+describe('a row that a node behind refuses', () => {
+  test('is sent once more to that node alone: to the others it is no change, which would win over theirs', async () => {
+    const rig = await linkRig({ links: [pair('a', 'b'), pair('a', 'c')], nodes: ['c'] });
+    await rig.other('c').query(`alter table record add constraint good check (text <> 'bad')`);
+    await settle(rig);
+    await rig.b.query(put(1, 'bad'));
+    await settle(rig);
+    const retry = async (): Promise<void> => {
+      await rig.other('c').query('update snk.parked set retry_at = clock_timestamp()');
+      await retryParked(await rig.engine('a->c'));
+    };
+    await rig.b.query(change(1, 'bad again'));
+    await retry();
+    await rig.other('c').query('alter table record drop constraint good');
+    const before = await brought(rig, 'a->b');
+    await settle(rig);
+    await expectEverywhere(rig, ['001 bad again']);
+    expect(await rig.snk.conflicts()).toEqual([]);
+    expect(await brought(rig, 'a->b')).toBe(before);
+  });
+
+  test('comes with the next try, and wins over what that node has made of it meanwhile', async () => {
+    const rig = await linkRig({ links: [pair('a', 'b'), pair('a', 'c')], nodes: ['c'] });
+    await rig.other('c').query(`alter table record add constraint good check (text <> 'bad')`);
+    await rig.b.query(put(1, 'old'));
+    await settle(rig);
+    await rig.b.query(change(1, 'bad'));
+    await settle(rig);
+    await rig.other('c').query('alter table record drop constraint good');
+    await rig.other('c').query('update snk.parked set retry_at = clock_timestamp()');
+    await retryParked(await rig.engine('a->c'));
+    await rig.other('c').query(change(1, 'of c'));
+    await settle(rig);
+    await expectEverywhere(rig, ['001 bad']);
   });
 });
 

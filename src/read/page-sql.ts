@@ -8,7 +8,7 @@ import { carried, elementType, elementsOf, encoded, mostBytes, sent } from '../d
 import { changedByAll } from '../db/changed-columns.ts';
 import { fenceCtes } from './fence.ts';
 import { prepared } from '../db/prepared.ts';
-import { unreadLog } from './unread-log.ts';
+import { concerns, unreadLog } from './unread-log.ts';
 
 export interface SourceFlow {
   /** The table's number in the source's change log. */
@@ -29,10 +29,10 @@ export interface SourceFlow {
   readonly tellsColumns: boolean;
   readonly on: readonly Operation[];
   /**
-   * The node to which the rows go: what came from it may be in the log as well. Whether it is, the triggers say, which another
-   * process can have renewed by now.
+   * To which the rows go: what came from it may be in the log as well. Whether it is, the triggers say, which another process
+   * can have renewed by now.
    */
-  readonly notFrom: string;
+  readonly forNode: string;
 }
 
 /** How a column leaves: as an array of all its values, in text, which Node never looks into. */
@@ -49,7 +49,7 @@ export function columnArray(column: Column, alias: string): string {
  */
 const windowCte = ([flow]: readonly SourceFlow[]): string => `
 with candidate as materialized (
-  select w.seq, ${flow === undefined ? 'w.table_id' : notSentBack(flow.notFrom)}, w.op, w.keys, w.uuid_keys, w.key_count, w.at, w.changed, w.images, w.image_columns
+  select w.seq, ${flow === undefined ? 'w.table_id' : tableFor(flow.forNode)}, w.op, w.keys, w.uuid_keys, w.key_count, w.at, w.changed, w.images, w.image_columns
   from ${unreadLog(`seq, xid, table_id, op, keys, uuid_keys, key_count, at, changed, images, image_columns, origin`, '$1')} w
   where pg_visible_in_snapshot(w.xid, coalesce($2::pg_snapshot, pg_current_snapshot()))
     and w.seq > $3::bigint
@@ -78,9 +78,8 @@ summary as (
   from page
 )`;
 
-/** What came from a node does not go back to it: the log row counts, and holds nothing for any flow. */
-const notSentBack = (node: string): string =>
-  `case when w.origin = ${quoteLiteral(node)} then null else w.table_id end as table_id`;
+/** A log row that is not for the node counts, and holds nothing for any flow. */
+const tableFor = (node: string): string => `case when ${concerns(node, 'w')} then w.table_id end as table_id`;
 
 /** Whether anything waits beyond `low` ($1): a poll costs a fraction of reading a page that turns out empty. */
 export const peekText = prepared(`
