@@ -112,6 +112,8 @@ async function captureTable(
       // Two installers meet here, before either holds a lock on the application's table.
       await tx.execute(`select pg_advisory_xact_lock(hashtextextended('snk:install', 0))`);
       if (await isCaptured(tx, table, texts, fingerprint)) return;
+      // What is under way has fired the old function, and is to end before a link begins where the new one does.
+      await tx.execute(`lock table ${table.quoted} in share row exclusive mode`);
       await tx.execute(texts.createFunction);
       await tx.execute(`revoke all on function ${texts.functionName}() from public`);
       const present = await presentTriggers(tx, table);

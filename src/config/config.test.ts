@@ -241,7 +241,6 @@ describe('a flow', () => {
       existing: 'conflict',
       bothWays: false,
       passesOn: false,
-      origins: { source: false, target: false },
     });
   });
 
@@ -443,5 +442,18 @@ describe('three nodes and more', () => {
     expect(faults(['x', 'hub', 'y'], links({}))).toEqual([]);
     expect(faults(['hub', 'x', 'y'], links({}))).toEqual([]);
     expect(faults(['x', 'y', 'hub'], links({ on }))).toEqual([]);
+  });
+
+  test('and count those whose rows come one way beside one that is told what became of its own', () => {
+    const oneWay = (from: string, more: object = {}) => ({
+      from,
+      to: 'hub',
+      flows: [{ from: 't', ...more }],
+    });
+    const both = { between: ['hub', 'y'], tables: ['t'] };
+    expect(faults(['x', 'y', 'hub'], [oneWay('x'), both])).toEqual(['SNK_CONFIG_NODE_ORDER nodes.hub']);
+    expect(faults(['x', 'hub', 'y'], [oneWay('x'), both])).toEqual([]);
+    expect(faults(['x', 'y', 'hub'], [oneWay('x', { write: 'insert' }), both])).toEqual([]);
+    expect(faults(['x', 'y', 'hub'], [oneWay('x'), oneWay('y')])).toEqual([]);
   });
 });

@@ -2,13 +2,13 @@
 import type { Column, KeyColumn, Table } from '../db/catalog.ts';
 import { quoteLiteral } from '../db/sql.ts';
 import { carriesChanges, type Operation } from '../topology/topology.ts';
-import { matchKeys, unnestKeys } from '../db/key-lists.ts';
+import { likeKeys, matchKeys, unnestKeys } from '../db/key-lists.ts';
 import { besideKey, imageColumns, imageNumber, imageNumbers, keyElements } from '../db/row-images.ts';
 import { carried, elementType, elementsOf, encoded, mostBytes, sent } from '../db/value-lists.ts';
 import { changedByAll } from '../db/changed-columns.ts';
 import { fenceCtes } from './fence.ts';
 import { prepared } from '../db/prepared.ts';
-import { unreadLog } from './unread-log.ts';
+import { concerns, unreadLog } from './unread-log.ts';
 
 export interface SourceFlow {
   /** The table's number in the source's change log. */
@@ -28,8 +28,11 @@ export interface SourceFlow {
   /** So are the columns that were changed: the text of an array of their numbers, see db/changed-columns.ts. */
   readonly tellsColumns: boolean;
   readonly on: readonly Operation[];
-  /** The node to which the rows go, where what came from it is in the log as well; null: it is not. */
-  readonly notFrom: string | null;
+  /**
+   * To which the rows go: what came from it may be in the log as well. Whether it is, the triggers say, which another process
+   * can have renewed by now.
+   */
+  readonly forNode: string;
 }
 
 /** How a column leaves: as an array of all its values, in text, which Node never looks into. */
@@ -45,14 +48,13 @@ export function columnArray(column: Column, alias: string): string {
  * one only tells that the window goes on), $5 keys to stop after.
  */
 function windowCte(flows: readonly SourceFlow[]): string {
-  const notFrom = flows.find((flow) => flow.notFrom !== null)?.notFrom ?? null;
+  const [flow] = flows;
   const columns = ['op', 'keys', 'uuid_keys', 'key_count', 'at', 'images', 'image_columns'];
-  if (flows.some((flow) => flow.tellsColumns)) columns.push('changed');
-  const asked = ['seq', 'xid', 'table_id', ...columns, ...(notFrom === null ? [] : ['origin'])];
+  if (flows.some(({ tellsColumns }) => tellsColumns)) columns.push('changed');
   return `
 with candidate as materialized (
-  select w.seq, ${notFrom === null ? 'w.table_id' : notSentBack(notFrom)}, ${columns.map((name) => `w.${name}`).join(', ')}
-  from ${unreadLog(asked.join(', '), '$1')} w
+  select w.seq, ${flow === undefined ? 'w.table_id' : tableFor(flow.forNode)}, ${columns.map((name) => `w.${name}`).join(', ')}
+  from ${unreadLog(['seq', 'xid', 'table_id', 'origin', ...columns].join(', '), '$1')} w
   where pg_visible_in_snapshot(w.xid, coalesce($2::pg_snapshot, pg_current_snapshot()))
     and w.seq > $3::bigint
   order by w.seq
@@ -81,9 +83,8 @@ summary as (
 )`;
 }
 
-/** What came from a node does not go back to it: the log row counts, and holds nothing for any flow. */
-const notSentBack = (node: string): string =>
-  `case when w.origin = ${quoteLiteral(node)} then null else w.table_id end as table_id`;
+/** A log row that is not for the node counts, and holds nothing for any flow. */
+const tableFor = (node: string): string => `case when ${concerns(node, 'w')} then w.table_id end as table_id`;
 
 /** Whether anything waits beyond `low` ($1): a poll costs a fraction of reading a page that turns out empty. */
 export const peekText = prepared(`
@@ -113,13 +114,12 @@ function present(flow: SourceFlow, images: boolean): string {
   const [first] = key;
   const more = moreOf(flow);
   if (more !== null) {
-    const names = key.map((_, i) => `k.k${i}`).join(', ');
     return `from (
-    select ${names}, ${more} as more
+    select ${likeKeys(key)}, ${more} as more
     from page p
     cross join lateral ${unnestKeys(key, 'p')}
     where p.table_id = ${flow.tableId} and ${isOneOf(flow, ['insert', 'update'])}
-    group by ${names}
+    group by ${key.map((_, i) => i + 1).join(', ')}
   ) k
   join ${quoted} t on ${matchKeys(key, (column) => `t.${column.quoted}`)}`;
   }
