@@ -8,6 +8,7 @@ import { toSnkError } from './db/sqlstate.ts';
 import { FaultsError, SnkError, serializeError, type Fault } from './errors.ts';
 import { attachLink, rebaselineLink } from './link/attach.ts';
 import type { DrainLimits } from './link/drain.ts';
+import { readGauges, type Gauges } from './link/gauges.ts';
 import { LinkLock } from './link/link-lock.ts';
 import { LinkPool } from './link/link-pool.ts';
 import { LinkRunner } from './link/link-runner.ts';
@@ -36,10 +37,17 @@ import { readVerifications, type LastVerification } from './verify/last-verifica
 import { repairTables, type RepairOptions, type RepairReport } from './verify/repair.ts';
 import { verifyTables, type VerifyOptions, type VerifyReport } from './verify/verify.ts';
 
+export type { Gauges };
+
 export interface RunOptions {
   /** False: what is missing is an error. */
   readonly install?: boolean;
+  /** Milliseconds after which each link tells that it turns, at the latest, while nothing comes. */
+  readonly turnWithin?: number | undefined;
 }
+
+/** `gauges` are read every few seconds, beside all that a link does: one session per node, and no long waits. */
+const gaugeSessions = { poolMax: 1, statementTimeout: 3_000 };
 
 /**
  * `const snk = new Snk(config); await snk.run(signal); await snk.close();`
@@ -100,7 +108,7 @@ export class Snk {
     const verifying = this.#verifyAgain(lockers, both);
     try {
       const runners = this.config.links.map(
-        async (link) => await this.#runner(link, lockers, pool).run(both),
+        async (link) => await this.#runner(link, lockers, pool, options.turnWithin).run(both),
       );
       const results = await Promise.allSettled(runners);
       const failed = results.filter((result) => result.status === 'rejected');
@@ -190,6 +198,11 @@ export class Snk {
     return { ...status, verifications: await readVerifications(this.config, ormOf, isReachable) };
   }
 
+  /** What metrics show beside events. Never rejects. */
+  async gauges(): Promise<Gauges> {
+    return await readGauges(this.config, (node) => this.#orm(node, 'gauges'));
+  }
+
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     return await verifyTables(this.config, (node) => this.#orm(node), options);
   }
@@ -231,13 +244,14 @@ export class Snk {
     this.#orms.clear();
   }
 
-  #orm(node: string, purpose: 'main' | 'run' = 'main'): MikroORM {
+  #orm(node: string, purpose: 'main' | 'run' | 'gauges' = 'main'): MikroORM {
     const key = `${purpose} ${node}`;
     let orm = this.#orms.get(key);
     if (orm === undefined) {
       const url = this.config.nodes.find((each) => each.name === node)?.url;
       if (url === undefined) throw new SnkError('SNK_INTERNAL', `there is no node ${node}`);
-      orm = openOrm({ purpose, node, url, poolMax: 6, prepares: purpose === 'run' });
+      const sessions = purpose === 'gauges' ? gaugeSessions : { poolMax: 6 };
+      orm = openOrm({ purpose, node, url, ...sessions, prepares: purpose !== 'main' });
       this.#orms.set(key, orm);
     }
     return orm;
@@ -315,7 +329,12 @@ export class Snk {
       await attachLink(link, this.#orm(link.source), this.#orm(link.target));
   }
 
-  #runner(link: Link, lockers: ReadonlyMap<string, NodeSession>, pool: LinkPool): LinkRunner {
+  #runner(
+    link: Link,
+    lockers: ReadonlyMap<string, NodeSession>,
+    pool: LinkPool,
+    turnWithin: number | undefined,
+  ): LinkRunner {
     const urlOf = (name: string): string => this.config.nodes.find((node) => node.name === name)?.url ?? '';
     return new LinkRunner({
       link,
@@ -326,6 +345,7 @@ export class Snk {
       events: this.events,
       limits: this.#limits(),
       clockSkew: this.config.limits.clockSkew,
+      turnWithin,
     });
   }
 
