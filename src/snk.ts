@@ -3,7 +3,8 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { installNode, uninstallNode } from './capture/install.ts';
 import type { Config } from './config/config.ts';
-import { openOrm, type MikroORM } from './db/orm.ts';
+import type { MikroORM } from './db/orm.ts';
+import { Orms, type Purpose } from './db/orms.ts';
 import { toSnkError } from './db/sqlstate.ts';
 import { FaultsError, SnkError, serializeError, type Fault } from './errors.ts';
 import { attachLink, rebaselineLink } from './link/attach.ts';
@@ -39,15 +40,14 @@ import { verifyTables, type VerifyOptions, type VerifyReport } from './verify/ve
 
 export type { Gauges };
 
+type Lockers = ReadonlyMap<string, NodeSession>;
+
 export interface RunOptions {
   /** False: what is missing is an error. */
   readonly install?: boolean;
   /** Milliseconds after which each link tells that it turns, at the latest, while nothing comes. */
   readonly turnWithin?: number | undefined;
 }
-
-/** `gauges` are read every few seconds, beside all that a link does: one session per node, and no long waits. */
-const gaugeSessions = { poolMax: 1, statementTimeout: 3_000 };
 
 /**
  * `const snk = new Snk(config); await snk.run(signal); await snk.close();`
@@ -56,20 +56,19 @@ const gaugeSessions = { poolMax: 1, statementTimeout: 3_000 };
 export class Snk {
   readonly config: Config;
   readonly events: Events;
-  readonly #orms = new Map<string, MikroORM>();
+  readonly #orms: Orms;
+  readonly #ormOf = (node: string): MikroORM => this.#orm(node);
 
   constructor(config: Config, events = new Events()) {
     this.config = config;
     this.events = events;
+    this.#orms = new Orms(config.nodes);
   }
 
   /** What is wrong and what would be installed; writes nothing. */
   async plan(): Promise<Plan> {
-    return await makePlan({
-      topology: this.config,
-      ormOf: (node) => this.#orm(node),
-      newLock: () => randomInt(2 ** 47),
-    });
+    const newLock = () => randomInt(2 ** 47);
+    return await makePlan({ topology: this.config, ormOf: this.#ormOf, newLock });
   }
 
   /** Installs what is missing in every node and gives every link its ends. Throws FaultsError before it writes. */
@@ -108,7 +107,7 @@ export class Snk {
     const verifying = this.#verifyAgain(lockers, both);
     try {
       const runners = this.config.links.map(
-        async (link) => await this.#runner(link, lockers, pool, options.turnWithin).run(both),
+        async (link) => await this.#runner(link, lockers, pool, options).run(both),
       );
       const results = await Promise.allSettled(runners);
       const failed = results.filter((result) => result.status === 'rejected');
@@ -147,7 +146,7 @@ export class Snk {
   /** Makes the version of one node the row of both. Throws SNK_CONFLICT_STALE when it has become another one since. */
   async resolveConflict(name: string, id: string, resolving: Resolving): Promise<void> {
     const link = this.#link(name);
-    await resolveConflict(this.config.links, link, (node) => this.#orm(node), id, resolving);
+    await resolveConflict(this.config.links, link, this.#ormOf, id, resolving);
   }
 
   /** Rows that their target refuses; of all links, or of the named one. */
@@ -192,7 +191,7 @@ export class Snk {
   }
 
   async status(): Promise<Status & { readonly verifications: readonly LastVerification[] }> {
-    const ormOf = (node: string): MikroORM => this.#orm(node);
+    const ormOf = this.#ormOf;
     const status = await readStatus(this.config, ormOf);
     const isReachable = (name: string) => status.nodes.some((node) => node.name === name && node.reachable);
     return { ...status, verifications: await readVerifications(this.config, ormOf, isReachable) };
@@ -204,21 +203,20 @@ export class Snk {
   }
 
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
-    return await verifyTables(this.config, (node) => this.#orm(node), options);
+    return await verifyTables(this.config, this.#ormOf, options);
   }
 
   /** Has what differs carried once more, by the rules of its flow, and looks at it again. */
   async repair(options: RepairOptions = {}): Promise<RepairReport> {
-    const ormOf = (node: string): MikroORM => this.#orm(node);
-    return await repairTables(
-      { config: this.config, ormOf, idleState: async (link) => await idleState(link, this.config, ormOf) },
-      options,
-    );
+    const { config } = this;
+    const ormOf = this.#ormOf;
+    const stateOf = async (link: Link) => await idleState(link, config, ormOf);
+    return await repairTables({ config, ormOf, idleState: stateOf }, options);
   }
 
   /** Every hop of one row, from the change logs and the ledgers, as far as they reach back. */
   async trace(table: string, key: readonly string[]): Promise<Trace> {
-    return await traceRow(this.config, (node) => this.#orm(node), table, key);
+    return await traceRow(this.config, this.#ormOf, table, key);
   }
 
   /** Takes SNK out of every node. Refuses while links are at work. Returns what was freed, per node. */
@@ -240,21 +238,11 @@ export class Snk {
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled([...this.#orms.values()].map(async (orm) => await orm.close(true)));
-    this.#orms.clear();
+    await this.#orms.close();
   }
 
-  #orm(node: string, purpose: 'main' | 'run' | 'gauges' = 'main'): MikroORM {
-    const key = `${purpose} ${node}`;
-    let orm = this.#orms.get(key);
-    if (orm === undefined) {
-      const url = this.config.nodes.find((each) => each.name === node)?.url;
-      if (url === undefined) throw new SnkError('SNK_INTERNAL', `there is no node ${node}`);
-      const sessions = purpose === 'gauges' ? gaugeSessions : { poolMax: 6 };
-      orm = openOrm({ purpose, node, url, ...sessions, prepares: purpose !== 'main' });
-      this.#orms.set(key, orm);
-    }
-    return orm;
+  #orm(node: string, purpose: Purpose = 'main'): MikroORM {
+    return this.#orms.of(node, purpose);
   }
 
   /** Waits until every node answers; everything else that is wrong ends the run at once. */
@@ -329,12 +317,7 @@ export class Snk {
       await attachLink(link, this.#orm(link.source), this.#orm(link.target));
   }
 
-  #runner(
-    link: Link,
-    lockers: ReadonlyMap<string, NodeSession>,
-    pool: LinkPool,
-    turnWithin: number | undefined,
-  ): LinkRunner {
+  #runner(link: Link, lockers: Lockers, pool: LinkPool, options: RunOptions): LinkRunner {
     const urlOf = (name: string): string => this.config.nodes.find((node) => node.name === name)?.url ?? '';
     return new LinkRunner({
       link,
@@ -345,12 +328,12 @@ export class Snk {
       events: this.events,
       limits: this.#limits(),
       clockSkew: this.config.limits.clockSkew,
-      turnWithin,
+      turnWithin: options.turnWithin,
     });
   }
 
   /** What is verified in the background has sessions of its own, while it is: between two turns there is nothing. */
-  async #verifyAgain(lockers: ReadonlyMap<string, NodeSession>, signal: AbortSignal): Promise<void> {
+  async #verifyAgain(lockers: Lockers, signal: AbortSignal): Promise<void> {
     if (this.config.verify === null) return;
     const lockOf = ({ target, name }: Link) => new LinkLock(lockers.get(target) as NodeSession, name);
     const locks = new Map(this.config.links.map((link) => [link, lockOf(link)]));
