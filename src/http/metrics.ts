@@ -8,7 +8,9 @@ import type { Link } from '../topology/topology.ts';
 const ofLink = ['link', 'source', 'target'] as const;
 
 /** Seconds: from a doorbell that is answered at once to a link that has been away. */
-const lagBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
+const lagBuckets = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 7_200,
+];
 
 export class Metrics {
   readonly registry = new Registry();

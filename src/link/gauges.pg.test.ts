@@ -22,7 +22,7 @@ describe('what gauges say', () => {
     expect((await rig.snk.gauges()).links.map((link) => link.pendingRows)).toEqual([5_000, 0]);
   });
 
-  test('counts what waits in the middle of a window, and of transactions that were under way', async () => {
+  test('counts what waits, that of transactions among it which were under way when the last window was read', async () => {
     const rig = await linkRig();
     const writer = await rig.a.connect();
     await writer.query('begin');

@@ -45,7 +45,8 @@ export interface Page {
   readonly capturedAt: string | null;
   /**
    * When the oldest of the link's changes was captured, by this thread's monotonic clock; null where there is none. How long
-   * ago that was the source says itself, as the statement comes in: no two clocks are compared.
+   * ago that was the source says itself, as the statement comes in: no two clocks are compared, but where the times of changes
+   * travel with them, which count from the node that made the change.
    */
   readonly waitingSince: number | null;
   readonly rows: readonly Rows[];

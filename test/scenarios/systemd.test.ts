@@ -17,6 +17,23 @@ it.skipIf(!canNotify)('tells systemd that it is ready, that its links turn, and 
   await waitUntil(() => pings() >= 3, {
     message: () => `three pings: ${socket.said.join('; ')}\n${tailOf(snk)}`,
   });
+
+  // A lock in the target holds up one link in one thing; the other one goes on.
+  const blocker = await pair.b.connect();
+  await blocker.query('begin; lock table public.record');
+  await pair.a.query(`insert into public.record values (gen_random_uuid(), 'held up')`);
+  await waitUntil(async () => (await pair.b.query('select from pg_locks where not granted')).length > 0, {
+    message: 'the link to wait for the lock',
+  });
+  const before = pings();
+  // As long as the whole watchdog; a ping may have been due.
+  await blocker.query('select pg_sleep(3)');
+  expect(pings() - before).toBeLessThanOrEqual(1);
+  await blocker.query('commit');
+  await blocker.end();
+  const held = pings();
+  await waitUntil(() => pings() >= held + 2, { message: 'pings again' });
+
   expect(socket.said.find((each) => each.includes('READY=1'))).toBe('READY=1 STATUS=2 of 2 links at work');
   expect(await endSnk(snk)).toBe(0);
   await waitUntil(() => socket.said.at(-1)?.startsWith('STOPPING=1'), { message: 'the last word' });

@@ -119,16 +119,21 @@ describe('a service', () => {
     expect(without.pings()).toBe(0);
   });
 
-  test('says once that it ends, and nothing after that', async () => {
-    const { service, said, become, turn } = served();
+  test.each([
+    ['before that', true],
+    ['while it does', false],
+  ])('says once that it ends, and nothing after that: not of a link that fails %s', async (_, before) => {
+    const { service, events, said, become, turn, error } = served();
+    const fail = (): void => events.tell('link:failed', { link: 'a->b', error, retryInMs: 50 });
     become('live');
+    vi.advanceTimersByTime(1_000);
     turn();
-    become('waiting');
+    if (before) fail();
     said.length = 0;
     await service.end();
     await service.end();
     turn();
-    become('live');
+    if (!before) fail();
     vi.advanceTimersByTime(60_000);
     expect(said).toEqual(['STOPPING=1 STATUS=ending']);
     expect(vi.getTimerCount()).toBe(0);
