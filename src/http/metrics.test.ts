@@ -111,7 +111,12 @@ describe('the metrics of a run', () => {
       lagsMs: [],
     });
     expect(await other.metrics.text(null)).toContain(`snk_link_rows_total{${ab}} 0`);
-    expect(await one.metrics.text(null)).toContain('process_cpu_seconds_total');
+  });
+
+  test('tell of the process what they can without waking it', async () => {
+    const text = await measured().metrics.text(null);
+    expect(text).toContain('process_cpu_seconds_total ');
+    expect(text.match(/^nodejs_eventloop\w+/gm)).toEqual(['nodejs_eventloop_lag_seconds']);
   });
 });
 

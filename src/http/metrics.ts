@@ -12,6 +12,16 @@ const lagBuckets = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 7_200,
 ];
 
+/**
+ * Delays of the event loop by sampling: it wakes a process that is to stay idle a hundred times a second, and what is shown
+ * is never less than the time between two samples. `nodejs_eventloop_lag_seconds` is measured at the scrape, and stays.
+ */
+const sampledDelays = ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'].map(
+  (name) => `nodejs_eventloop_lag_${name}_seconds`,
+);
+/** Milliseconds between two samples. */
+const seldom = 3_600_000;
+
 export class Metrics {
   readonly registry = new Registry();
   readonly #health: Health;
@@ -60,8 +70,8 @@ export class Metrics {
       for (const counter of [this.#rows, this.#windows, this.#conflicts, this.#parkedTotal])
         counter.inc(labels, 0);
     }
-    // Looked at ten times a second and not a hundred times: an idle process is to stay idle.
-    collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: 100 });
+    collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: seldom });
+    for (const name of sampledDelays) this.registry.removeSingleMetric(name);
     events.on('link:applied', ({ link, windows, rows, conflicts, parked, lagsMs }) => {
       const labels = this.#labels.get(link);
       if (labels === undefined) return;
