@@ -59,10 +59,14 @@ describe('a drain', () => {
     await rig.a.query(insertRow);
     await rig.a.query(hourOld);
     await rig.a.query(insertRow);
-    const [lag = 0, ...others] = (await drainLink(await rig.engine(), freshState, testLimits)).lags;
+    const engine = await rig.engine();
+    const drainedFrom = performance.now();
+    const [lag = 0, ...others] = (await drainLink(engine, freshState, testLimits)).lags;
+    const ended = performance.now();
     expect(others).toEqual([]);
     expect(lag).toBeGreaterThanOrEqual(3_600_000);
-    expect(lag).toBeLessThan(3_600_000 + performance.now() - began);
+    // The way of the question to the server is counted twice: never less than the truth.
+    expect(lag).toBeLessThan(3_600_000 + (ended - began) + (ended - drainedFrom));
   });
 
   test('counts the time in which the target makes it wait', async () => {

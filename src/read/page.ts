@@ -46,7 +46,8 @@ export interface Page {
   /**
    * When the oldest of the link's changes was captured, by this thread's monotonic clock; null where there is none. How long
    * ago that was the source says itself, as the statement comes in: no two clocks are compared, but where the times of changes
-   * travel with them, which count from the node that made the change.
+   * travel with them, which count from the node that made the change. It is too early by the statement's way to the server,
+   * the wait for a session included, and never too late.
    */
   readonly waitingSince: number | null;
   readonly rows: readonly Rows[];
