@@ -87,6 +87,8 @@ export interface DrainReport {
   readonly backfill: readonly BackfillProgress[];
   /** Milliseconds that reading and applying took. */
   readonly busy: number;
+  /** Of each window, in milliseconds: from the capture of its oldest change until its commit in the target was answered. */
+  readonly lags: readonly number[];
   /** What ended the task after something had gone in: the work is told, and then the failure. */
   readonly failure: SerializedError | null;
 }
@@ -114,6 +116,7 @@ export async function drainLink(
   let parked = before.parked ?? (await hasParked(engine));
   const backfill = new Map<string, BackfillProgress>();
   const total = { windows: 0, rows: 0, conflicts: 0, parked: 0 };
+  const lags: number[] = [];
   let drained = false;
   let failure: SerializedError | null = null;
 
@@ -144,6 +147,7 @@ export async function drainLink(
         restUntil = page.moreInWindow ? 0 : Date.now() + restAfter(went.took, page.keyCount);
         untidy = true;
         total.windows += 1;
+        if (went.lag !== null) lags.push(went.lag);
         total.rows += applied.written;
         total.conflicts += applied.conflicts;
         total.parked += applied.parked;
@@ -198,6 +202,7 @@ export async function drainLink(
     failure,
     backfill: [...backfill.values()],
     busy: performance.now() - began,
+    lags,
   };
 }
 
@@ -208,6 +213,7 @@ interface PageDone {
   readonly applied: Applied;
   /** Milliseconds. */
   readonly took: number;
+  readonly lag: number | null;
 }
 
 /** Reads a page and applies it; null when nothing waits. */
@@ -240,7 +246,10 @@ async function drainPage(
   };
   const applied = await applyBatch(engine.apply, standing, batch, care, fence);
   const sent = batch.rows.reduce((sum, rows) => sum + rows.count, 0);
-  return { page, sent, applied, took: performance.now() - startedAt };
+  const doneAt = performance.now();
+  // A node's clock may run ahead of itself: see db/clock.ts.
+  const lag = page.waitingSince === null ? null : Math.max(0, doneAt - page.waitingSince);
+  return { page, sent, applied, took: doneAt - startedAt, lag };
 }
 
 /**

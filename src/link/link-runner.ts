@@ -39,6 +39,8 @@ export interface LinkRunnerOptions {
   readonly limits: DrainLimits;
   /** Milliseconds. */
   readonly clockSkew: number;
+  /** Milliseconds after which the link turns at the latest, where nothing comes; `pace.sleep` where that is less. */
+  readonly turnWithin?: number | undefined;
 }
 
 export class LinkRunner {
@@ -61,6 +63,7 @@ export class LinkRunner {
   /** Resolves on the signal; rejects with the error that stopped the link. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      this.#options.events.tell('link:turned', { link: this.#options.link.name });
       try {
         if (await this.#options.lock.hold()) await this.#turn(signal);
         else await this.#stepAside(signal);
@@ -120,20 +123,22 @@ export class LinkRunner {
   }
 
   async #run(kind: LinkTask['kind'], signal: AbortSignal): Promise<DrainReport> {
-    const { link, urls, pool, events } = this.#options;
+    const { link, urls, pool, events, turnWithin = pace.sleep } = this.#options;
     const limits = {
       ...this.#options.limits,
       // What it has to say of its state comes first; then it may stay away.
-      rest: this.#state === 'live' ? pace.sleep : 0,
+      rest: this.#state === 'live' ? Math.min(pace.sleep, turnWithin) : 0,
       tidyIn: Math.max(1, this.#untilTidy()),
       retryIn: Math.max(1, this.#untilRetry()),
     };
     const task = { kind, link, sourceUrl: urls.source, targetUrl: urls.target, state: this.#drain, limits };
     const report = await pool.run(task, signal);
     this.#drain = report.state;
-    const { windows, rows, conflicts, parked, busy } = report;
-    if (windows + rows > 0)
-      events.tell('link:applied', { link: link.name, windows, rows, conflicts, parked, durationMs: busy });
+    const { windows, rows, conflicts, parked, busy, lags } = report;
+    if (windows + rows > 0) {
+      const done = { windows, rows, conflicts, parked, durationMs: busy, lagsMs: lags };
+      events.tell('link:applied', { link: link.name, ...done });
+    }
     for (const progress of report.backfill)
       events.tell('backfill:progress', { link: link.name, ...progress });
     return report;

@@ -134,5 +134,6 @@ function sum(one: DrainReport, other: DrainReport): DrainReport {
     parked: one.parked + other.parked,
     backfill: [...one.backfill, ...other.backfill],
     busy: one.busy + other.busy,
+    lags: [...one.lags, ...other.lags],
   };
 }

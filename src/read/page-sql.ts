@@ -47,7 +47,7 @@ export function columnArray(column: Column, alias: string): string {
  * Binds: $1 low, $2 high (null: the statement's own snapshot), $3 seq, $4 one more than a page's most log rows (that
  * one only tells that the window goes on), $5 keys to stop after.
  */
-function windowCte(flows: readonly SourceFlow[]): string {
+function windowCte(flows: readonly SourceFlow[], tableIds: readonly number[]): string {
   const [flow] = flows;
   const columns = ['op', 'keys', 'uuid_keys', 'key_count', 'at', 'images', 'image_columns'];
   if (flows.some(({ tellsColumns }) => tellsColumns)) columns.push('changed');
@@ -78,6 +78,7 @@ summary as (
     coalesce(sum(key_count), 0)::integer as "keyCount",
     max(seq)::text as "lastSeq",
     max(at)::text as "capturedAt",
+    (extract(epoch from statement_timestamp() - min(at) filter (where table_id = any ('{${tableIds.join(',')}}'))) * 1000)::float8 as "oldestAgo",
     array_agg(distinct table_id) as "tableIds"
   from page
 )`;
@@ -231,6 +232,8 @@ export interface PageVariant {
   readonly form: Form;
   /** The link in the other direction, where rows may have been changed on both sides. */
   readonly reverse: string | null;
+  /** All tables of the link: a log row of another one is none of its changes. */
+  readonly tableIds: readonly number[];
 }
 
 /**
@@ -243,12 +246,15 @@ export type Form = 'text' | 'binary';
  * Column `c<i>_<j>` of the answer is column j of flow i; `n<i>` its number of rows; `t<i>` the types of those that were
  * looked up. `size` is what the columns come to, in bytes; beyond $6 they are withheld, but for those of one log row.
  */
-export function pageText(flows: readonly SourceFlow[], { fenced, form, reverse }: PageVariant): string {
+export function pageText(
+  flows: readonly SourceFlow[],
+  { fenced, form, reverse, tableIds }: PageVariant,
+): string {
   const parts = flows.map((flow, i) => (form === 'text' ? textPart(flow, i) : binaryPart(flow, i)));
   const fence = fenced
     ? `,\n${fenceCtes(7, '$2::pg_snapshot is not null or exists (select from candidate)')}`
     : '';
-  return prepared(`${windowCte(flows)}${parts.map((part) => part.ctes).join('')}${fence}
+  return prepared(`${windowCte(flows, tableIds)}${parts.map((part) => part.ctes).join('')}${fence}
 select ${summaryColumns}${unaltered(flows)}${reverse === null ? '' : `,\n  ${seenColumns(reverse)}`}${answered(flows, form)}${fenced ? ',\n  (select count(*) from raised)::integer as raised' : ''}
 from summary s${collected(flows, parts)}${flows
     .map((flow, i) => (carriesChanges(flow) ? `\ncross join gone${i}` : ''))
