@@ -1,7 +1,7 @@
 /** The statements that write a set of rows into one target table (pure: texts, built once per flow). */
 import type { Column, Table } from '../db/catalog.ts';
 import { doorbellChannel } from '../db/doorbell-channel.ts';
-import { collectKeys, keyListColumn } from '../db/key-lists.ts';
+import { collate, collectKeys, keyListColumn } from '../db/key-lists.ts';
 import { quoteLiteral } from '../db/sql.ts';
 import { carriesItself } from '../db/value-lists.ts';
 import type { WhenExisting, WriteMode } from '../topology/topology.ts';
@@ -37,15 +37,14 @@ export const unnested = (flow: TargetFlow, first: number) =>
     )
     .join(', ');
 
-/** A value of a bind compares as one of the column does. */
-export const collate = ({ looseCollation }: Column) =>
-  looseCollation === null ? '' : ` collate ${looseCollation}`;
-
 /** With its precision, as an assignment rounds to it; without its length, to which a cast would cut. */
 const castType = ({ type, baseType }: Column): string =>
   /^(numeric|time|interval)/.test(baseType) ? type : baseType;
 
-/** `more`: a bind, of one text beside each row. Bound as texts, and cast row by row: a value that the type refuses must not take the rows outside of the slice with it. */
+/**
+ * Bound as texts, and cast row by row: a value that the type refuses must not take the rows outside of the slice with it.
+ * `more`: a bind, of one text beside each row.
+ */
 export function slice(flow: TargetFlow, more?: string): string {
   const columns = flow.columns.map((column, i) => `d.c${i}::${castType(column)}${collate(column)} as c${i}`);
   const lists = flow.columns.map((_, i) => `$${i + 1}::text[]`);

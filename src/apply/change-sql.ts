@@ -31,8 +31,9 @@ export interface ChangeTexts {
   readonly lock: Readonly<Record<ChangeKind, string>>;
   /**
    * Binds: as above, then link; where both sides may change rows, seen low, high and seq; of some policies one more: see
-   * sourceWins. Answers `written`, `conflicts`, `lost` (places, where times decide), `resent`, `contested`, `stale`, `absent`: rows that are not there to be
-   * updated, and `raced`: rows that came in between the locking and the writing, and were left alone.
+   * sourceWins and moreBind. Answers `written`, `conflicts`, `lost` (places, where times decide), `resent`, `contested`,
+   * `stale`, `absent`: rows that are not there to be updated, and `raced`: rows that came in between the locking and the
+   * writing, and were left alone.
    */
   readonly write: Readonly<Record<ChangeKind, string>>;
   /**
@@ -174,8 +175,8 @@ clash as materialized (
 }
 
 /**
- * Whether the source's version of `d` stays, where `d.contested` says that there is another one. The bind after those of
- * the rivals: the rows that win, or when each was changed.
+ * Whether the source's version of `d` stays, where `d.contested` says that there is another one: see newest and mergedText as
+ * well. A function has said which rows win, in the bind after those of the rivals.
  */
 function sourceWins(
   own: TargetFlow,
@@ -252,12 +253,13 @@ select
   ${countsOf(rules)}`;
 }
 
-const countsOf = ({
-  conflict,
-}: ChangeRules): string => `${conflict === 'newest' ? '(select array_agg(ord::integer) from judged where contested and not wins) as lost,\n  ' : ''}(select count(*) from clash)::integer as conflicts,
+function countsOf({ conflict }: ChangeRules): string {
+  const lost = '(select array_agg(ord::integer) from judged where contested and not wins) as lost,\n  ';
+  return `${conflict === 'newest' ? lost : ''}(select count(*) from clash)::integer as conflicts,
   (select coalesce(sum(key_count), 0) from resent)::integer as resent,
   (select count(*) from judged where contested)::integer as contested,
   (select is_stale from stale) as stale`;
+}
 
 function deleteText(flow: TargetFlow, gone: TargetFlow, rules: ChangeRules): string {
   return `${clashText(flow, gone, rules, 'gone')}${recorded(gone, rules)}${resent(gone, rules)},

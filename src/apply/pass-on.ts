@@ -1,10 +1,9 @@
 /** Where the newest change wins, what is passed on keeps the times at which it was made: to its capture it is as new as its writing. */
 import type { Table } from '../db/catalog.ts';
-import { collectKeys, keyListColumn, unnestKeys } from '../db/key-lists.ts';
+import { collate, collectKeys, keyListColumn, unnestKeys } from '../db/key-lists.ts';
 import { prepared } from '../db/prepared.ts';
 import type { EntityManager } from '../db/orm.ts';
 import { query } from '../db/query.ts';
-import { collate } from './apply-sql.ts';
 
 export type RetimeTexts = Readonly<Record<'there' | 'gone', string>>;
 

@@ -1,11 +1,11 @@
 /** Which rows of a page have a rival: a change of the target's own that the source had not heard of (pure). */
 import type { KeyColumn } from '../db/catalog.ts';
 import { changedByAll } from '../db/changed-columns.ts';
-import { isListed, likeKeys, unnestKeys } from '../db/key-lists.ts';
+import { isListed, likeKey, likeKeys, unnestKeys } from '../db/key-lists.ts';
 import { quoteLiteral } from '../db/sql.ts';
 import type { ConflictPolicy } from '../topology/topology.ts';
 import { concerns, unreadLog } from '../read/unread-log.ts';
-import { collate, keyPlaces, type TargetFlow } from './apply-sql.ts';
+import { keyPlaces, type TargetFlow } from './apply-sql.ts';
 
 export interface RivalRules {
   /** The table's number in the target's own change log; null where only one side may change rows. */
@@ -83,7 +83,7 @@ export function met(flow: TargetFlow, { conflict }: RivalRules): string {
   const theirs = conflict === 'merge' ? 'changed' : 'changed_at';
   const values = columns.map((column) => {
     const i = key.findIndex(({ name }) => name === column.name);
-    return i < 0 ? 'null' : `k.k${i}${column.arrayable ? '' : `::${column.type}`}${collate(column)}`;
+    return i < 0 ? 'null' : likeKey(column, i);
   });
   const places = keyPlaces(flow);
   return `,

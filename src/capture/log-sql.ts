@@ -1,7 +1,7 @@
 /** The statements with which a capture function logs what was done, and how they begin (pure). */
 import type { Column, KeyColumn, Table } from '../db/catalog.ts';
-import { changedBetween, sameKey } from '../db/changed-columns.ts';
-import { collectKeys, keyListColumn } from '../db/key-lists.ts';
+import { changedBetween } from '../db/changed-columns.ts';
+import { collectKeys, keyListColumn, sameKey } from '../db/key-lists.ts';
 import { collectImages, fewestImages, imageNumbers, rowBytes } from '../db/row-images.ts';
 import { quoteLiteral } from '../db/sql.ts';
 

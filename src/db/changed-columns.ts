@@ -1,5 +1,5 @@
 /** Which columns the updates of a row changed, by their numbers in its table, as the change log tells it (pure). Null: it may be all of them. */
-import type { Column, KeyColumn } from './catalog.ts';
+import type { Column } from './catalog.ts';
 
 /** Of two rows of the table, `ours` being what `theirs` was made into; to the byte, since equal values can be stored differently. */
 export function changedBetween(columns: readonly Column[], ours: string, theirs: string): string {
@@ -21,8 +21,4 @@ export function changedByAll(alias: string): string {
 /** `changed`: an array of numbers. */
 export function hasChanged({ position }: Column, changed: string): string {
   return `(${changed} is null or ${position}::smallint = any (${changed}))`;
-}
-
-export function sameKey(key: readonly KeyColumn[], one: string, other: string): string {
-  return key.map(({ quoted, equals }) => `${one}.${quoted} ${equals} ${other}.${quoted}`).join(' and ');
 }

@@ -3,7 +3,7 @@
  * `uuid_keys uuid[]`: 16 bytes a key, never printed nor parsed. All other keys are kept as `keys text[]`: one text
  * per key column, each an array of the values of all rows.
  */
-import type { KeyColumn } from './catalog.ts';
+import type { Column, KeyColumn } from './catalog.ts';
 
 export type KeyListColumn = 'uuid_keys' | 'keys';
 
@@ -38,11 +38,18 @@ export function unnestKeys(key: readonly KeyColumn[], alias: string): string {
   return `unnest(${arrays.join(', ')}) as k (${key.map((_, i) => `k${i}`).join(', ')})`;
 }
 
-/** The keys that `k` holds, under their names, as values that are equal where the table calls them so: a list holds texts of some. */
+/** A value that is no column's own compares as one of the column does. */
+export const collate = ({ looseCollation }: Pick<Column, 'looseCollation'>): string =>
+  looseCollation === null ? '' : ` collate ${looseCollation}`;
+
+/** What `k` holds of column i of a key, as a value that is equal where the table calls it so: a list holds texts of some. */
+export function likeKey(column: Column, i: number): string {
+  return `k.k${i}${column.arrayable ? '' : `::${column.type}`}${collate(column)}`;
+}
+
+/** The keys that `k` holds, under their names. */
 export function likeKeys(key: readonly KeyColumn[]): string {
-  const value = ({ arrayable, type, looseCollation }: KeyColumn, i: number): string =>
-    `k.k${i}${arrayable ? '' : `::${type}`}${looseCollation === null ? '' : ` collate ${looseCollation}`}`;
-  return key.map((column, i) => `${value(column, i)} as k${i}`).join(', ');
+  return key.map((column, i) => `${likeKey(column, i)} as k${i}`).join(', ');
 }
 
 /**
@@ -71,4 +78,9 @@ export function matchKeys(
         `${other(column, i)} ${column.equals} k.k${i}${column.arrayable ? '' : `::${column.type}`}`,
     )
     .join(' and ');
+}
+
+/** Two rows of the table have one key. */
+export function sameKey(key: readonly KeyColumn[], one: string, other: string): string {
+  return key.map(({ quoted, equals }) => `${one}.${quoted} ${equals} ${other}.${quoted}`).join(' and ');
 }
