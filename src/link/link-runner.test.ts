@@ -7,8 +7,9 @@ import type { LinkLock } from './link-lock.ts';
 import type { LinkTask } from './link-messages.ts';
 import type { LinkPool } from './link-pool.ts';
 import { LinkRunner, pace, stateAfter } from './link-runner.ts';
+import { emptyTally } from './tally.ts';
 
-const nothing = { windows: 0, rows: 0, conflicts: 0, parked: 0, backfill: [], busy: 0, failure: null };
+const nothing = { ...emptyTally, backfill: [], busy: 0, failure: null };
 
 test.each([
   ['live', 'nothing waits', { expectant: false, backfilling: false }, true],
@@ -39,7 +40,7 @@ async function tasksOf(
   };
   const answering = { em: { fork: () => ({ getKysely: () => ({ executeQuery: () => ({ rows: [] }) }) }) } };
   const runner = new LinkRunner({
-    link: { name: 'a->b', source: 'a', target: 'b', flows: [], winner: 'source' },
+    link: { name: 'a->b', source: 'a', target: 'b', flows: [], winner: 'source', every: null },
     urls: { source: '', target: '' },
     lock: { hold: () => Promise.resolve(true) } as unknown as LinkLock,
     pool: { run } as unknown as LinkPool,
@@ -47,6 +48,7 @@ async function tasksOf(
     events: new Events(),
     limits: testLimits,
     clockSkew: 60_000,
+    mark: () => Promise.resolve('1:1:'),
   });
   await runner.run(ending.signal);
   return tasks;

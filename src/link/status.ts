@@ -12,7 +12,15 @@ export interface NodeStatus {
   readonly changeLogRows: number | null;
 }
 
-export type LinkStatusState = 'live' | 'catching-up' | 'backfilling' | 'paused' | 'stopped' | 'unreachable';
+/** `scheduled`: a process has the link, which is not to be live, and rests until `nextRunAt`. */
+export type LinkStatusState =
+  | 'live'
+  | 'catching-up'
+  | 'backfilling'
+  | 'scheduled'
+  | 'paused'
+  | 'stopped'
+  | 'unreachable';
 
 export interface LinkStatus {
   readonly name: string;
@@ -25,6 +33,11 @@ export interface LinkStatus {
   readonly conflicts: number | null;
   readonly parked: number | null;
   readonly lastAppliedAt: string | null;
+  /** Milliseconds between two runs, as configured; null: it is kept live. */
+  readonly every: number | null;
+  /** When all that there was had been carried the last time, by a link that is not live or by `snk run --once`. */
+  readonly lastRunAt: string | null;
+  readonly nextRunAt: string | null;
   readonly lastError: {
     readonly code: string;
     readonly message: string;
@@ -90,6 +103,9 @@ function unreachable(link: Link): LinkStatus {
     conflicts: null,
     parked: null,
     lastAppliedAt: null,
+    every: link.every,
+    lastRunAt: null,
+    nextRunAt: null,
     lastError: null,
     running: false,
   };
@@ -101,6 +117,10 @@ interface TargetFacts {
   readonly seq: string;
   readonly appliedRows: number;
   readonly lastAppliedAt: string | null;
+  readonly lastRunAt: string | null;
+  readonly nextRunAt: string | null;
+  /** Its next run is yet to come. */
+  readonly rests: boolean;
   readonly state: 'running' | 'paused' | 'stopped';
   readonly error: LinkStatus['lastError'];
   readonly conflicts: number;
@@ -124,13 +144,16 @@ async function linkStatus(link: Link, source: EntityManager, target: EntityManag
   ]);
   return {
     name: link.name,
-    state: stateOf(facts, lagMs),
+    state: stateOf(link, facts, lagMs),
     lagMs,
     pendingRows,
     appliedRows: facts.appliedRows,
     conflicts: facts.conflicts,
     parked: facts.parked,
     lastAppliedAt: facts.lastAppliedAt,
+    every: link.every,
+    lastRunAt: facts.lastRunAt,
+    nextRunAt: facts.running && facts.state === 'running' ? facts.nextRunAt : null,
     lastError: facts.error ?? (capturing ? null : captureStopped(link)),
     running: facts.running,
   };
@@ -152,10 +175,11 @@ function captureStopped(link: Link): LinkStatus['lastError'] {
   };
 }
 
-function stateOf(facts: TargetFacts, lagMs: number): LinkStatusState {
+function stateOf({ every }: Link, facts: TargetFacts, lagMs: number): LinkStatusState {
   if (facts.state === 'paused') return 'paused';
   if (facts.state === 'stopped' || !facts.running) return 'stopped';
   if (facts.backfilling) return 'backfilling';
+  if (every !== null) return facts.rests ? 'scheduled' : 'catching-up';
   return facts.high !== null || lagMs > catchingUpMs ? 'catching-up' : 'live';
 }
 
@@ -169,6 +193,9 @@ select
   c.seq::text as seq,
   c.applied_rows::float8 as "appliedRows",
   ${iso('c.last_applied_at')} as "lastAppliedAt",
+  ${iso('c.last_run_at')} as "lastRunAt",
+  ${iso('c.next_run_at')} as "nextRunAt",
+  coalesce(c.next_run_at > clock_timestamp(), false) as rests,
   c.state,
   c.error,
   (select count(*) from snk.conflict f where f.link = c.link and f.resolved_at is null)::float8 as conflicts,

@@ -1,18 +1,25 @@
-/** `snk run`: keeps all links live until it is told to end; the first signal ends cleanly, the second at once. */
+/**
+ * `snk run`: keeps all links live until it is told to end, or carries all there is once; the first signal ends cleanly, the
+ * second at once.
+ */
 import type { Command } from 'commander';
 import { withCopyOptions } from '../../config/copy-options.ts';
-import { exitCodeOf } from '../../errors.ts';
+import { exitCodeOf, SnkError } from '../../errors.ts';
 import type { Snk } from '../../snk.ts';
-import { logEvents, openLog } from '../../telemetry/log.ts';
+import { logEvents, openLog, type Logger } from '../../telemetry/log.ts';
 import { addCopyOptions, readCopyOptions, type CopyFlags } from '../copy-options.ts';
+import { onceCode, onceLines } from '../once.ts';
 import { CopyBars } from '../progress.ts';
-import { runVerb, tellError } from '../verb.ts';
+import { printJson, printLine, runVerb, tellError } from '../verb.ts';
 
 /** Milliseconds: a transaction under way ends within a task's budget, or rolls back when the process goes. */
 const grace = 4_000;
 
 interface Options extends CopyFlags {
   readonly install: boolean;
+  readonly once?: boolean;
+  readonly link?: readonly string[];
+  readonly json?: boolean;
   readonly logLevel: string;
   readonly logFormat?: string;
 }
@@ -20,8 +27,20 @@ interface Options extends CopyFlags {
 export function addRun(program: Command): void {
   const run = program
     .command('run')
-    .description('keep all links live; waits for databases that are not up yet')
-    .option('--no-install', 'do not install what is missing');
+    .description(
+      "keep all links live, or have those with 'every' work as often as they say; waits for databases that are not up yet",
+    )
+    .option('--no-install', 'do not install what is missing')
+    .option(
+      '--once',
+      'carry all there is, print a summary and end: 1 when not all is over, a row is parked or a conflict was settled',
+    )
+    .option(
+      '--link <name>',
+      'with --once: this link alone, as snk status names it; can be said again',
+      (name, names: readonly string[] | undefined) => [...(names ?? []), name],
+    )
+    .option('--json', 'with --once: the summary as one JSON document on stdout');
   addCopyOptions(run)
     .option(
       '--log-level <level>',
@@ -32,7 +51,7 @@ export function addRun(program: Command): void {
     .action(async (options: Options, command: Command) => {
       await runVerb(
         command,
-        async (snk) => await keepLive(snk, options),
+        async (snk) => await runLinks(snk, options),
         (config) => withCopyOptions(config, readCopyOptions(options)),
       );
       // A socket that does not close must not keep the process.
@@ -40,7 +59,10 @@ export function addRun(program: Command): void {
     });
 }
 
-async function keepLive(snk: Snk, options: Options): Promise<number> {
+async function runLinks(snk: Snk, options: Options): Promise<number> {
+  const once = options.once === true;
+  if (!once && (options.link !== undefined || options.json === true))
+    throw new SnkError('SNK_USAGE', '--link and --json go with --once');
   const isTerminal = process.stderr.isTTY;
   const pretty = options.logFormat === undefined ? isTerminal : options.logFormat === 'pretty';
   // On a terminal bars show what lines would say elsewhere.
@@ -48,24 +70,40 @@ async function keepLive(snk: Snk, options: Options): Promise<number> {
   const log = openLog({ level: options.logLevel, pretty, to: bars?.above });
   logEvents(snk.events, log, { firstCopies: bars === null });
   const ending = new AbortController();
-  endOnSignals(ending, () => log.info({}, 'ending'));
-  log.info({ links: snk.config.links.map((link) => link.name) }, 'started');
+  endOnSignals(ending, once ? 1 : 0, () => log.info({}, 'ending'));
+  const work = once ? carryOnce : keepLive;
   try {
-    await snk.run(ending.signal, { install: options.install }).finally(() => bars?.stop());
+    return await work(snk, options, log, ending.signal).finally(() => bars?.stop());
   } catch (error) {
     tellError(error);
     return exitCodeOf(error);
   }
-  log.info({}, 'ended');
-  return 0;
 }
 
-function endOnSignals(ending: AbortController, onFirst: () => void): void {
+type Work = (snk: Snk, options: Options, log: Logger, signal: AbortSignal) => Promise<number>;
+
+const keepLive: Work = async (snk, { install }, log, signal) => {
+  log.info({ links: snk.config.links.map((link) => link.name) }, 'started');
+  await snk.run(signal, { install });
+  log.info({}, 'ended');
+  return 0;
+};
+
+const carryOnce: Work = async (snk, { install, link = [], json }, log, signal) => {
+  const report = await snk.runOnce(signal, { install, links: link });
+  log.debug({ complete: report.complete, seconds: report.seconds }, 'ended');
+  if (json === true) printJson(report);
+  else for (const line of onceLines(report)) printLine(line);
+  return onceCode(report);
+};
+
+/** `late`: the exit code when what is under way does not end in time. */
+function endOnSignals(ending: AbortController, late: number, onFirst: () => void): void {
   const onSignal = (): void => {
     if (ending.signal.aborted) process.exit(130);
     onFirst();
     ending.abort();
-    setTimeout(() => process.exit(0), grace).unref();
+    setTimeout(() => process.exit(late), grace).unref();
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
