@@ -125,7 +125,7 @@ export class Snk {
     if (signal.aborted) return neverBegun(names, startedAt);
     return await this.#atWork(links, signal, async (optionsOf, _, both) => {
       const carried = links.map((link) => new CarriedLink(optionsOf(link), patience));
-      return await carryOnce(carried, both);
+      return await carryOnce(carried, startedAt, both);
     });
   }
 

@@ -29,6 +29,7 @@ async function carried(links: Readonly<Record<string, Scripted>>, signal = new A
         report: () => Promise.resolve({ name, done: !fails, reason: null, ...nothing, ...report }),
       };
     }),
+    performance.now(),
     signal,
   );
   return { runs, report };

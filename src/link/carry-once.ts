@@ -85,12 +85,14 @@ export class CarriedLink {
       }
     } catch (error) {
       this.#error = toSnkError(error, `link ${link.name}`);
-      if (this.#error.fate !== 'retry') await recordState(target, link.name, 'stopped', this.#error);
-      events.tell('link:failed', {
-        link: link.name,
-        error: serializeError(this.#error),
-        retryInMs: null,
-      });
+      if (this.#error.fate !== 'retry') {
+        await recordState(target, link.name, 'stopped', this.#error);
+        events.tell('link:failed', {
+          link: link.name,
+          error: serializeError(this.#error),
+          retryInMs: null,
+        });
+      }
     }
     this.#milliseconds += performance.now() - startedAt;
     return moved(before, this.#work.tally);
@@ -131,17 +133,19 @@ export class CarriedLink {
     const { link, mark, events } = this.#options;
     const patience = this.#patience;
     let retryInMs: number = oncePace.retry[0];
-    let [seen, until] = [this.#work.tally, performance.now() + patience];
+    // From the first failure on: one alone may have waited for a lock as long.
+    let [seen, until] = [this.#work.tally, Number.POSITIVE_INFINITY];
     while (!signal.aborted) {
       try {
         return await catchUp({ link: link.name, work: this.#work, mark, patience }, signal);
       } catch (error) {
         const known = toSnkError(error, `link ${link.name}`);
         if (moved(seen, this.#work.tally)) {
-          [seen, until] = [this.#work.tally, performance.now() + patience];
+          [seen, until] = [this.#work.tally, Number.POSITIVE_INFINITY];
           retryInMs = oncePace.retry[0];
         }
         if (known.fate !== 'retry' || known.code === 'SNK_PAUSED' || performance.now() >= until) throw known;
+        until = Math.min(until, performance.now() + patience);
         this.#work.forget();
         events.tell('link:failed', { link: link.name, error: serializeError(known), retryInMs });
         await wait(retryInMs, undefined, { signal }).catch(() => undefined);
@@ -158,8 +162,11 @@ type Carried = Pick<CarriedLink, 'source' | 'target' | 'isDone' | 'run' | 'repor
  * those that begin where something was written run again. A change and what comes back of it take each link once at the most,
  * so after as many rounds whatever is found was committed later.
  */
-export async function carryOnce(links: readonly Carried[], signal: AbortSignal): Promise<OnceReport> {
-  const startedAt = performance.now();
+export async function carryOnce(
+  links: readonly Carried[],
+  startedAt: number,
+  signal: AbortSignal,
+): Promise<OnceReport> {
   let due = links;
   for (let round = 0; round <= links.length && due.length > 0 && !signal.aborted; round += 1) {
     const targets = await Promise.all(

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import type { OnceReport } from '../../src/link/carry-once.ts';
 import { createPair, type Pair, type TestDatabase } from '../support/databases.ts';
@@ -7,8 +6,9 @@ import { Load } from '../support/load.ts';
 import { startSnk, type TestProcess } from '../support/processes.ts';
 import { untilNoSessions } from '../support/sessions.ts';
 import { full, pairEnv, runSnk, untilLive } from '../support/snk-run.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
-const kills = full ? 40 : 6;
+const kills = full ? 20 : 4;
 
 function start(pair: Pair, ...args: string[]): TestProcess {
   return startSnk(['run', '--once', '--json', ...args], { env: pairEnv(pair) });
@@ -32,7 +32,7 @@ async function keysOf(database: TestDatabase): Promise<Set<string>> {
 it('carries all that was committed before it began beside writers that never pause, and ends', async () => {
   const pair = await createPair();
   await pair.a.query(`insert into record select gen_random_uuid(), 'before' from generate_series(1, 20000)`);
-  const loads = [pair.a, pair.b].map((side) => new Load(side, { writers: 2, pause: 2 }));
+  const loads = [pair.a, pair.b].map((side) => new Load(side, { writers: 2, pause: 10 }));
   for (let round = 0; round < 3; round += 1) {
     const [before, there] = await Promise.all([keysOf(pair.a), keysOf(pair.b)]);
     const { code, report } = await once(pair);
@@ -53,21 +53,27 @@ it('carries all that was committed before it began beside writers that never pau
 
 it('is killed in the middle, and the next one brings each row once', async ({ annotate }) => {
   const pair = await createPair();
-  await pair.a.query(`insert into record select gen_random_uuid(), 'before' from generate_series(1, 50000)`);
   const load = new Load(pair.b, { writers: 1, pause: 5 });
+  const arrived = async () => await countRows(pair.b, `public.record where text = 'of a'`);
+  let rows = 0;
   let inTheMiddle = 0;
   for (let i = 0; i < kills; i += 1) {
+    // the first copy, and then windows of several pages
+    await pair.a.query(`insert into record select gen_random_uuid(), 'of a' from generate_series(1, 60000)`);
+    rows += 60_000;
+    const before = await arrived();
     const snk = start(pair);
-    await Promise.race([pause(600 + Math.random() * 900), snk.exited]);
-    if (snk.exit === undefined) inTheMiddle += 1;
+    await waitUntil(async () => snk.exit !== undefined || (await arrived()) > before, { interval: 2 });
     await snk.kill('SIGKILL');
+    if ((await arrived()) < rows) inTheMiddle += 1;
   }
-  const rows = 50_000 + (await load.stop());
+  rows += await load.stop();
   const { code, report } = await once(pair);
   expect(report).toMatchObject({ complete: true });
   expect(code).toBe(0);
+  expect(await Promise.all([pair.a, pair.b].map((side) => countRows(side)))).toEqual([rows, rows]);
   await untilEqual(pair, { rows });
-  await annotate(`${inTheMiddle} of ${kills} were killed at work`);
+  await annotate(`${inTheMiddle} of ${kills} were killed before all had arrived`);
   expect(inTheMiddle).toBeGreaterThan(0);
   await pair.drop();
 });
@@ -110,7 +116,12 @@ it('ends cleanly on a signal, says so, and the next one goes on', async () => {
   await blocker.query('begin; lock table public.record in share mode');
   await pair.a.query(`insert into record values (gen_random_uuid(), 'new')`);
   const snk = start(pair);
-  await snk.waitForLine(/link failed/);
+  await waitUntil(
+    async () =>
+      (await pair.b.query(`select from pg_locks where relation = 'public.record'::regclass and not granted`))
+        .length > 0,
+    { message: 'it to wait for the lock' },
+  );
   snk.signal('SIGTERM');
   await snk.waitForLine(/"ending"/);
   await blocker.query('rollback');
