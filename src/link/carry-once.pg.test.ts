@@ -104,8 +104,10 @@ describe('a run that comes to an end', () => {
     });
   });
 
-  test('says of a paused link that it is not done', async () => {
+  test('says of a paused link that it is not done, and does not try it again', async () => {
     const rig = await linkRig();
+    const failures: unknown[] = [];
+    rig.snk.events.on('link:failed', (failed) => failures.push(failed));
     await rig.snk.pause('a->b');
     await rig.a.query(`insert into record values ('${id(1)}', 'a')`);
     await rig.b.query(`insert into record values ('${id(2)}', 'b')`);
@@ -115,6 +117,7 @@ describe('a run that comes to an end', () => {
       { name: 'a->b', done: false, reason: { code: 'SNK_PAUSED' }, created: 0 },
       { name: 'b->a', done: true, created: 1 },
     ]);
+    expect(failures).toEqual([]);
     expect((await rig.snk.status()).links[0]).toMatchObject({ state: 'paused' });
   });
 
@@ -144,6 +147,8 @@ describe('a run that comes to an end', () => {
     await rig.b.query('alter table record drop constraint no_bad');
     expect(await once(rig.snk)).toMatchObject({ complete: true, created: 1 });
     expect(await status()).toMatchObject({ lastError: null });
+    // a link that has been stopped could not be paused
+    await rig.snk.pause('a->b');
   });
 
   test('is not complete while a row is parked, tries it again, and is once it goes in', async () => {
