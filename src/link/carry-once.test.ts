@@ -7,6 +7,8 @@ interface Scripted {
   /** In how many of its runs it does something. */
   readonly works?: number;
   readonly fails?: boolean;
+  /** Its run does not end. */
+  readonly hangs?: () => void;
   readonly report?: Partial<OnceLink>;
 }
 
@@ -14,7 +16,7 @@ interface Scripted {
 async function carried(links: Readonly<Record<string, Scripted>>, signal = new AbortController().signal) {
   const runs: string[] = [];
   const report = await carryOnce(
-    Object.entries(links).map(([name, { works = 0, fails = false, report = {} }]) => {
+    Object.entries(links).map(([name, { works = 0, fails = false, hangs, report = {} }]) => {
       const [source = '', target = ''] = name.split('->');
       let left = works;
       return {
@@ -24,6 +26,10 @@ async function carried(links: Readonly<Record<string, Scripted>>, signal = new A
         run: () => {
           runs.push(name);
           left -= 1;
+          if (hangs !== undefined) {
+            hangs();
+            return new Promise<boolean>(() => undefined);
+          }
           return Promise.resolve(left >= 0);
         },
         report: () => Promise.resolve({ name, done: !fails, reason: null, ...nothing, ...report }),
@@ -64,6 +70,14 @@ describe('links that are carried once', () => {
     expect(report).toMatchObject({ complete: true, created: 6, updated: 4, deleted: 6 });
     expect((await carried({ 'a->b': { report: { parked: 1 } } })).report.complete).toBe(false);
     expect((await carried({ 'a->b': { report: { conflicts: 1 } } })).report.complete).toBe(false);
+  });
+
+  test('report on the signal although one of them does not end', async () => {
+    const ending = new AbortController();
+    const hangs = (): void => ending.abort();
+    const { runs, report } = await carried({ 'a->b': { hangs, fails: true }, 'b->a': {} }, ending.signal);
+    expect(runs).toEqual(['a->b', 'b->a']);
+    expect(report).toMatchObject({ complete: false, links: [{ done: false }, { done: true }] });
   });
 
   test('say so when they were ended before they began', async () => {

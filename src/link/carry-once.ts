@@ -1,4 +1,5 @@
 /** Carries all that there is over some links, and comes to an end: what `snk run --once` does. */
+import { once } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import { session } from '../db/orm.ts';
 import { queryOne } from '../db/query.ts';
@@ -39,6 +40,8 @@ export const oncePace = {
   patience: 10_000,
   /** The session of a process that was killed may hold the link for a moment more. */
   held: 2_000,
+  /** What does not end so long after the signal is left to be rolled back. */
+  late: 1_500,
   ask: 50,
   retry: [50, 2_000],
 } as const;
@@ -74,6 +77,7 @@ export class CarriedLink {
   async run(signal: AbortSignal): Promise<boolean> {
     const { link, target, events } = this.#options;
     const [before, startedAt] = [this.#work.tally, performance.now()];
+    this.#error = interrupted();
     try {
       await this.#hold(signal);
       await recordBegin(target, link.name);
@@ -167,15 +171,21 @@ export async function carryOnce(
   startedAt: number,
   signal: AbortSignal,
 ): Promise<OnceReport> {
+  const late = untilLate(signal);
   let due = links;
   for (let round = 0; round <= links.length && due.length > 0 && !signal.aborted; round += 1) {
-    const targets = await Promise.all(
-      due.map(async (link) => ((await link.run(signal)) ? [link.target] : [])),
-    );
-    const written = new Set(targets.flat());
+    const runs = due.map(async (link) => ((await link.run(signal)) ? link.target : null));
+    const written = new Set(await Promise.race([Promise.all(runs), late]));
     due = links.filter((link) => link.isDone && written.has(link.source));
   }
   return reportOf(await Promise.all(links.map(async (link) => await link.report())), startedAt);
+}
+
+/** A transaction may wait for a lock; it is rolled back when its thread is ended. */
+async function untilLate(signal: AbortSignal): Promise<readonly never[]> {
+  if (!signal.aborted) await once(signal, 'abort');
+  await wait(oncePace.late, undefined, { ref: false });
+  return [];
 }
 
 /** The report of a run that was ended before a link began. */
