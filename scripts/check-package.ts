@@ -57,7 +57,8 @@ async function pack(): Promise<readonly PackedFile[]> {
 }
 
 function checkFiles(files: readonly PackedFile[]): void {
-  const allowed = /^(dist\/.*(?<!\.test)\.(js|d\.ts)|systemd\/snk\.service|[A-Z]+(\.md)?|package\.json)$/;
+  const allowed =
+    /^(dist\/.*(?<!\.test)\.(js|d\.ts)|systemd\/snk\.service|grafana\/snk\.json|[A-Z]+(\.md)?|package\.json)$/;
   const odd = files.filter(({ path }) => !allowed.test(path) || /\.test\.|\.env|\.map$/.test(path));
   check('the package holds only what runs', odd.length === 0, odd);
   const missing = [
@@ -66,6 +67,7 @@ function checkFiles(files: readonly PackedFile[]): void {
     'dist/src/index.d.ts',
     'dist/src/link/link-worker.js',
     'systemd/snk.service',
+    'grafana/snk.json',
   ].filter((wanted) => !files.some(({ path }) => path === wanted));
   check('the package holds all that runs', missing.length === 0, missing);
   const programs = files.filter(

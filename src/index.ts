@@ -8,7 +8,7 @@ export type { Conflict, ConflictInFull, ParkedRow, Version } from './link/set-as
 export type { MapRow, MappedRow, MappedValue } from './map/map-rows.ts';
 export type { ChooseVersion, TextRow } from './map/module.ts';
 export type { OnceLink, OnceReport } from './link/carry-once.ts';
-export { Snk, type RunOnceOptions, type RunOptions } from './snk.ts';
+export { Snk, type Gauges, type RunOnceOptions, type RunOptions } from './snk.ts';
 export type { LinkState, SnkEvents } from './telemetry/events.ts';
 export {
   oneWay,

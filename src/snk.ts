@@ -2,12 +2,14 @@
 import { randomInt } from 'node:crypto';
 import { uninstallNode } from './capture/install.ts';
 import type { Config } from './config/config.ts';
-import { openOrm, session, type MikroORM } from './db/orm.ts';
+import { session, type MikroORM } from './db/orm.ts';
+import { Orms, type Purpose } from './db/orms.ts';
 import { queryOne } from './db/query.ts';
 import { FaultsError, SnkError } from './errors.ts';
 import { rebaselineLink } from './link/attach.ts';
 import { CarriedLink, carryOnce, neverBegun, oncePace, type OnceReport } from './link/carry-once.ts';
 import type { DrainLimits } from './link/drain.ts';
+import { readGauges, type Gauges } from './link/gauges.ts';
 import { LinkLock } from './link/link-lock.ts';
 import { LinkPool } from './link/link-pool.ts';
 import { LinkRunner, type LinkRunnerOptions } from './link/link-runner.ts';
@@ -37,12 +39,16 @@ import { readVerifications, type LastVerification } from './verify/last-verifica
 import { repairTables, type RepairOptions, type RepairReport } from './verify/repair.ts';
 import { verifyTables, type VerifyOptions, type VerifyReport } from './verify/verify.ts';
 
+export type { Gauges };
+
 /** Sessions that hold links, by the node in which they do. */
 type Lockers = ReadonlyMap<string, NodeSession>;
 
 export interface RunOptions {
   /** False: what is missing is an error. */
   readonly install?: boolean;
+  /** Milliseconds after which each link tells that it turns, at the latest, while nothing comes. */
+  readonly turnWithin?: number | undefined;
 }
 
 export interface RunOnceOptions extends RunOptions {
@@ -59,20 +65,19 @@ export interface RunOnceOptions extends RunOptions {
 export class Snk {
   readonly config: Config;
   readonly events: Events;
-  readonly #orms = new Map<string, MikroORM>();
+  readonly #orms: Orms;
+  readonly #ormOf = (node: string): MikroORM => this.#orm(node);
 
   constructor(config: Config, events = new Events()) {
     this.config = config;
     this.events = events;
+    this.#orms = new Orms(config.nodes);
   }
 
   /** What is wrong and what would be installed; writes nothing. */
   async plan(): Promise<Plan> {
-    return await makePlan({
-      topology: this.config,
-      ormOf: (node) => this.#orm(node),
-      newLock: () => randomInt(2 ** 47),
-    });
+    const newLock = () => randomInt(2 ** 47);
+    return await makePlan({ topology: this.config, ormOf: this.#ormOf, newLock });
   }
 
   /** Installs what is missing in every node and gives every link its ends. Throws FaultsError before it writes. */
@@ -100,7 +105,10 @@ export class Snk {
       const ending = new AbortController();
       const verifying = this.#verifyAgain(lockers, AbortSignal.any([both, ending.signal]));
       try {
-        const runners = links.map(async (link) => await new LinkRunner(optionsOf(link)).run(both));
+        const runners = links.map(
+          async (link) =>
+            await new LinkRunner({ ...optionsOf(link), turnWithin: options.turnWithin }).run(both),
+        );
         const results = await Promise.allSettled(runners);
         const failed = results.filter((result) => result.status === 'rejected');
         if (!signal.aborted && failed.length > 0) throw failed.at(-1)?.reason;
@@ -197,7 +205,7 @@ export class Snk {
   /** Makes the version of one node the row of both. Throws SNK_CONFLICT_STALE when it has become another one since. */
   async resolveConflict(name: string, id: string, resolving: Resolving): Promise<void> {
     const link = this.#link(name);
-    await resolveConflict(this.config.links, link, (node) => this.#orm(node), id, resolving);
+    await resolveConflict(this.config.links, link, this.#ormOf, id, resolving);
   }
 
   /** Rows that their target refuses; of all links, or of the named one. */
@@ -242,28 +250,32 @@ export class Snk {
   }
 
   async status(): Promise<Status & { readonly verifications: readonly LastVerification[] }> {
-    const ormOf = (node: string): MikroORM => this.#orm(node);
+    const ormOf = this.#ormOf;
     const status = await readStatus(this.config, ormOf);
     const isReachable = (name: string) => status.nodes.some((node) => node.name === name && node.reachable);
     return { ...status, verifications: await readVerifications(this.config, ormOf, isReachable) };
   }
 
+  /** What metrics show beside events. Never rejects. */
+  async gauges(): Promise<Gauges> {
+    return await readGauges(this.config, (node) => this.#orm(node, 'gauges'));
+  }
+
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
-    return await verifyTables(this.config, (node) => this.#orm(node), options);
+    return await verifyTables(this.config, this.#ormOf, options);
   }
 
   /** Has what differs carried once more, by the rules of its flow, and looks at it again. */
   async repair(options: RepairOptions = {}): Promise<RepairReport> {
-    const ormOf = (node: string): MikroORM => this.#orm(node);
-    return await repairTables(
-      { config: this.config, ormOf, idleState: async (link) => await idleState(link, this.config, ormOf) },
-      options,
-    );
+    const { config } = this;
+    const ormOf = this.#ormOf;
+    const stateOf = async (link: Link) => await idleState(link, config, ormOf);
+    return await repairTables({ config, ormOf, idleState: stateOf }, options);
   }
 
   /** Every hop of one row, from the change logs and the ledgers, as far as they reach back. */
   async trace(table: string, key: readonly string[]): Promise<Trace> {
-    return await traceRow(this.config, (node) => this.#orm(node), table, key);
+    return await traceRow(this.config, this.#ormOf, table, key);
   }
 
   /** Takes SNK out of every node. Refuses while links are at work. Returns what was freed, per node. */
@@ -285,20 +297,11 @@ export class Snk {
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled([...this.#orms.values()].map(async (orm) => await orm.close(true)));
-    this.#orms.clear();
+    await this.#orms.close();
   }
 
-  #orm(node: string, purpose: 'main' | 'run' = 'main'): MikroORM {
-    const key = `${purpose} ${node}`;
-    let orm = this.#orms.get(key);
-    if (orm === undefined) {
-      const url = this.config.nodes.find((each) => each.name === node)?.url;
-      if (url === undefined) throw new SnkError('SNK_INTERNAL', `there is no node ${node}`);
-      orm = openOrm({ purpose, node, url, poolMax: 6, prepares: purpose === 'run' });
-      this.#orms.set(key, orm);
-    }
-    return orm;
+  #orm(node: string, purpose: Purpose = 'main'): MikroORM {
+    return this.#orms.of(node, purpose);
   }
 
   #startContext(): StartContext {

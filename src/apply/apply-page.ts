@@ -10,7 +10,7 @@ import type { Position } from '../read/position.ts';
 import { applyPlain } from './apply-plain.ts';
 import { holdCursor, lockCursor, moveCursor, type LedgerEntry, type Marks } from './cursor-store.ts';
 import type { ChangeKind } from './change-sql.ts';
-import { boundParked, freeParked, park, type Parking } from './park.ts';
+import { boundParked, freeParked, park, type Parking, type Refused } from './park.ts';
 import { retime } from './pass-on.ts';
 import { moveSequences } from './move-sequences.ts';
 import { hasRival, Unsettled, writeChanges } from './write-changes.ts';
@@ -265,7 +265,8 @@ export async function writeWithCare(
   const entries: LedgerEntry[] = [];
   for (const writing of writings) {
     await markAs(writing.flow);
-    const written = await settleRefusals(tx, writing, batch);
+    const { written, refused } = await settleRefusals(tx, writing, batch);
+    writing.lost.push(...refused.map(({ ordinal }) => ordinal));
     total = add(total, written);
     entries.push(ledgerEntry(writing, batch, written, beside ?? to.generation));
   }
@@ -310,8 +311,8 @@ interface Writing {
   readonly kind: ChangeKind;
   /** When each was changed, where that decides. */
   readonly times: string | undefined;
-  /** Places of rows that did not win, counted from 1, where that decides. */
-  readonly lost: readonly number[];
+  /** Places of rows that are not in: they did not win, where times decide, or were refused. Counted from 1. */
+  readonly lost: number[];
   readonly count: number;
   readonly written: Written;
   readonly refusals: readonly Refusal[];
@@ -322,11 +323,11 @@ async function settleRefusals(
   tx: EntityManager,
   { flow, keys, written, refusals }: Writing,
   { parking }: Batch,
-): Promise<Written> {
+): Promise<{ readonly written: Written; readonly refused: readonly Refused[] }> {
   const again = await writeRefused(tx, refusals);
   if (parking?.some === true) await freeParked(tx, flow, keys, again.refused);
   if (again.refused.length > 0) await park(tx, flow, keys, again.refused);
-  return add(written, again.written);
+  return { written: add(written, again.written), refused: again.refused };
 }
 
 function asText(rows: Rows): Rows<string> {

@@ -12,17 +12,19 @@ export interface MergeRules extends RivalRules {
 
 /**
  * The rows of a page as they are to be, `judged`, and as `clash` those of which both sides have changed one column. What the
- * source has not changed stays as it is here. Of a row and none it is a conflict in any case.
+ * source has not changed stays as it is here. Of a row and none it is a conflict in any case. `offset 0` keeps the list of
+ * what the source changed from being read once more for each column.
  */
 export function mergedText(flow: TargetFlow, rules: MergeRules): string {
   const { table, columns } = flow;
+  const isMet = 'd.contested and t.tableoid is not null';
   const places = keyPlaces(flow);
   const isFirst = rules.winner === 'source';
   const keyFlow: TargetFlow = { table, columns: table.key };
   const taken = columns.map((column, i) => {
     const both = hasChanged(column, 'd.theirs');
     const stays = `not ${hasChanged(rules.sourceColumns[i] as Column, 'd.ours')}${isFirst ? '' : ` or ${both}`}`;
-    return `case when d.is_met and (${stays}) then t.${column.quoted} else d.c${i} end as c${i}`;
+    return `case when ${isMet} and (${stays}) then t.${column.quoted} else d.c${i} end as c${i}`;
   });
   const clashing = columns.map((column, i) => {
     const both = `${hasChanged(rules.sourceColumns[i] as Column, 'd.ours')} and ${hasChanged(column, 'd.theirs')}`;
@@ -36,16 +38,14 @@ judged as materialized (
     ${taken.join(',\n    ')},
     d.ord,
     d.contested,
-    d.contested and (d.is_met or ${String(isFirst)}) as wins,
-    d.contested and (not d.is_met or ${clashing.map((each) => `(${each})`).join('\n      or ')}) as clashes,
+    d.contested and (t.tableoid is not null or ${String(isFirst)}) as wins,
+    d.contested and (t.tableoid is null or ${clashing.map((each) => `(${each})`).join('\n      or ')}) as clashes,
     ${version((_, i) => `d.c${i}`)} as source_json,
-    case when d.is_met then ${versionJson(flow, (column) => `t.${column.quoted}`)} end as target_json
+    case when ${isMet} then ${versionJson(flow, (column) => `t.${column.quoted}`)} end as target_json
   from (
-    select
-      d.*,
-      d.more::smallint[] as ours,
-      d.contested and exists (select from ${table.quoted} t where ${keyMatch(flow, 'd')}) as is_met
+    select d.*, d.more::smallint[] as ours
     from met d
+    offset 0
   ) d
   left join ${table.quoted} t on ${keyMatch(flow, 'd')}
 ),

@@ -12,7 +12,7 @@ export type RetimeTexts = Readonly<Record<'there' | 'gone', string>>;
  * The log rows that this transaction's own writes left are taken back, and written by the times of their keys, since one log row
  * has one time. With them come the keys of rows that were what they are already: a page may have brought the row, and a later one
  * the time of its last change. `keysPerLogRow`: as in the capture of the table. Binds: the key's columns, the times, and the places
- * of those that did not win here.
+ * of those that are not in, whose keys may be none of this table's.
  */
 export function retimeTexts({ key }: Table, tableId: number, keysPerLogRow: number): RetimeTexts {
   const names = key.map((_, i) => `k${i}`);

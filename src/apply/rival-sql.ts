@@ -1,10 +1,10 @@
 /** Which rows of a page have a rival: a change of the target's own that the source had not heard of (pure). */
 import type { KeyColumn } from '../db/catalog.ts';
 import { changedByAll } from '../db/changed-columns.ts';
-import { isListed, unnestKeys } from '../db/key-lists.ts';
+import { isListed, likeKeys, unnestKeys } from '../db/key-lists.ts';
 import { quoteLiteral } from '../db/sql.ts';
 import type { ConflictPolicy } from '../topology/topology.ts';
-import { unreadLog } from '../read/unread-log.ts';
+import { concerns, unreadLog } from '../read/unread-log.ts';
 import { collate, keyPlaces, type TargetFlow } from './apply-sql.ts';
 
 export interface RivalRules {
@@ -13,8 +13,8 @@ export interface RivalRules {
   /** The link in the other direction. */
   readonly reverse: string;
   readonly conflict: ConflictPolicy;
-  /** The source, where what came from it is in the target's log as well; null: it is not. */
-  readonly notFrom: string | null;
+  /** The source: what came from it, or is not for it, may be in the target's log as well. */
+  readonly forNode: string;
 }
 
 /** What some policies ask of a rival beside its key. */
@@ -30,10 +30,9 @@ const askedOf: Partial<Record<string, { readonly some: string; readonly none: st
  */
 export function rivals(
   key: readonly KeyColumn[],
-  { targetTableId: tableId, reverse, conflict, notFrom }: RivalRules,
+  { targetTableId: tableId, reverse, conflict, forNode }: RivalRules,
   firstBind: number,
 ): string {
-  const names = key.map((_, i) => `k${i}`).join(', ');
   const asked = typeof conflict === 'string' ? askedOf[conflict] : undefined;
   if (tableId === null) {
     const nulls = key.map((column, i) => `null::${column.arrayable ? column.type : 'text'} as k${i}`);
@@ -50,16 +49,12 @@ stale as (
   const [low, high, seq] = [0, 1, 2].map((i) => `$${firstBind + i}`);
   return `,
 rival as materialized (
-  select ${asked === undefined ? `distinct ${names}` : `${names}, ${asked.some}`}
+  select ${asked === undefined ? `distinct ${likeKeys(key)}` : `${likeKeys(key)}, ${asked.some}`}
   from ${unreadLog('seq, xid, table_id, keys, uuid_keys, at, changed, origin', low ?? '')} l
   cross join lateral ${unnestKeys(key, 'l')}
-  where l.table_id = ${tableId}${
-    notFrom === null
-      ? ''
-      : `
-    and l.origin is distinct from ${quoteLiteral(notFrom)}`
-  }
-    and not coalesce(pg_visible_in_snapshot(l.xid, ${high}::pg_snapshot) and l.seq <= ${seq}::bigint, false)${asked === undefined ? '' : `\n  group by ${names}`}
+  where l.table_id = ${tableId}
+    and ${concerns(forNode, 'l')}
+    and not coalesce(pg_visible_in_snapshot(l.xid, ${high}::pg_snapshot) and l.seq <= ${seq}::bigint, false)${asked === undefined ? '' : `\n  group by ${key.map((_, i) => i + 1).join(', ')}`}
 ),
 stale as (
   select coalesce(

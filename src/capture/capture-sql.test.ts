@@ -75,6 +75,14 @@ describe('the capture function', () => {
   });
 });
 
+test('a function that joins old rows to new ones does so by hash, also in the sessions of the engine', () => {
+  const told = (tellsColumns: boolean) =>
+    captureTexts(table({ key: [keyColumn('k0', 'uuid')] }), 7, ['update'], 0, { tellsColumns })
+      .createFunction;
+  expect(told(true)).toMatch(/set enable_hashjoin = 'on'[^]*join old_rows/);
+  expect(told(false)).not.toMatch(/enable_hashjoin|join old_rows/);
+});
+
 describe('the capture trigger', () => {
   test('fires once per statement, with all of its new rows', () => {
     expect(texts(['uuid']).triggers.map((trigger) => trigger.create)).toEqual([

@@ -6,7 +6,16 @@ import { singleKey } from '../db/key-lists.ts';
 import { imageColumns } from '../db/row-images.ts';
 import { doorbellChannel } from '../db/doorbell-channel.ts';
 import { quoteLiteral } from '../db/sql.ts';
-import { gateIsOpen, logChanged, logged, logInserted, logLeft, logMerged, type Logged } from './log-sql.ts';
+import {
+  gateIsOpen,
+  knowsColumns,
+  logChanged,
+  logged,
+  logInserted,
+  logLeft,
+  logMerged,
+  type Logged,
+} from './log-sql.ts';
 import { imageGuard, operationTrigger, truncateTriggers, type CaptureTrigger } from './trigger-sql.ts';
 
 /**
@@ -25,6 +34,11 @@ const pins = `
   set extra_float_digits = '1'
   set bytea_output = 'hex'
   set lc_monetary = 'C'`;
+
+/** Old rows are joined to new ones: the engine's sessions, which fire it where a node passes on, do without such joins. */
+const joins = `
+  set enable_hashjoin = 'on'
+  set enable_mergejoin = 'on'`;
 
 export interface CaptureTexts {
   readonly functionName: string;
@@ -73,7 +87,7 @@ export function captureTexts(
 create or replace function ${functionName}() returns trigger
   language plpgsql
   security definer
-  set search_path = pg_catalog, pg_temp${needsPins ? pins : ''}
+  set search_path = pg_catalog, pg_temp${needsPins ? pins : ''}${more.tellsColumns === true && !byRow ? joins : ''}
 as $capture$${body}$capture$`,
     triggers: [
       ...operations.map((operation) => operationTrigger(table, functionName, operation, byRow)),
@@ -182,7 +196,7 @@ function rowBody(
     .map((column) => `old.${column.quoted} is distinct from new.${column.quoted}`)
     .join(' or ');
   const merged = `
-  if tg_op = 'UPDATE' and not (${changed}) then${log('new', begin, changedBetween(columns, 'new', 'old'))}
+  if tg_op = 'UPDATE' and not (${changed}) and ${knowsColumns(columns)} then${log('new', begin, changedBetween(columns, 'new', 'old'))}
   else${now}
   end if;`;
   const insertOnly = operations.length === 1 && operations[0] === 'insert';

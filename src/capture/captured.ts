@@ -8,9 +8,10 @@ export interface Captured {
   /** The table's number in the change log. */
   readonly id: number;
   readonly operations: readonly string[];
-  readonly triggers: readonly string[];
   /** What stands in SNK's own table is not enough: a trigger can be disabled or dropped by hand. */
   readonly isIntact: boolean;
+  /** Of what was installed: see fingerprintOf. */
+  readonly fingerprint: string;
 }
 
 /** By name. Throws what the driver throws where SNK is not installed. */
@@ -21,7 +22,7 @@ export async function readCaptured(em: EntityManager): Promise<Map<string, Captu
        c.table_schema || '.' || c.table_name as name,
        c.id,
        c.operations,
-       coalesce(c.triggers, '{}') as triggers,
+       c.fingerprint,
        c.fingerprint <> '' and r.oid is not null and not exists (
          select
          from unnest(c.triggers) as wanted (name)

@@ -239,7 +239,7 @@ describe('a lock that is not to be had', () => {
     onTestFinished(async () => await busy.end());
     await busy.query(`begin; insert into record values (gen_random_uuid(), 'x')`);
     const installing = rig.snk.install();
-    const waits = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like 'create trigger%'`;
+    const waits = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like 'lock table%'`;
     await waitUntil(async () => (await rig.a.query(waits)).length > 0);
     await waitUntil(async () => (await rig.a.query(waits)).length === 0); // it has let go
     await busy.query('commit');

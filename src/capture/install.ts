@@ -80,16 +80,30 @@ export async function systemIdentifier(em: EntityManager): Promise<string | null
     .id;
 }
 
+export function textsOf(
+  table: Table,
+  tableId: number,
+  { operations, readsImages = true, ...more }: CapturedTable,
+  imageBytes: number,
+): CaptureTexts {
+  return captureTexts(table, tableId, operations, readsImages ? imageBytes : 0, more);
+}
+
+/** Says whether what stands in a node is what would be installed there. */
+export function fingerprintOf(texts: CaptureTexts): string {
+  return createHash('sha256').update(JSON.stringify(texts)).digest('hex');
+}
+
 /** True when something had to be done. */
 async function captureTable(
   orm: MikroORM,
   table: Table,
-  { operations, readsImages = true, ...more }: CapturedTable,
+  wanted: CapturedTable,
   { imageBytes, signal }: InstallOptions,
 ): Promise<boolean> {
-  const { id } = await registerTable(session(orm), table, operations);
-  const texts = captureTexts(table, id, operations, readsImages ? imageBytes : 0, more);
-  const fingerprint = createHash('sha256').update(JSON.stringify(texts)).digest('hex');
+  const { id } = await registerTable(session(orm), table, wanted.operations);
+  const texts = textsOf(table, id, wanted, imageBytes);
+  const fingerprint = fingerprintOf(texts);
   if (await isCaptured(session(orm), table, texts, fingerprint)) return false;
   await withShortLocks(
     orm,
@@ -98,6 +112,8 @@ async function captureTable(
       // Two installers meet here, before either holds a lock on the application's table.
       await tx.execute(`select pg_advisory_xact_lock(hashtextextended('snk:install', 0))`);
       if (await isCaptured(tx, table, texts, fingerprint)) return;
+      // What is under way has fired the old function, and is to end before a link begins where the new one does.
+      await tx.execute(`lock table ${table.quoted} in share row exclusive mode`);
       await tx.execute(texts.createFunction);
       await tx.execute(`revoke all on function ${texts.functionName}() from public`);
       const present = await presentTriggers(tx, table);

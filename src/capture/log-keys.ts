@@ -17,6 +17,8 @@ export interface KeysToLog {
   readonly keys: readonly (readonly string[])[];
   /** When they count as changed, where the newest change wins; null: now. */
   readonly at?: string | null;
+  /** Where they count as come from; null: they are changes of the node's own. */
+  readonly origin?: string | null;
 }
 
 /** The node's clock, as its log knows it: see db/clock.ts. */
@@ -26,17 +28,20 @@ const now = 'greatest(clock_timestamp(), (select clock_floor from snk.capture_ga
  * Durable with its commit. False when nothing is captured there: the table has no triggers, or the gate is closed, and
  * then the first copy is to come anyway. A reader that sleeps is rung at the commit, whether or not it does: this is rare.
  */
-export async function logKeys(em: EntityManager, { table, op, keys, at }: KeysToLog): Promise<boolean> {
+export async function logKeys(
+  em: EntityManager,
+  { table, op, keys, at = null, origin = null }: KeysToLog,
+): Promise<boolean> {
   const renamed = table.key.map((column, i) => ({ ...column, quoted: `k${i}` }));
   const typed = table.key.map((column, i) => `u.k${i}::${column.type} as k${i}`);
-  const lists = table.key.map((_, i) => `$${i + 4}::text[]`);
+  const lists = table.key.map((_, i) => `$${i + 5}::text[]`);
   const text = `
 with durable as materialized (
   select ${durableCommit}
 ),
 logged as (
-  insert into snk.change_log (table_id, op, ${keyListColumn(table.key)}, key_count, at)
-  select c.id, $2::"char", ${collectKeys(renamed, 'r')}, count(*), coalesce($3::timestamptz, ${now})
+  insert into snk.change_log (table_id, op, ${keyListColumn(table.key)}, key_count, at, origin)
+  select c.id, $2::"char", ${collectKeys(renamed, 'r')}, count(*), coalesce($3::timestamptz, ${now}), $4::text
   from durable
   cross join snk.captured_table c
   cross join (
@@ -57,7 +62,8 @@ select
     const { logged } = await queryOne<{ logged: boolean }>(em, text, [
       table.fullName,
       op,
-      at ?? null,
+      at,
+      origin,
       ...columns,
     ]);
     if (!logged) return false;

@@ -87,28 +87,35 @@ export function logChanged(key: readonly KeyColumn[], { into, values }: Logged, 
   end if;`;
 }
 
-/** The same of updates, apart by the columns that they changed; of a row that has another key now it is all of them. */
-export function logMerged({ key, columns }: Table, { into, values }: Logged): string {
+/**
+ * The same of updates, apart by the columns that they changed; of a row that has another key now it is all of them. So it is
+ * of all rows once the table has other columns: see knowsColumns.
+ */
+export function logMerged({ key, columns }: Table, begin: Logged): string {
+  const { into, values } = begin;
   const names = key.map(({ quoted }, i) => `r.${quoted} as k${i}`).join(', ');
   return `
-  with logged as (
-    ${into(', changed')}
-    ${values}, ${collectKeys(renamed(key, 'k'), 'p')}, count(*), p.changed
-    from (
-      select u.*, (row_number() over (partition by u.changed) - 1) / ${keysPerLogRow} as part
+  if ${knowsColumns(columns)} then
+    with logged as (
+      ${into(', changed')}
+      ${values}, ${collectKeys(renamed(key, 'k'), 'p')}, count(*), p.changed
       from (
-        select ${names}, case when o.${key[0]?.quoted} is not null then ${changedBetween(columns, 'r', 'o')} end as changed
-        from new_rows r
-        left join old_rows o on ${sameKey(key, 'o', 'r')}
-      ) u
-    ) p
-    where ${gateIsOpen}
-    group by p.changed, p.part
-    returning seq
-  )
-  select max(l.seq) into log_seq from logged l;
-  if log_seq is null then
-    return null;
+        select u.*, (row_number() over (partition by u.changed) - 1) / ${keysPerLogRow} as part
+        from (
+          select ${names}, case when o.${key[0]?.quoted} is not null then ${changedBetween(columns, 'r', 'o')} end as changed
+          from new_rows r
+          left join old_rows o on ${sameKey(key, 'o', 'r')}
+        ) u
+      ) p
+      where ${gateIsOpen}
+      group by p.changed, p.part
+      returning seq
+    )
+    select max(l.seq) into log_seq from logged l;
+    if log_seq is null then
+      return null;
+    end if;
+  else${logChanged(key, begin, 'new_rows')}
   end if;`;
 }
 
@@ -175,6 +182,22 @@ function parts(key: readonly KeyColumn[], images: readonly Column[], source: str
 
 function renamed<C extends Column>(columns: readonly C[], letter: string): C[] {
   return columns.map((column, i) => ({ ...column, quoted: `${letter}${i}` }));
+}
+
+/**
+ * All columns of the table, and no others, are what they were at the installation: a statement that names one that is gone
+ * would fail its writer, and of one that has come nobody would say that it was changed.
+ */
+export function knowsColumns(columns: readonly Column[]): string {
+  const known = columns.map(({ position, name }) => `${position} ${name}`).join(',');
+  return `(
+      select string_agg(a.attnum || ' ' || a.attname, ',' order by a.attnum) = ${quoteLiteral(known)}
+      from pg_attribute a
+      where a.attrelid = coalesce(pg_partition_root(tg_relid), tg_relid)
+        and a.attnum > 0
+        and not a.attisdropped
+        and a.attgenerated = ''
+    )`;
 }
 
 /** The columns are what they were at the installation: a statement that names one that is gone would fail its writer. */

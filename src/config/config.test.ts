@@ -37,6 +37,25 @@ describe('a configuration', () => {
     expect(Object.isFrozen(config) && Object.isFrozen(config.limits)).toBe(true);
   });
 
+  test('serves nothing over HTTP unless it says where', () => {
+    expect(parseConfig(good).http).toBeNull();
+    expect(parseConfig({ ...good, http: { listen: 9464 } }).http).toEqual({
+      listen: { host: '127.0.0.1', port: 9464 },
+    });
+  });
+
+  test('tells what is wrong with an address together with the other faults', () => {
+    const limits = { pageKeys: 0 };
+    expect(brief({ http: { listen: 'here' }, limits })).toEqual([
+      'SNK_CONFIG_INVALID limits.pageKeys',
+      'SNK_CONFIG_INVALID http.listen',
+    ]);
+    expect(faultsOf({ ...good, http: { listn: 1 } }).map(({ code, hint }) => `${code} ${hint}`)).toContain(
+      "SNK_CONFIG_UNKNOWN_KEY Did you mean 'listen'?",
+    );
+    expect(brief({ http: {} })).toEqual(['SNK_CONFIG_INVALID http.listen']);
+  });
+
   test('is handed through by defineConfig as it is', () => {
     const written = { nodes: { a: { url: undefined } }, links: [] };
     expect(defineConfig(written)).toBe(written);
@@ -241,7 +260,6 @@ describe('a flow', () => {
       existing: 'conflict',
       bothWays: false,
       passesOn: false,
-      origins: { source: false, target: false },
     });
   });
 
@@ -443,6 +461,19 @@ describe('three nodes and more', () => {
     expect(faults(['x', 'hub', 'y'], links({}))).toEqual([]);
     expect(faults(['hub', 'x', 'y'], links({}))).toEqual([]);
     expect(faults(['x', 'y', 'hub'], links({ on }))).toEqual([]);
+  });
+
+  test('and count those whose rows come one way beside one that is told what became of its own', () => {
+    const oneWay = (from: string, more: object = {}) => ({
+      from,
+      to: 'hub',
+      flows: [{ from: 't', ...more }],
+    });
+    const both = { between: ['hub', 'y'], tables: ['t'] };
+    expect(faults(['x', 'y', 'hub'], [oneWay('x'), both])).toEqual(['SNK_CONFIG_NODE_ORDER nodes.hub']);
+    expect(faults(['x', 'hub', 'y'], [oneWay('x'), both])).toEqual([]);
+    expect(faults(['x', 'y', 'hub'], [oneWay('x', { write: 'insert' }), both])).toEqual([]);
+    expect(faults(['x', 'y', 'hub'], [oneWay('x'), oneWay('y')])).toEqual([]);
   });
 });
 

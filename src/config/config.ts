@@ -10,6 +10,7 @@ import {
   type LinkDeclaration,
   type Topology,
 } from '../topology/topology.ts';
+import { parseListen, type Listen } from './listen.ts';
 import { linkFaults, topologyFaults } from './topology-faults.ts';
 
 const duration = z.union([z.number().int().nonnegative(), z.string()]).transform((value, context) => {
@@ -112,6 +113,23 @@ const verify = z.strictObject({
   rowsPerSecond: z.number().int().min(1).default(10_000),
 });
 
+const listen = z
+  .union([z.string(), z.number()], { error: 'wanted "host:port", or a port alone' })
+  .transform((value, context) => {
+    const found = parseListen(String(value));
+    if (found !== null) return found;
+    context.addIssue({
+      code: 'custom',
+      message: 'wanted "host:port", or a port alone, which is on loopback',
+    });
+    return z.NEVER;
+  });
+
+const http = z.strictObject({
+  /** Where `snk run` serves health and metrics. They are served to whoever reaches it, without a password. */
+  listen,
+});
+
 const schema = z.strictObject({
   nodes: z
     .record(nodeName, z.strictObject({ url: databaseUrl }))
@@ -119,6 +137,7 @@ const schema = z.strictObject({
   links: z.array(link).nonempty('wanted one link or more'),
   limits: limits.prefault({}),
   verify: verify.optional(),
+  http: http.optional(),
 });
 
 /** What a user writes: `export default defineConfig({ … })`. */
@@ -128,11 +147,14 @@ export interface UserConfig {
   readonly limits?: z.input<typeof limits>;
   /** `snk run` verifies all tables, again and again. Default: it does not. */
   readonly verify?: z.input<typeof verify> | undefined;
+  /** `snk run` serves health and metrics over HTTP. Default: it does not. */
+  readonly http?: z.input<typeof http> | undefined;
 }
 
 export interface Config extends Topology {
   readonly limits: Readonly<z.output<typeof limits>>;
   readonly verify: Readonly<z.output<typeof verify>> | null;
+  readonly http: { readonly listen: Listen } | null;
 }
 
 /** Gives the file its types; it changes nothing. */
@@ -152,8 +174,13 @@ export function parseConfig(input: unknown, directory = process.cwd()): Config {
   );
   const faults = [...linkFaults(links, Object.keys(nodes)), ...topologyFaults(topology)];
   if (faults.length > 0) throw new FaultsError(faults);
-  const { limits, verify = null } = parsed.data;
-  return Object.freeze({ ...topology, limits: Object.freeze(limits), verify: Object.freeze(verify) });
+  const { limits, verify = null, http = null } = parsed.data;
+  return Object.freeze({
+    ...topology,
+    limits: Object.freeze(limits),
+    verify: Object.freeze(verify),
+    http: Object.freeze(http),
+  });
 }
 
 function withModules<Declared extends LinkDeclaration>(declared: Declared, directory: string): Declared {
@@ -191,7 +218,7 @@ function urlFault(text: string): string | null {
 type Issue = z.core.$ZodIssue;
 
 const knownKeys: Readonly<Record<string, readonly string[]>> = {
-  '': ['nodes', 'links', 'limits', 'verify'],
+  '': ['nodes', 'links', 'limits', 'verify', 'http'],
   nodes: ['url'],
   links: ['between', 'from', 'to', 'tables', 'flows', 'on', 'conflict', 'every'],
   flows: [
@@ -221,6 +248,7 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
     'clockSkew',
   ],
   verify: ['every', 'rowsPerSecond'],
+  http: ['listen'],
 };
 
 function toFaults(issue: Issue, input: unknown, above: readonly PropertyKey[] = []): Fault[] {

@@ -151,11 +151,16 @@ function orderFaults({ nodes, links }: Topology): Fault[] {
       .flatMap((link) => {
         const back = links.find((other) => other.name === reverseName(link))?.flows ?? [];
         return link.flows
-          .filter((flow) => !carriesChanges(flow) && back.some((other) => isMirrorOf(other, flow)))
-          .map((flow) => ({ source: link.source, table: flow.to }));
+          .filter((flow) => !carriesChanges(flow) && flow.write === 'upsert')
+          .map((flow) => ({
+            source: link.source,
+            table: flow.to,
+            isTwoWay: back.some((other) => isMirrorOf(other, flow)),
+          }));
       });
     for (const [table, each] of Map.groupBy(above, (one) => one.table)) {
-      if (each.length < 2) continue;
+      // What comes one way alone may take the place of what another one has, who then is not told.
+      if (each.length < 2 || !each.some(({ isTwoWay }) => isTwoWay)) continue;
       faults.push({
         code: 'SNK_CONFIG_NODE_ORDER',
         at: `nodes.${name}`,

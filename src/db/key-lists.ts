@@ -38,6 +38,13 @@ export function unnestKeys(key: readonly KeyColumn[], alias: string): string {
   return `unnest(${arrays.join(', ')}) as k (${key.map((_, i) => `k${i}`).join(', ')})`;
 }
 
+/** The keys that `k` holds, under their names, as values that are equal where the table calls them so: a list holds texts of some. */
+export function likeKeys(key: readonly KeyColumn[]): string {
+  const value = ({ arrayable, type, looseCollation }: KeyColumn, i: number): string =>
+    `k.k${i}${arrayable ? '' : `::${type}`}${looseCollation === null ? '' : ` collate ${looseCollation}`}`;
+  return key.map((column, i) => `${value(column, i)} as k${i}`).join(', ');
+}
+
 /**
  * Whether the relation `keys (k0, k1, …)` holds a key. One column is looked up by hash, as a word of a condition: as a join
  * every pair would be tried, in sessions that do without joins by hash.

@@ -40,7 +40,7 @@ async function tasksOf(
       state = { ...state, ...(step.low === undefined ? {} : { standing: at(step.low) }), ...step.state };
       step.also?.();
       const { drained = false, failure = null } = step;
-      return Promise.resolve({ ...emptyTally, state, drained, failure, backfill: [], busy: 0 });
+      return Promise.resolve({ ...emptyTally, state, drained, failure, backfill: [], busy: 0, lags: [] });
     },
   };
   const mark = (): Promise<string> => {

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { linkRig, shareDatabases } from '../../test/support/link-rig.ts';
 import { testLimits } from '../../test/support/limits.ts';
+import { waitUntil } from '../../test/support/wait-until.ts';
 import { drainLink, freshState } from './drain.ts';
 
 shareDatabases();
@@ -48,5 +49,64 @@ describe('a drain', () => {
     const second = await drainLink(engine, resting, testLimits);
     await writing;
     expect(second).toMatchObject({ windows: 1, rows: 3 });
+  });
+
+  const hourOld = `update snk.change_log set at = clock_timestamp() - interval '1 hour'`;
+
+  test('says of each window how long ago its oldest change was captured, by the clock of the source', async () => {
+    const rig = await linkRig();
+    const began = performance.now();
+    await rig.a.query(insertRow);
+    await rig.a.query(hourOld);
+    await rig.a.query(insertRow);
+    const engine = await rig.engine();
+    const drainedFrom = performance.now();
+    const [lag = 0, ...others] = (await drainLink(engine, freshState, testLimits)).lags;
+    const ended = performance.now();
+    expect(others).toEqual([]);
+    expect(lag).toBeGreaterThanOrEqual(3_600_000);
+    // The way of the question to the server is counted twice: never less than the truth.
+    expect(lag).toBeLessThan(3_600_000 + (ended - began) + (ended - drainedFrom));
+  });
+
+  test('counts the time in which the target makes it wait', async () => {
+    const rig = await linkRig();
+    const engine = await rig.engine();
+    const { state } = await drainLink(engine, freshState, testLimits);
+    const blocker = await rig.b.connect();
+    await blocker.query('begin; lock table public.record');
+    await rig.a.query(insertRow);
+    const draining = drainLink(engine, state, testLimits);
+    await waitUntil(async () => (await rig.b.query(`select from pg_locks where not granted`)).length > 0, {
+      message: 'the page to wait for the lock',
+    });
+    await blocker.query('select pg_sleep(0.3); commit');
+    expect((await draining).lags[0]).toBeGreaterThan(300);
+    await blocker.end();
+  });
+
+  test('knows no lag of what is not its own, and none below nought', async () => {
+    const rig = await linkRig({
+      nodes: ['c'],
+      tables: 'create table public.other (id int primary key)',
+      links: [
+        { from: 'a', to: 'b', tables: ['public.record'] },
+        { from: 'a', to: 'c', tables: ['public.other'] },
+      ],
+    });
+    await rig.a.query('insert into public.other values (1)');
+    await rig.a.query(hourOld);
+    const engine = await rig.engine();
+    const others = await drainLink(engine, freshState, testLimits);
+    expect(others).toMatchObject({ windows: 1, lags: [] });
+    await rig.a.query(`insert into public.other values (2)`);
+    await rig.a.query(hourOld);
+    await rig.a.query(insertRow);
+    const mixed = await drainLink(engine, others.state, testLimits);
+    expect(mixed.lags).toHaveLength(1);
+    expect(mixed.lags[0]).toBeLessThan(3_600_000);
+    await rig.a.query(insertRow);
+    await rig.a.query(`update snk.change_log set at = clock_timestamp() + interval '1 hour'`);
+    expect((await drainLink(engine, mixed.state, testLimits)).lags).toEqual([0]);
   });
 });

@@ -87,6 +87,8 @@ export interface DrainReport extends Tally {
   readonly backfill: readonly BackfillProgress[];
   /** Milliseconds that reading and applying took. */
   readonly busy: number;
+  /** Of each window, in milliseconds: from the capture of its oldest change until its commit in the target was answered. */
+  readonly lags: readonly number[];
   /** What ended the task after something had gone in: the work is told, and then the failure. */
   readonly failure: SerializedError | null;
 }
@@ -114,6 +116,7 @@ export async function drainLink(
   let parked = before.parked ?? (await hasParked(engine));
   const backfill = new Map<string, BackfillProgress>();
   let total = emptyTally;
+  const lags: number[] = [];
   let drained = false;
   let failure: SerializedError | null = null;
 
@@ -143,6 +146,7 @@ export async function drainLink(
         pageKeys = nextPageKeys(pageKeys, page.keyCount, page.size, limits);
         restUntil = page.moreInWindow ? 0 : Date.now() + restAfter(went.took, page.keyCount);
         untidy = true;
+        if (went.lag !== null) lags.push(went.lag);
         total = sumOf(total, { ...tallyOf(applied), windows: 1 });
         parked ||= applied.parked > 0;
       } else if (pending[0] !== undefined) {
@@ -193,6 +197,7 @@ export async function drainLink(
     failure,
     backfill: [...backfill.values()],
     busy: performance.now() - began,
+    lags,
   };
 }
 
@@ -203,6 +208,7 @@ interface PageDone {
   readonly applied: Applied;
   /** Milliseconds. */
   readonly took: number;
+  readonly lag: number | null;
 }
 
 /** Reads a page and applies it; null when nothing waits. */
@@ -235,7 +241,10 @@ async function drainPage(
   };
   const applied = await applyBatch(engine.apply, standing, batch, care, fence);
   const sent = batch.rows.reduce((sum, rows) => sum + rows.count, 0);
-  return { page, sent, applied, took: performance.now() - startedAt };
+  const doneAt = performance.now();
+  // A node's clock may run ahead of itself: see db/clock.ts.
+  const lag = page.waitingSince === null ? null : Math.max(0, doneAt - page.waitingSince);
+  return { page, sent, applied, took: doneAt - startedAt, lag };
 }
 
 /**

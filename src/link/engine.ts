@@ -64,11 +64,12 @@ export async function openEngine(
   newNonce: () => string,
   turns: Turns,
 ): Promise<LinkEngine> {
-  const [[from, to], ids, theirIds, sourceNode] = await Promise.all([
+  const [[from, to], ids, theirIds, sourceNode, targetNode] = await Promise.all([
     describeBoth(link, source, target),
     readCaptured(session(source)),
     readCaptured(session(target)),
     nodeId(session(source), link.source),
+    nodeId(session(target), link.target),
   ]);
   const pairs = link.flows.map((flow) => {
     const sourceTable = from.get(flow.from);
@@ -92,9 +93,6 @@ export async function openEngine(
     return { ...pair, mapping: mapFlow(flow, sourceTable, targetTable) };
   });
   const functions = await choosersOf(link);
-  const targetNode = link.flows.some((flow) => flow.origins.source)
-    ? await nodeId(session(target), link.target)
-    : null;
   const sourceFlows = ordered.map(({ flow, mapping, tableId }) => ({
     tableId,
     table: mapping.from,
@@ -105,23 +103,22 @@ export async function openEngine(
     isTimed: flow.conflict === 'newest',
     tellsColumns: flow.conflict === 'merge' && flow.bothWays,
     on: flow.on,
-    notFrom: flow.origins.source ? targetNode : null,
+    forNode: targetNode,
   }));
   const targetFlows: WritableFlow[] = ordered.map(({ flow, mapping, sourceTable, targetTable }) => {
     const into = { table: targetTable, columns: mapping.into };
     const theirs = theirIds.get(targetTable.fullName);
     const targetTableId = flow.bothWays ? (theirs?.id ?? null) : null;
-    const notFrom = flow.origins.target ? sourceNode : null;
-    // Where nothing but inserts is captured, a row that is settled here would be no news to those it is passed on to.
-    const settled = flow.passesOn && theirs?.operations.includes('update') === false ? theirs.id : null;
+    // A row that is settled here would be no news to those to whom nothing but inserts travels on.
+    const settled = flow.passesOn ? theirs?.id : undefined;
     const rules = {
       ...flow,
       winner: link.winner,
       targetTableId,
       reverse: reverseName(link),
       sourceColumns: mapping.columns,
-      notFrom,
-      passing: settled === null ? null : { tableId: settled, origin: sourceNode },
+      forNode: sourceNode,
+      passing: settled === undefined ? null : { tableId: settled, origin: sourceNode },
     };
     return {
       ...into,

@@ -9,7 +9,7 @@ import type { LinkPool } from './link-pool.ts';
 import { LinkRunner, pace, stateAfter } from './link-runner.ts';
 import { emptyTally } from './tally.ts';
 
-const nothing = { ...emptyTally, backfill: [], busy: 0, failure: null };
+const nothing = { ...emptyTally, backfill: [], busy: 0, lags: [], failure: null };
 
 test.each([
   ['live', 'nothing waits', { expectant: false, backfilling: false }, true],
@@ -81,4 +81,73 @@ test('a link looks at its parked rows once it is live, once in a while, and as l
   ]);
   expect(tasks[3]?.limits.retryIn).toBe(pace.parked);
   expect(tasks[4]?.limits.retryIn).toBe(1);
+});
+
+/** A link whose tasks are what `run` makes of them; it has been told to end once the test is over. */
+function runnerOf(run: LinkPool['run'], events: Events, turnWithin?: number): LinkRunner {
+  const answering = { em: { fork: () => ({ getKysely: () => ({ executeQuery: () => ({ rows: [] }) }) }) } };
+  return new LinkRunner({
+    link: { name: 'a->b', source: 'a', target: 'b', flows: [], winner: 'source', every: null },
+    urls: { source: '', target: '' },
+    lock: { hold: () => Promise.resolve(true) } as unknown as LinkLock,
+    pool: { run } as unknown as LinkPool,
+    target: answering as unknown as MikroORM,
+    events,
+    limits: testLimits,
+    clockSkew: 60_000,
+    turnWithin,
+  });
+}
+
+test('a link tells each time its loop begins, and no more while a task hangs', async () => {
+  const events = new Events();
+  const ending = new AbortController();
+  const hanging = Promise.withResolvers<void>();
+  let [turns, tasks] = [0, 0];
+  events.on('link:turned', () => (turns += 1));
+  const run: LinkPool['run'] = async () => {
+    tasks += 1;
+    if (tasks === 3) {
+      await hanging.promise;
+      ending.abort();
+    }
+    return { ...nothing, drained: true, state: { ...freshState, untidy: false } };
+  };
+  const ended = runnerOf(run, events).run(ending.signal);
+  await vi.waitFor(() => expect(tasks).toBe(3));
+  expect(turns).toBe(3);
+  hanging.resolve();
+  await ended;
+  expect(turns).toBe(3);
+});
+
+test.each([
+  [undefined, pace.sleep],
+  [1_000, 1_000],
+  [pace.sleep + 1, pace.sleep],
+])('a live link that is to turn within %s ms rests %i ms at the most', async (turnWithin, expected) => {
+  const ending = new AbortController();
+  const rests: number[] = [];
+  const run: LinkPool['run'] = (task) => {
+    rests.push(task.limits.rest);
+    if (rests.length === 2) ending.abort();
+    const state = { ...freshState, untidy: false, expectant: false };
+    return Promise.resolve({ ...nothing, drained: true, state });
+  };
+  await runnerOf(run, new Events(), turnWithin).run(ending.signal);
+  expect(rests).toEqual([0, expected]);
+});
+
+test('what a link has applied is told with the lag of each window', async () => {
+  const events = new Events();
+  const ending = new AbortController();
+  const told: unknown[] = [];
+  events.on('link:applied', (applied) => told.push(applied));
+  const run: LinkPool['run'] = () => {
+    ending.abort();
+    const state = { ...freshState, untidy: false };
+    return Promise.resolve({ ...nothing, windows: 2, rows: 3, lags: [4, 5], drained: true, state });
+  };
+  await runnerOf(run, events).run(ending.signal);
+  expect(told).toMatchObject([{ link: 'a->b', windows: 2, rows: 3, lagsMs: [4, 5] }]);
 });

@@ -40,6 +40,8 @@ export interface LinkRunnerOptions extends LinkWorkOptions {
   readonly mark: () => Promise<string>;
   /** Milliseconds. */
   readonly clockSkew: number;
+  /** Milliseconds after which the link turns at the latest, where nothing comes; `pace.sleep` where that is less. */
+  readonly turnWithin?: number | undefined;
 }
 
 export class LinkRunner {
@@ -67,6 +69,7 @@ export class LinkRunner {
   /** Resolves on the signal; rejects with the error that stopped the link. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      this.#turned();
       try {
         if (!(await this.#options.lock.hold())) await this.#stepAside(signal);
         else if (this.#schedule === null) await this.#turn(signal);
@@ -85,12 +88,18 @@ export class LinkRunner {
     await pause(isUp ? pace.standby : pace.connect, signal);
   }
 
+  #turned(): void {
+    this.#options.events.tell('link:turned', { link: this.#options.link.name });
+  }
+
   /** One run of a link that is not live, and the rest until the next. */
   async #runNow(schedule: Schedule, signal: AbortSignal): Promise<void> {
     const { link, target, mark } = this.#options;
     await recordBegin(target, link.name);
-    const onReport = ({ state }: DrainReport): void =>
+    const onReport = ({ state }: DrainReport): void => {
+      this.#turned();
       this.#become(state.backfilling === true ? 'backfilling' : 'catching-up');
+    };
     const options = { link: link.name, work: this.#work, mark, patience: Number.POSITIVE_INFINITY, onReport };
     await catchUp(options, signal);
     if (signal.aborted) return;
@@ -101,7 +110,7 @@ export class LinkRunner {
     await recordEnd(target, link.name, link.every);
     schedule.ended();
     this.#become('scheduled');
-    await schedule.wait(signal);
+    await schedule.wait(signal, this.#options.turnWithin, () => this.#turned());
   }
 
   async #turn(signal: AbortSignal): Promise<void> {
@@ -146,9 +155,10 @@ export class LinkRunner {
   }
 
   async #run(kind: LinkTask['kind'], signal: AbortSignal): Promise<DrainReport> {
+    const { turnWithin = pace.sleep } = this.#options;
     return await this.#work.run(kind, signal, {
       // What it has to say of its state comes first; then it may stay away.
-      rest: this.#state === 'live' ? pace.sleep : 0,
+      rest: this.#state === 'live' ? Math.min(pace.sleep, turnWithin) : 0,
       tidyIn: Math.max(1, this.#untilTidy()),
       retryIn: Math.max(1, this.#untilRetry()),
     });

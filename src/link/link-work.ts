@@ -51,9 +51,9 @@ export class LinkWork {
     this.#state = report.state;
     this.#tally = sumOf(this.#tally, report);
     if (isWork(report)) {
-      const { windows, rows, created, updated, deleted, conflicts, parked, busy } = report;
+      const { windows, rows, created, updated, deleted, conflicts, parked, busy, lags } = report;
       const done = { windows, rows, created, updated, deleted, conflicts, parked };
-      events.tell('link:applied', { link: link.name, ...done, durationMs: busy });
+      events.tell('link:applied', { link: link.name, ...done, durationMs: busy, lagsMs: lags });
     }
     for (const progress of report.backfill)
       events.tell('backfill:progress', { link: link.name, ...progress });

@@ -92,5 +92,6 @@ const nothingDone = {
   drained: true,
   backfill: [],
   busy: 0,
+  lags: [],
   failure: null,
 };

@@ -1,7 +1,22 @@
+import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { TestDatabase } from '../../test/support/databases.ts';
-import { drain, id, linkRig, type LinkRig, type RigOptions, settle } from '../../test/support/link-rig.ts';
+import {
+  bareRig,
+  drain,
+  id,
+  linkRig,
+  type LinkRig,
+  openSnk,
+  type RigOptions,
+  settle,
+} from '../../test/support/link-rig.ts';
+import { waitUntil } from '../../test/support/wait-until.ts';
+import { parseConfig, type Config } from '../config/config.ts';
 import type { ConflictPolicy, LinkDeclaration } from '../topology/topology.ts';
+import { openEngine } from './engine.ts';
+import { retryParked } from './retry-parked.ts';
+import { Turns } from './turns.ts';
 
 const everything = ['insert', 'update', 'delete'] as const;
 
@@ -119,6 +134,17 @@ describe('what a node received', () => {
     await expectEverywhere(rig, ['001 one']);
   });
 
+  test('is not captured by triggers of a time without the third node: plan says that they are made anew', async () => {
+    const rig = await linkRig({ links: [pair('a', 'b')], nodes: ['c'] });
+    const nodes = Object.fromEntries(rig.config.nodes.map(({ name, url }) => [name, { url }]));
+    const snk = openSnk(parseConfig({ nodes, links: [pair('a', 'b'), pair('b', 'c')] }));
+    const toCapture = async (): Promise<unknown> =>
+      (await snk.plan()).nodes.map(({ name, capture }) => [name, ...capture]);
+    expect(await toCapture()).toEqual([['a'], ['b', 'public.record'], ['c', 'public.record']]);
+    await snk.install();
+    expect(await toCapture()).toEqual([['a'], ['b'], ['c']]);
+  });
+
   test('is not captured where nobody is behind it', async () => {
     const rig = await chain();
     await rig.a.query(put(1, 'one'));
@@ -221,4 +247,141 @@ describe('a conflict', () => {
     await settle(rig);
     await expectEverywhere(rig, ['001 of a', '002 of b']);
   });
+});
+
+/** What was configured before c was linked to b. */
+const before = ({ a, b }: LinkRig): Config =>
+  parseConfig({ nodes: { b: { url: b.url }, a: { url: a.url } }, links: [pair('a', 'b')] });
+
+describe('a node that begins to pass on', () => {
+  test('is no hindrance to a process that does not know of it', async () => {
+    const rig = await chain();
+    await rig.a.query(put(1, 'old'));
+    await settle(rig);
+    const older = async (name: string): Promise<unknown> => {
+      const link = before(rig).links.find((each) => each.name === name);
+      if (link === undefined) throw new Error('there is a link');
+      return await drain(
+        await openEngine(link, rig.orm(link.source), rig.orm(link.target), randomUUID, new Turns()),
+      );
+    };
+    await rig.a.query(change(1, 'new'));
+    await older('a->b');
+    await rig.a.query(change(1, 'newer'));
+    await older('a->b');
+    await older('b->a');
+    await settle(rig);
+    await expectEverywhere(rig, ['001 newer']);
+    expect(await brought(rig, 'b->a')).toBe(0);
+    expect(await rig.snk.conflicts()).toEqual([]);
+  });
+
+  test('waits for what is being written there: it would be neither in the log nor in the first copy', async () => {
+    const rig = await bareRig({ links: [pair('a', 'b'), pair('b', 'c')], nodes: ['c'] });
+    await openSnk(before(rig)).install();
+    const [node] = await rig.a.query<{ id: string }>('select node_id as id from snk.node');
+    const engine = await rig.b.connect();
+    await engine.query(`begin; select set_config('snk.origin', '${node?.id}', true); ${put(1, 'one')}`);
+    let installed = false;
+    const installing = rig.snk.install().then(() => (installed = true));
+    const isRefused = async (): Promise<boolean> =>
+      (await rig.b.query('select from pg_locks where not granted')).length > 0;
+    await waitUntil(async () => installed || (await isRefused()));
+    expect(installed).toBe(false);
+    await engine.query('commit');
+    await installing;
+    await settle(rig);
+    await expectEverywhere(rig, ['001 one']);
+  });
+});
+
+describe('a row that a node behind refuses', () => {
+  test('is sent once more to that node alone: to the others it is no change, which would win over theirs', async () => {
+    const rig = await linkRig({ links: [pair('a', 'b'), pair('a', 'c')], nodes: ['c'] });
+    await rig.other('c').query(`alter table record add constraint good check (text <> 'bad')`);
+    await settle(rig);
+    await rig.b.query(put(1, 'bad'));
+    await settle(rig);
+    const retry = async (): Promise<void> => {
+      await rig.other('c').query('update snk.parked set retry_at = clock_timestamp()');
+      await retryParked(await rig.engine('a->c'));
+    };
+    await rig.b.query(change(1, 'bad again'));
+    await retry();
+    await rig.other('c').query('alter table record drop constraint good');
+    const before = await brought(rig, 'a->b');
+    await settle(rig);
+    await expectEverywhere(rig, ['001 bad again']);
+    expect(await rig.snk.conflicts()).toEqual([]);
+    expect(await brought(rig, 'a->b')).toBe(before);
+  });
+
+  test('comes with the next try, and wins over what that node has made of it meanwhile', async () => {
+    const rig = await linkRig({ links: [pair('a', 'b'), pair('a', 'c')], nodes: ['c'] });
+    await rig.other('c').query(`alter table record add constraint good check (text <> 'bad')`);
+    await rig.b.query(put(1, 'old'));
+    await settle(rig);
+    await rig.b.query(change(1, 'bad'));
+    await settle(rig);
+    await rig.other('c').query('alter table record drop constraint good');
+    await rig.other('c').query('update snk.parked set retry_at = clock_timestamp()');
+    await retryParked(await rig.engine('a->c'));
+    await rig.other('c').query(change(1, 'of c'));
+    await settle(rig);
+    await expectEverywhere(rig, ['001 bad']);
+  });
+});
+
+describe('a row that the node in the middle refuses', () => {
+  test('is not passed on as if it had come, nor its time', async () => {
+    const rig = await chain({ conflict: 'newest' });
+    await rig.b.query(`alter table record add check (text <> 'bad')`);
+    await rig.b.query(put(1, 'old'));
+    await settle(rig);
+    await rig.other('c').query(change(1, 'of c'));
+    await rig.a.query(change(1, 'bad'));
+    expect(await drain(await rig.engine('a->b'))).toMatchObject({ parked: 1 });
+    expect(await drain(await rig.engine('c->b'))).toMatchObject({ conflicts: 0 });
+    expect(await rows(rig.b)).toEqual(['001 of c']);
+  });
+
+  test('may have a key that is none there', async () => {
+    const links = [pair('a', 'b'), pair('b', 'c')].map((link) => ({
+      ...link,
+      tables: ['t'],
+      conflict: 'newest' as const,
+    }));
+    const rig = await bareRig({ links, nodes: ['c'] });
+    for (const { name } of rig.config.nodes) {
+      const kinds = name === 'b' ? `('x')` : `('x', 'y')`;
+      await rig
+        .other(name)
+        .query(`create type kind as enum ${kinds}; create table t (k kind primary key, v text)`);
+    }
+    await rig.snk.install();
+    await settle(rig);
+    await rig.a.query(`insert into t values ('x', 'old')`);
+    await settle(rig);
+    await rig.a.query(`update t set v = 'new'; insert into t values ('y', 'new')`);
+    expect(await settle(rig)).toMatchObject({ parked: 1 });
+    expect(await rig.other('c').query('select * from t')).toEqual([{ k: 'x', v: 'new' }]);
+  });
+});
+
+test('what is settled where inserts alone travel reaches those to whom they travel on, also beside one to whom all does', async () => {
+  const insertsAlone = { on: ['insert'] as const };
+  const rig = await linkRig({
+    links: [
+      pair('a', 'b', insertsAlone),
+      pair('b', 'c', insertsAlone),
+      { from: 'b', to: 'd', tables: ['public.record'], on: everything },
+    ],
+    nodes: ['c', 'd'],
+  });
+  await settle(rig);
+  await rig.a.query(put(1, 'of a'));
+  await rig.other('c').query(put(1, 'of c'));
+  await drain(await rig.engine('c->b'));
+  await settle(rig);
+  await expectEverywhere(rig, ['001 of a']);
 });

@@ -5,7 +5,7 @@ import { session, type MikroORM } from '../db/orm.ts';
 import { isSameDatabase, probeNode, type NodeFacts } from '../db/probe.ts';
 import { query } from '../db/query.ts';
 import { readCaptured, type Captured } from '../capture/captured.ts';
-import type { CapturedTable } from '../capture/install.ts';
+import { fingerprintOf, textsOf, type CapturedTable } from '../capture/install.ts';
 import {
   carriesChanges,
   passesOn,
@@ -60,7 +60,8 @@ export function capturedTablesOf(topology: Topology, node: string): CapturedTabl
 }
 
 export interface PlanOptions {
-  readonly topology: Topology;
+  /** Its limits: what is installed depends on them, see InstallOptions. */
+  readonly topology: Topology & { readonly limits: { readonly imageBytes: number } };
   readonly ormOf: (node: string) => MikroORM;
   readonly newLock: () => number;
 }
@@ -82,7 +83,10 @@ export async function makePlan({ topology, ormOf, newLock }: PlanOptions): Promi
   faults.push(...(await sameDatabaseFaults(reached, ormOf, newLock)));
   const sides = new Map<string, TablesOfNode>();
   for (const name of reached)
-    sides.set(name, await tablesOf(topology, name, facts.get(name) as NodeFacts, ormOf(name)));
+    sides.set(
+      name,
+      await tablesOf(topology, name, facts.get(name) as NodeFacts, ormOf(name), topology.limits.imageBytes),
+    );
   for (const link of topology.links) {
     const source = sides.get(link.source);
     const target = sides.get(link.target);
@@ -182,6 +186,7 @@ async function tablesOf(
   node: string,
   facts: NodeFacts,
   orm: MikroORM,
+  imageBytes: number,
 ): Promise<TablesOfNode> {
   const wanted = topology.links.flatMap((link) =>
     link.flows.flatMap((flow) => [
@@ -190,14 +195,6 @@ async function tablesOf(
     ]),
   );
   const em = session(orm);
-  // What a flow carries may be more than it was.
-  const wantedTriggers = (name: string): string[] => {
-    const captured = capturedTablesOf(topology, node).find((each) => each.table === name);
-    const truncate = captured?.truncate === 'ignore' ? [] : ['truncate'];
-    return captured === undefined
-      ? []
-      : [...captured.operations, ...truncate].map((operation) => `snk_capture_${operation}`);
-  };
   const [tables, names, captured] = await Promise.all([
     describeTables(em, [...new Set(wanted)]),
     query<{ name: string }>(
@@ -210,17 +207,20 @@ async function tablesOf(
     ),
     facts.installed && facts.canUseSchema ? readCaptured(em) : Promise.resolve(new Map<string, Captured>()),
   ]);
+  // What a flow carries may be more than it was, and a table that stands between nodes logs what it did not.
+  const isWanted = ({ name, id, fingerprint }: Captured): boolean => {
+    const wanted = capturedTablesOf(topology, node).find((each) => each.table === name);
+    const table = tables.get(name);
+    if (wanted === undefined || table === undefined) return true;
+    return fingerprint === fingerprintOf(textsOf(table, id, wanted, imageBytes));
+  };
   return {
     node,
     user: facts.user,
     tables,
     names: names.map((row) => row.name),
     captured: new Set(
-      [...captured.values()]
-        .filter(
-          (row) => row.isIntact && wantedTriggers(row.name).every((name) => row.triggers.includes(name)),
-        )
-        .map((row) => row.name),
+      [...captured.values()].filter((row) => row.isIntact && isWanted(row)).map((row) => row.name),
     ),
   };
 }

@@ -334,7 +334,6 @@ describe('a version is written', () => {
     set: {},
     where: null,
     passesOn: false,
-    origins: { source: false, target: false },
     write: 'upsert',
     missing: 'skip',
     echo: false,

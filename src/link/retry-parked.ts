@@ -4,6 +4,7 @@ import { logKeys } from '../capture/log-keys.ts';
 import type { Table } from '../db/catalog.ts';
 import { session, type EntityManager } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
+import { onlyTo } from '../read/unread-log.ts';
 import type { Flow } from '../topology/topology.ts';
 import type { LinkEngine } from './engine.ts';
 
@@ -86,7 +87,7 @@ async function logAgain(
   index: number,
   entries: readonly Entry[],
 ): Promise<Entry[]> {
-  const { table, columns } = sourceFlows[index] as LinkEngine['sourceFlows'][number];
+  const { table, columns, forNode } = sourceFlows[index] as LinkEngine['sourceFlows'][number];
   const target = apply.flows[index] as LinkEngine['apply']['flows'][number];
   const flow = link.flows.find((each) => each.to === target.table.fullName && each.from === table.fullName);
   if (flow === undefined) return [];
@@ -102,7 +103,7 @@ async function logAgain(
   const ops = isThere.map((there) => (there ? changed : gone));
   for (const op of ['I', 'U', 'D'] as const) {
     const its = keys.filter((_, i) => ops[i] === op);
-    if (its.length > 0) await logKeys(session(source), { table, op, keys: its });
+    if (its.length > 0) await logKeys(session(source), { table, op, keys: its, origin: onlyTo(forNode) });
   }
   return entries.filter((_, i) => ops[i] === null);
 }

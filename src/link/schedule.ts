@@ -26,11 +26,12 @@ export class Schedule {
     this.#due = this.#clock() + this.#every;
   }
 
-  /** Resolves when it is due, or on the signal. */
-  async wait(signal: AbortSignal): Promise<void> {
+  /** Resolves when it is due, or on the signal; tells that it turns each `within` milliseconds. */
+  async wait(signal: AbortSignal, within = longestTimer, onTurn?: () => void): Promise<void> {
     while (this.left > 0 && !signal.aborted) {
-      const time = Math.ceil(Math.min(this.left, longestTimer));
+      const time = Math.ceil(Math.min(this.left, within, longestTimer));
       await wait(time, undefined, { signal }).catch(() => undefined);
+      onTurn?.();
     }
   }
 }

@@ -3,6 +3,7 @@ import { isHeld, linkLockSpace } from '../db/link-lock-space.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { probeNode } from '../db/probe.ts';
 import { query, queryOne } from '../db/query.ts';
+import { unreadLog } from '../read/unread-log.ts';
 import type { Link, Topology } from '../topology/topology.ts';
 
 export interface NodeStatus {
@@ -93,7 +94,7 @@ async function nodeStatus(name: string, orm: MikroORM): Promise<NodeStatus> {
   return { name, reachable: true, version: probe.facts.version, changeLogRows: rows };
 }
 
-function unreachable(link: Link): LinkStatus {
+export function unreachable(link: Link): LinkStatus {
   return {
     name: link.name,
     state: 'unreachable',
@@ -129,7 +130,11 @@ interface TargetFacts {
   readonly running: boolean;
 }
 
-async function linkStatus(link: Link, source: EntityManager, target: EntityManager): Promise<LinkStatus> {
+export async function linkStatus(
+  link: Link,
+  source: EntityManager,
+  target: EntityManager,
+): Promise<LinkStatus> {
   const [facts] = await query<TargetFacts>(target, targetText, [link.name, linkLockSpace]);
   if (facts === undefined) return { ...unreachable(link), state: 'stopped', lastError: notAttached(link) };
   const { pendingRows, lagMs, capturing } = await queryOne<{
@@ -211,8 +216,7 @@ select
   coalesce(sum(l.key_count), 0)::float8 as "pendingRows",
   coalesce(greatest(extract(epoch from clock_timestamp() - min(l.at)) * 1000, 0), 0)::float8 as "lagMs",
   (select is_open from snk.capture_gate) as capturing
-from snk.change_log l
+from ${unreadLog('xid, seq, table_id, key_count, at', '$1')} l
 join snk.captured_table t on t.id = l.table_id
-where not pg_visible_in_snapshot(l.xid, $1::pg_snapshot)
-  and not (l.seq <= $2::bigint and pg_visible_in_snapshot(l.xid, $3::pg_snapshot))
+where not (l.seq <= $2::bigint and pg_visible_in_snapshot(l.xid, $3::pg_snapshot))
   and t.table_schema || '.' || t.table_name = any ($4::text[])`;

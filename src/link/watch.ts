@@ -132,5 +132,6 @@ function sum(one: DrainReport, other: DrainReport): DrainReport {
     ...sumOf(one, other),
     backfill: [...one.backfill, ...other.backfill],
     busy: one.busy + other.busy,
+    lags: [...one.lags, ...other.lags],
   };
 }

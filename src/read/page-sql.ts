@@ -2,13 +2,13 @@
 import type { Column, KeyColumn, Table } from '../db/catalog.ts';
 import { quoteLiteral } from '../db/sql.ts';
 import { carriesChanges, type Operation } from '../topology/topology.ts';
-import { matchKeys, unnestKeys } from '../db/key-lists.ts';
+import { likeKeys, matchKeys, unnestKeys } from '../db/key-lists.ts';
 import { besideKey, imageColumns, imageNumber, imageNumbers, keyElements } from '../db/row-images.ts';
 import { carried, elementType, elementsOf, encoded, mostBytes, sent } from '../db/value-lists.ts';
 import { changedByAll } from '../db/changed-columns.ts';
 import { fenceCtes } from './fence.ts';
 import { prepared } from '../db/prepared.ts';
-import { unreadLog } from './unread-log.ts';
+import { concerns, unreadLog } from './unread-log.ts';
 
 export interface SourceFlow {
   /** The table's number in the source's change log. */
@@ -28,8 +28,11 @@ export interface SourceFlow {
   /** So are the columns that were changed: the text of an array of their numbers, see db/changed-columns.ts. */
   readonly tellsColumns: boolean;
   readonly on: readonly Operation[];
-  /** The node to which the rows go, where what came from it is in the log as well; null: it is not. */
-  readonly notFrom: string | null;
+  /**
+   * To which the rows go: what came from it may be in the log as well. Whether it is, the triggers say, which another process
+   * can have renewed by now.
+   */
+  readonly forNode: string;
 }
 
 /** How a column leaves: as an array of all its values, in text, which Node never looks into. */
@@ -44,10 +47,14 @@ export function columnArray(column: Column, alias: string): string {
  * Binds: $1 low, $2 high (null: the statement's own snapshot), $3 seq, $4 one more than a page's most log rows (that
  * one only tells that the window goes on), $5 keys to stop after.
  */
-const windowCte = (notFrom: string | null): string => `
+function windowCte(flows: readonly SourceFlow[], tableIds: readonly number[]): string {
+  const [flow] = flows;
+  const columns = ['op', 'keys', 'uuid_keys', 'key_count', 'at', 'images', 'image_columns'];
+  if (flows.some(({ tellsColumns }) => tellsColumns)) columns.push('changed');
+  return `
 with candidate as materialized (
-  select w.seq, ${notFrom === null ? 'w.table_id' : notSentBack(notFrom)}, w.op, w.keys, w.uuid_keys, w.key_count, w.at, w.changed, w.images, w.image_columns
-  from ${unreadLog(`seq, xid, table_id, op, keys, uuid_keys, key_count, at, changed, images, image_columns${notFrom === null ? '' : ', origin'}`, '$1')} w
+  select w.seq, ${flow === undefined ? 'w.table_id' : tableFor(flow.forNode)}, ${columns.map((name) => `w.${name}`).join(', ')}
+  from ${unreadLog(['seq', 'xid', 'table_id', 'origin', ...columns].join(', '), '$1')} w
   where pg_visible_in_snapshot(w.xid, coalesce($2::pg_snapshot, pg_current_snapshot()))
     and w.seq > $3::bigint
   order by w.seq
@@ -71,13 +78,14 @@ summary as (
     coalesce(sum(key_count), 0)::integer as "keyCount",
     max(seq)::text as "lastSeq",
     max(at)::text as "capturedAt",
+    (extract(epoch from statement_timestamp() - min(at) filter (where table_id = any ('{${tableIds.join(',')}}'))) * 1000)::float8 as "oldestAgo",
     array_agg(distinct table_id) as "tableIds"
   from page
 )`;
+}
 
-/** What came from a node does not go back to it: the log row counts, and holds nothing for any flow. */
-const notSentBack = (node: string): string =>
-  `case when w.origin = ${quoteLiteral(node)} then null else w.table_id end as table_id`;
+/** A log row that is not for the node counts, and holds nothing for any flow. */
+const tableFor = (node: string): string => `case when ${concerns(node, 'w')} then w.table_id end as table_id`;
 
 /** Whether anything waits beyond `low` ($1): a poll costs a fraction of reading a page that turns out empty. */
 export const peekText = prepared(`
@@ -107,13 +115,12 @@ function present(flow: SourceFlow, images: boolean): string {
   const [first] = key;
   const more = moreOf(flow);
   if (more !== null) {
-    const names = key.map((_, i) => `k.k${i}`).join(', ');
     return `from (
-    select ${names}, ${more} as more
+    select ${likeKeys(key)}, ${more} as more
     from page p
     cross join lateral ${unnestKeys(key, 'p')}
     where p.table_id = ${flow.tableId} and ${isOneOf(flow, ['insert', 'update'])}
-    group by ${names}
+    group by ${key.map((_, i) => i + 1).join(', ')}
   ) k
   join ${quoted} t on ${matchKeys(key, (column) => `t.${column.quoted}`)}`;
   }
@@ -225,6 +232,8 @@ export interface PageVariant {
   readonly form: Form;
   /** The link in the other direction, where rows may have been changed on both sides. */
   readonly reverse: string | null;
+  /** All tables of the link: a log row of another one is none of its changes. */
+  readonly tableIds: readonly number[];
 }
 
 /**
@@ -237,12 +246,15 @@ export type Form = 'text' | 'binary';
  * Column `c<i>_<j>` of the answer is column j of flow i; `n<i>` its number of rows; `t<i>` the types of those that were
  * looked up. `size` is what the columns come to, in bytes; beyond $6 they are withheld, but for those of one log row.
  */
-export function pageText(flows: readonly SourceFlow[], { fenced, form, reverse }: PageVariant): string {
+export function pageText(
+  flows: readonly SourceFlow[],
+  { fenced, form, reverse, tableIds }: PageVariant,
+): string {
   const parts = flows.map((flow, i) => (form === 'text' ? textPart(flow, i) : binaryPart(flow, i)));
   const fence = fenced
     ? `,\n${fenceCtes(7, '$2::pg_snapshot is not null or exists (select from candidate)')}`
     : '';
-  return prepared(`${windowCte(flows.find((flow) => flow.notFrom !== null)?.notFrom ?? null)}${parts.map((part) => part.ctes).join('')}${fence}
+  return prepared(`${windowCte(flows, tableIds)}${parts.map((part) => part.ctes).join('')}${fence}
 select ${summaryColumns}${unaltered(flows)}${reverse === null ? '' : `,\n  ${seenColumns(reverse)}`}${answered(flows, form)}${fenced ? ',\n  (select count(*) from raised)::integer as raised' : ''}
 from summary s${collected(flows, parts)}${flows
     .map((flow, i) => (carriesChanges(flow) ? `\ncross join gone${i}` : ''))

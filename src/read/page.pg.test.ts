@@ -100,7 +100,7 @@ async function pageReader(orm: MikroORM, tables: readonly string[]): Promise<Pag
         isFiltered: false,
         isTimed: false,
         tellsColumns: false,
-        notFrom: null,
+        forNode: '00000000-0000-0000-0000-000000000000',
         on: ['insert'],
       };
     }),

@@ -1,4 +1,5 @@
 /** Reads the next page of a link's window from its source. */
+import { performance } from 'node:perf_hooks';
 import { IsolationLevel } from '@mikro-orm/core';
 import type { Table } from '../db/catalog.ts';
 import type { EntityManager } from '../db/orm.ts';
@@ -42,6 +43,13 @@ export interface Page {
   readonly lastSeq: string;
   /** When the newest of these changes was captured, by the source's clock. */
   readonly capturedAt: string | null;
+  /**
+   * When the oldest of the link's changes was captured, by this thread's monotonic clock; null where there is none. How long
+   * ago that was the source says itself, as the statement comes in: no two clocks are compared, but where the times of changes
+   * travel with them, which count from the node that made the change. It is too early by the statement's way to the server,
+   * the wait for a session included, and never too late.
+   */
+  readonly waitingSince: number | null;
   readonly rows: readonly Rows[];
   /** Null where nothing but inserts travels. */
   readonly changes: Changes | null;
@@ -83,6 +91,9 @@ interface Answer extends SeenColumns {
   readonly keyCount: number;
   readonly lastSeq: string | null;
   readonly capturedAt: string | null;
+  /** Milliseconds between the capture of the link's oldest change and the statement's arrival. */
+  readonly oldestAgo: number | null;
+  readonly askedAt: number;
   readonly tableIds: readonly number[] | null;
   readonly raised?: number;
   readonly size: number;
@@ -177,11 +188,13 @@ export class PageReader {
     if (text === undefined) {
       text = pageText(
         indexes.map((index) => this.#flows[index] as SourceFlow),
-        { fenced, form, reverse: this.#reverse },
+        { fenced, form, reverse: this.#reverse, tableIds: this.#flows.map((flow) => flow.tableId) },
       );
       this.#texts.set(cached, text);
     }
-    return await queryOne<Answer>(em, text, fenced ? [...values, ...fenceBinds(fence)] : values);
+    const askedAt = performance.now();
+    const answer = await queryOne<Answer>(em, text, fenced ? [...values, ...fenceBinds(fence)] : values);
+    return { ...answer, askedAt };
   }
 
   #toPage(position: Position, indexes: readonly number[], answer: Answer, form: Form): Page | null {
@@ -210,6 +223,7 @@ export class PageReader {
       keyCount: answer.keyCount,
       lastSeq: answer.lastSeq ?? position.seq,
       capturedAt: answer.capturedAt,
+      waitingSince: answer.oldestAgo === null ? null : answer.askedAt - answer.oldestAgo,
       rows,
       changes: this.#changes(indexes, answer),
       size: indexes.length === 0 ? 0 : answer.size,

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { linkRig, shareDatabases } from '../../test/support/link-rig.ts';
 import { describeTables, type Table } from '../db/catalog.ts';
 import { session } from '../db/orm.ts';
-import { queryOne } from '../db/query.ts';
+import { query, queryOne } from '../db/query.ts';
 import { listHashes, readRange } from './range-sql.ts';
 
 shareDatabases();
@@ -39,4 +39,15 @@ test('rows that the other side lacks are read, however many it has beside them',
   const lacking = readRange(range, everything, hashes);
   const { count } = await queryOne<{ count: number }>(session(rig.orm('a')), lacking.text, lacking.binds);
   expect(count).toBe(100_000);
+});
+
+test('rows that a window will bring are left out by a hash of their keys, also where these are of several columns', async () => {
+  const rig = await linkRig({ tables: 'create table t (a text, b integer, primary key (a, b))' });
+  const em = session(rig.orm('a'));
+  const table = (await describeTables(em, ['public.t'])).get('public.t') as Table;
+  const range = { table, columns: table.columns, byteOrder: false };
+  const changes = { tableId: 1, key: table.key, low: '1:1:', reverse: null };
+  const { text, binds } = readRange(range, everything, null, changes);
+  const plan = await query<Record<string, string>>(em, `explain ${text}`, [...binds]);
+  expect(JSON.stringify(plan)).toMatch(/hashed SubPlan/);
 });

@@ -227,7 +227,8 @@ with pending as materialized (
   cross join lateral ${unnestKeys(key, 'l')}
   where l.table_id = ${tableId}
 )`,
-    rest: `not (${isListed(key, 'pending', (column) => `t.${column.quoted}`)})`,
+    // As a word of a condition of its own, and not a join, of which these sessions could only do the one that tries every pair.
+    rest: `(${isListed(key, 'pending', (column) => `t.${column.quoted}`)}) is not true`,
   };
 }
 

@@ -1,4 +1,5 @@
-/** The log rows that a snapshot does not see, as a subquery (pure). */
+/** The log rows that a snapshot does not see, as a subquery, and which of them are for a node (pure). */
+import { quoteLiteral } from '../db/sql.ts';
 
 /** Two branches keep the plan on the index over xid; one `or` would walk the whole log. `low`: a bind. */
 export function unreadLog(columns: string, low: string): string {
@@ -11,4 +12,13 @@ export function unreadLog(columns: string, low: string): string {
     from snk.change_log
     where xid = any (array(select pg_snapshot_xip(${low}::pg_snapshot)))
   )`;
+}
+
+/** As where a log row comes from that is for one node alone: what it refused is to come once more, and is no news to others. */
+export const onlyTo = (node: string): string => `to ${node}`;
+
+/** What came from a node does not go back to it, and changes nothing that it has. */
+export function concerns(node: string, alias: string): string {
+  return `(${alias}.origin is null or ${alias}.origin = ${quoteLiteral(onlyTo(node))}
+      or ${alias}.origin <> ${quoteLiteral(node)} and ${alias}.origin not like ${quoteLiteral(onlyTo('%'))})`;
 }

@@ -33,8 +33,12 @@ export interface SnkEvents {
       conflicts: number;
       parked: number;
       durationMs: number;
+      /** Of each window that held changes: from the capture of its oldest one until its commit in the target was answered. */
+      lagsMs: readonly number[];
     },
   ];
+  /** The loop of a link begins once more: it hangs in nothing. */
+  'link:turned': [{ link: string }];
   'link:failed': [{ link: string; error: SerializedError; retryInMs: number | null }];
   /** Two nodes whose clocks decide conflicts are further apart than `limits.clockSkew`: positive where the target is ahead. */
   'link:clock-skew': [{ link: string; skewMs: number }];

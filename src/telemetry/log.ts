@@ -45,7 +45,9 @@ export function logEvents(events: Events, log: Logger, options: { readonly first
   events.on('link:state', ({ link, state }) =>
     log[passing.has(state) ? 'debug' : 'info']({ link, state }, 'link state'),
   );
-  events.on('link:applied', (applied) => log.debug(applied, 'applied'));
+  events.on('link:applied', ({ link, windows, rows, conflicts, parked, durationMs }) =>
+    log.debug({ link, windows, rows, conflicts, parked, durationMs }, 'applied'),
+  );
   events.on('link:failed', ({ link, error, retryInMs }) => {
     const fields = { link, code: error.code, hint: error.hint, retryInMs };
     if (retryInMs === null) log.error(fields, `link stopped: ${error.message}`);

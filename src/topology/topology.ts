@@ -70,8 +70,6 @@ export interface Flow {
   readonly bothWays: boolean;
   /** What this flow writes travels on, to nodes other than its source. */
   readonly passesOn: boolean;
-  /** The ends whose change log also holds what SNK wrote there, with where it came from: see passesOn. */
-  readonly origins: { readonly source: boolean; readonly target: boolean };
 }
 
 /** One direction, source node → target node, over a list of flows. */
@@ -191,7 +189,6 @@ function flowsOf(options: LinkOptions, isTwoWay: boolean): Flow[] {
     existing: flow.existing ?? 'conflict',
     bothWays: false,
     passesOn: false,
-    origins: { source: false, target: false },
   }));
 }
 
@@ -229,8 +226,7 @@ export function buildTopology(nodes: readonly Node[], declarations: readonly Lin
         ]
       : [link(declared.from, declared.to, flowsOf(declared, false), every)];
   });
-  const linked = links.map((each) => ({ ...each, flows: withNeighbours(each, links) }));
-  return { nodes, links: linked.map((each) => ({ ...each, flows: withOrigins(each, linked) })) };
+  return { nodes, links: links.map((each) => ({ ...each, flows: withNeighbours(each, links) })) };
 }
 
 /** The names of the nodes to which a node's table goes. */
@@ -254,13 +250,6 @@ function withNeighbours(link: Link, links: readonly Link[]): Flow[] {
     ...flow,
     bothWays: carriesChanges(flow) && isMirror(flow) && back.some((other) => isMirrorOf(other, flow)),
     passesOn: !flow.echo && readersOf(links, link.target, flow.to).some((node) => node !== link.source),
-  }));
-}
-
-function withOrigins({ source, target, flows }: Link, links: readonly Link[]): Flow[] {
-  return flows.map((flow) => ({
-    ...flow,
-    origins: { source: passesOn(links, source, flow.from), target: passesOn(links, target, flow.to) },
   }));
 }
 

@@ -4,12 +4,17 @@
  */
 import type { Command } from 'commander';
 import { withCopyOptions } from '../../config/copy-options.ts';
+import { withListen } from '../../config/http-options.ts';
 import { exitCodeOf, SnkError } from '../../errors.ts';
+import type { HttpServer } from '../../http/server.ts';
 import type { Snk } from '../../snk.ts';
+import { Health } from '../../telemetry/health.ts';
 import { logEvents, openLog, type Logger } from '../../telemetry/log.ts';
 import { addCopyOptions, readCopyOptions, type CopyFlags } from '../copy-options.ts';
 import { onceCode, onceLines } from '../once.ts';
 import { CopyBars } from '../progress.ts';
+import { openNotify, watchdogOf } from '../systemd/notify.ts';
+import { Service } from '../systemd/service.ts';
 import { printJson, printLine, runVerb, tellError } from '../verb.ts';
 
 /** Milliseconds: a transaction under way ends within a task's budget, or rolls back when the process goes. */
@@ -20,6 +25,7 @@ interface Options extends CopyFlags {
   readonly once?: boolean;
   readonly link?: readonly string[];
   readonly json?: boolean;
+  readonly listen?: string;
   readonly logLevel: string;
   readonly logFormat?: string;
 }
@@ -43,6 +49,10 @@ export function addRun(program: Command): void {
     .option('--json', 'with --once: the summary as one JSON document on stdout');
   addCopyOptions(run)
     .option(
+      '--listen <address>',
+      'serve /healthz, /readyz and /metrics on host:port, or on a port of loopback (default: as configured)',
+    )
+    .option(
       '--log-level <level>',
       'trace, debug, info, warn or error',
       process.env['SNK_LOG_LEVEL'] ?? 'info',
@@ -52,7 +62,7 @@ export function addRun(program: Command): void {
       await runVerb(
         command,
         async (snk) => await runLinks(snk, options),
-        (config) => withCopyOptions(config, readCopyOptions(options)),
+        (config) => withListen(withCopyOptions(config, readCopyOptions(options)), options.listen),
       );
       // A socket that does not close must not keep the process.
       setTimeout(() => process.exit(), 500).unref();
@@ -69,27 +79,41 @@ async function runLinks(snk: Snk, options: Options): Promise<number> {
   const bars = isTerminal ? new CopyBars(snk.events) : null;
   const log = openLog({ level: options.logLevel, pretty, to: bars?.above });
   logEvents(snk.events, log, { firstCopies: bars === null });
-  const ending = new AbortController();
-  endOnSignals(ending, once ? 1 : 0, () => log.info({}, 'ending'));
   const work = once ? carryOnce : keepLive;
   try {
-    return await work(snk, options, log, ending.signal).finally(() => bars?.stop());
+    return await work(snk, options, log).finally(() => bars?.stop());
   } catch (error) {
     tellError(error);
     return exitCodeOf(error);
   }
 }
 
-type Work = (snk: Snk, options: Options, log: Logger, signal: AbortSignal) => Promise<number>;
+type Work = (snk: Snk, options: Options, log: Logger) => Promise<number>;
 
-const keepLive: Work = async (snk, { install }, log, signal) => {
-  log.info({ links: snk.config.links.map((link) => link.name) }, 'started');
-  await snk.run(signal, { install });
+const keepLive: Work = async (snk, { install }, log) => {
+  const names = snk.config.links.map((link) => link.name);
+  const health = new Health(snk.events, names);
+  const watchdog = watchdogOf(process.env);
+  const service = openService(snk, health, watchdog, log);
+  const signal = endOnSignals(0, () => {
+    log.info({}, 'ending');
+    void service?.end();
+  });
+  log.info({ links: names }, 'started');
+  let http: HttpServer | null = null;
+  try {
+    http = await serve(snk, health, log);
+    const turnWithin = watchdog === null ? undefined : watchdog / 6;
+    await snk.run(signal, { install, turnWithin });
+  } finally {
+    await Promise.all([http?.close(), service?.end()]);
+  }
   log.info({}, 'ended');
   return 0;
 };
 
-const carryOnce: Work = async (snk, { install, link = [], json }, log, signal) => {
+const carryOnce: Work = async (snk, { install, link = [], json }, log) => {
+  const signal = endOnSignals(1, () => log.info({}, 'ending'));
   const report = await snk.runOnce(signal, { install, links: link });
   log.debug({ complete: report.complete, seconds: report.seconds }, 'ended');
   if (json === true) printJson(report);
@@ -97,8 +121,27 @@ const carryOnce: Work = async (snk, { install, link = [], json }, log, signal) =
   return onceCode(report);
 };
 
+function openService(snk: Snk, health: Health, watchdog: number | null, log: Logger): Service | null {
+  const notify = openNotify(process.env, (reason) =>
+    log.warn({ reason }, 'systemd cannot be told: systemd-notify failed'),
+  );
+  return notify === null ? null : new Service({ events: snk.events, health, notify, watchdog });
+}
+
+/** Loaded only where it is wanted: the framework takes memory. */
+async function serve(snk: Snk, health: Health, log: Logger): Promise<HttpServer | null> {
+  if (snk.config.http === null) return null;
+  const { openHttp } = await import('../../http/server.ts');
+  const server = await openHttp(snk, health, snk.config.http.listen, (error) =>
+    log.error({ reason: error instanceof Error ? error.stack : String(error) }, 'an HTTP request failed'),
+  );
+  log.info({ address: server.address }, 'listening');
+  return server;
+}
+
 /** `late`: the exit code when what is under way does not end in time. */
-function endOnSignals(ending: AbortController, late: number, onFirst: () => void): void {
+function endOnSignals(late: number, onFirst: () => void): AbortSignal {
+  const ending = new AbortController();
   const onSignal = (): void => {
     if (ending.signal.aborted) process.exit(130);
     onFirst();
@@ -107,4 +150,5 @@ function endOnSignals(ending: AbortController, late: number, onFirst: () => void
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
+  return ending.signal;
 }

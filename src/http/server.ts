@@ -1,0 +1,57 @@
+/** The HTTP server of `snk run`: health and metrics; links for spokes and a console are to become rooms of it. */
+import type { FastifyInstance } from 'fastify';
+import { SnkError } from '../errors.ts';
+import type { Listen } from '../config/listen.ts';
+import type { Snk } from '../snk.ts';
+import type { Health } from '../telemetry/health.ts';
+import { buildApp } from './app.ts';
+import { healthRoutes } from './health-routes.ts';
+import { metricsRoutes } from './metrics-routes.ts';
+import { Metrics } from './metrics.ts';
+import { Sampled } from './sampled.ts';
+
+/** Milliseconds. Scrapes come every few seconds, from more than one place: the databases are asked less often. */
+const sampling = { fresh: 5_000, patience: 2_000, stale: 60_000 } as const;
+/** Milliseconds: a request under way may end. */
+const grace = 1_000;
+
+export interface HttpServer {
+  /** `http://127.0.0.1:9464`. */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+/** Throws SNK_LISTEN where the address cannot be had. */
+export async function openHttp(
+  snk: Snk,
+  health: Health,
+  listen: Listen,
+  onFault: (error: unknown) => void,
+): Promise<HttpServer> {
+  const metrics = new Metrics(snk.config.links, snk.events, health);
+  const gauges = new Sampled(async () => await snk.gauges(), sampling);
+  const app = await buildApp({ rooms: [healthRoutes(health), metricsRoutes(metrics, gauges)], onFault });
+  const address = await listenOn(app, listen);
+  return {
+    address,
+    close: async () => {
+      const late = setTimeout(() => app.server.closeAllConnections(), grace);
+      await app.close();
+      clearTimeout(late);
+    },
+  };
+}
+
+async function listenOn(app: FastifyInstance, listen: Listen): Promise<string> {
+  try {
+    return await app.listen({ ...listen });
+  } catch (error) {
+    await app.close();
+    const { host, port } = listen;
+    const reason = (error as NodeJS.ErrnoException).code ?? 'unknown';
+    throw new SnkError('SNK_LISTEN', `cannot listen on ${host}, port ${port} (${reason})`, {
+      hint: "Give 'http.listen' or --listen an address of this machine and a port that no other program has.",
+      fate: 'stop-process',
+    });
+  }
+}
