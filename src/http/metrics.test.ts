@@ -91,7 +91,7 @@ describe('the metrics of a run', () => {
     expect((await statesOf())[0]).toBe(`snk_link_state{${ab},state="paused"} 1`);
     expect(
       samplesOf(await metrics.text(null)).filter((line) => line.endsWith(' 0') && line.includes('state=')),
-    ).toHaveLength(14);
+    ).toHaveLength(16);
   });
 
   test('show what the databases say, and leave out what they do not', async () => {

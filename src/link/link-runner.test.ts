@@ -94,6 +94,7 @@ function runnerOf(run: LinkPool['run'], events: Events, turnWithin?: number): Li
     target: answering as unknown as MikroORM,
     events,
     limits: testLimits,
+    mark: () => Promise.resolve('1:1:'),
     clockSkew: 60_000,
     turnWithin,
   });

@@ -31,8 +31,9 @@ function run(rig: LinkRig): string[] {
 
 const untilScheduled = async (rig: LinkRig): Promise<LinkStatus> =>
   await waitUntil(async () => {
-    const link = await statusOf(rig);
-    return link.state === 'scheduled' && link;
+    // Both directions: the other one may still be at work.
+    const { links: all } = await rig.snk.status();
+    return all.every(({ state }) => state === 'scheduled') && (await statusOf(rig));
   });
 
 describe('a link that is not to be live', () => {
