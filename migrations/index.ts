@@ -7,6 +7,7 @@ import { Verification } from './005-verification.ts';
 import { Clock } from './006-clock.ts';
 import { Truncate } from './007-truncate.ts';
 import { Merge } from './008-merge.ts';
+import { ScheduledLinks } from './009-scheduled-links.ts';
 
 export const migrationsList = [
   { name: '001-control-tables', class: ControlTables },
@@ -17,4 +18,5 @@ export const migrationsList = [
   { name: '006-clock', class: Clock },
   { name: '007-truncate', class: Truncate },
   { name: '008-merge', class: Merge },
+  { name: '009-scheduled-links', class: ScheduledLinks },
 ];

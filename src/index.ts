@@ -7,7 +7,8 @@ export type { Plan } from './link/plan.ts';
 export type { Conflict, ConflictInFull, ParkedRow, Version } from './link/set-aside.ts';
 export type { MapRow, MappedRow, MappedValue } from './map/map-rows.ts';
 export type { ChooseVersion, TextRow } from './map/module.ts';
-export { Snk, type Gauges, type RunOptions } from './snk.ts';
+export type { OnceLink, OnceReport } from './link/carry-once.ts';
+export { Snk, type Gauges, type RunOnceOptions, type RunOptions } from './snk.ts';
 export type { LinkState, SnkEvents } from './telemetry/events.ts';
 export {
   oneWay,

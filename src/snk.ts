@@ -1,19 +1,19 @@
 /** The composition root: a configuration becomes nodes, links and verbs. It knows every room; no room knows it. */
 import { randomInt } from 'node:crypto';
-import { setTimeout as wait } from 'node:timers/promises';
-import { installNode, uninstallNode } from './capture/install.ts';
+import { uninstallNode } from './capture/install.ts';
 import type { Config } from './config/config.ts';
-import type { MikroORM } from './db/orm.ts';
+import { session, type MikroORM } from './db/orm.ts';
 import { Orms, type Purpose } from './db/orms.ts';
-import { toSnkError } from './db/sqlstate.ts';
-import { FaultsError, SnkError, serializeError, type Fault } from './errors.ts';
-import { attachLink, rebaselineLink } from './link/attach.ts';
+import { queryOne } from './db/query.ts';
+import { FaultsError, SnkError } from './errors.ts';
+import { rebaselineLink } from './link/attach.ts';
+import { CarriedLink, carryOnce, neverBegun, oncePace, type OnceReport } from './link/carry-once.ts';
 import type { DrainLimits } from './link/drain.ts';
 import { readGauges, type Gauges } from './link/gauges.ts';
 import { LinkLock } from './link/link-lock.ts';
 import { LinkPool } from './link/link-pool.ts';
-import { LinkRunner } from './link/link-runner.ts';
-import { capturedTablesOf, makePlan, type Plan } from './link/plan.ts';
+import { LinkRunner, type LinkRunnerOptions } from './link/link-runner.ts';
+import { makePlan, type Plan } from './link/plan.ts';
 import { NodeSession } from './link/node-session.ts';
 import { pauseLink, resumeLink } from './link/pause.ts';
 import { resolveConflict, type Resolving } from './link/resolve-conflict.ts';
@@ -30,6 +30,7 @@ import {
   type ParkedRow,
 } from './link/set-aside.ts';
 import { idleState, readStatus, type Status } from './link/status.ts';
+import { installNodes, nodesWithout, startNodes, type StartContext } from './start.ts';
 import { qualifyTable, type Link } from './topology/topology.ts';
 import { Events } from './telemetry/events.ts';
 import { traceRow, type Trace } from './verify/trace.ts';
@@ -40,6 +41,7 @@ import { verifyTables, type VerifyOptions, type VerifyReport } from './verify/ve
 
 export type { Gauges };
 
+/** Sessions that hold links, by the node in which they do. */
 type Lockers = ReadonlyMap<string, NodeSession>;
 
 export interface RunOptions {
@@ -47,6 +49,13 @@ export interface RunOptions {
   readonly install?: boolean;
   /** Milliseconds after which each link tells that it turns, at the latest, while nothing comes. */
   readonly turnWithin?: number | undefined;
+}
+
+export interface RunOnceOptions extends RunOptions {
+  /** Names of links; none: all of them. Nodes of other links need not be there. */
+  readonly links?: readonly string[];
+  /** Milliseconds that what cannot be reached, or fails, is tried again; default: 10,000. */
+  readonly patience?: number;
 }
 
 /**
@@ -75,7 +84,7 @@ export class Snk {
   async install(signal?: AbortSignal): Promise<void> {
     const { faults } = await this.plan();
     if (faults.length > 0) throw new FaultsError(faults);
-    await this.#install(signal);
+    await installNodes(this.#startContext(), new Set(), signal);
   }
 
   /** Starts the named link anew: its rows are all compared and copied where missing. */
@@ -85,36 +94,86 @@ export class Snk {
   }
 
   /**
-   * Keeps all links live until the signal. Waits for nodes that cannot be reached. Rejects when the configuration
+   * Keeps all links live until the signal, or has them work as often as they are to. Waits for nodes that cannot be reached. Rejects when the configuration
    * is at fault, and, once every link has stopped, with the error that stopped the last one.
    */
   async run(signal: AbortSignal, options: RunOptions = {}): Promise<void> {
-    // Sessions of its own, given back: entities take most of a megabyte per node, and the links need none.
+    const { links } = this.config;
+    await this.#start(links, options, Number.POSITIVE_INFINITY, signal);
+    if (signal.aborted) return;
+    await this.#atWork(links, signal, async (optionsOf, lockers, both) => {
+      const ending = new AbortController();
+      const verifying = this.#verifyAgain(lockers, AbortSignal.any([both, ending.signal]));
+      try {
+        const runners = links.map(
+          async (link) =>
+            await new LinkRunner({ ...optionsOf(link), turnWithin: options.turnWithin }).run(both),
+        );
+        const results = await Promise.allSettled(runners);
+        const failed = results.filter((result) => result.status === 'rejected');
+        if (!signal.aborted && failed.length > 0) throw failed.at(-1)?.reason;
+      } finally {
+        ending.abort();
+        await Promise.allSettled([verifying]);
+      }
+    });
+  }
+
+  /**
+   * Carries all that was committed before it began, first copy included, and comes to an end; also on the signal. Rejects when
+   * the configuration is at fault or a node cannot be reached; what becomes of a link stands in the report.
+   */
+  async runOnce(signal: AbortSignal, options: RunOnceOptions = {}): Promise<OnceReport> {
+    const startedAt = performance.now();
+    const chosen = new Set((options.links ?? []).map((name) => this.#link(name)));
+    const links = chosen.size === 0 ? this.config.links : [...chosen];
+    const { patience = oncePace.patience } = options;
+    await this.#start(links, options, patience, signal);
+    const names = links.map((link) => link.name);
+    if (signal.aborted) return neverBegun(names, startedAt);
+    return await this.#atWork(links, signal, async (optionsOf, _, both) => {
+      const carried = links.map((link) => new CarriedLink(optionsOf(link), patience));
+      return await carryOnce(carried, startedAt, both);
+    });
+  }
+
+  /** With sessions of its own, given back: entities take most of a megabyte per node, and the links need none. */
+  async #start(
+    links: readonly Link[],
+    { install = true }: RunOptions,
+    patience: number,
+    signal: AbortSignal,
+  ): Promise<void> {
     const starting = new Snk(this.config, this.events);
+    const without = nodesWithout(this.config, links);
     try {
-      await starting.#ready(signal, options.install !== false);
+      await startNodes(starting.#startContext(), { install, patience, without }, signal);
     } finally {
       await starting.close();
     }
-    if (signal.aborted) return;
+  }
+
+  /** Has a pool, and sessions that hold the links, while `work` lasts. */
+  async #atWork<Result>(
+    links: readonly Link[],
+    signal: AbortSignal,
+    work: (
+      optionsOf: (link: Link) => LinkRunnerOptions,
+      lockers: Lockers,
+      both: AbortSignal,
+    ) => Promise<Result>,
+  ): Promise<Result> {
     const ending = new AbortController();
     const both = AbortSignal.any([signal, ending.signal]);
-    const pool = new LinkPool(this.config.links);
-    const lockers = new Map(
-      this.config.nodes.map(({ name }) => [name, new NodeSession(this.#orm(name, 'run'), null)]),
-    );
+    const pool = new LinkPool(links);
+    const ends = new Set(links.flatMap(({ source, target }) => [source, target]));
+    const lockers = new Map([...ends].map((name) => [name, new NodeSession(this.#orm(name, 'run'), null)]));
     const sessions = [...lockers.values()].map(async (locker) => await locker.run(both));
-    const verifying = this.#verifyAgain(lockers, both);
     try {
-      const runners = this.config.links.map(
-        async (link) => await this.#runner(link, lockers, pool, options).run(both),
-      );
-      const results = await Promise.allSettled(runners);
-      const failed = results.filter((result) => result.status === 'rejected');
-      if (!signal.aborted && failed.length > 0) throw failed.at(-1)?.reason;
+      return await work((link) => this.#optionsOf(link, lockers, pool), lockers, both);
     } finally {
       ending.abort();
-      await Promise.allSettled([...sessions, verifying]);
+      await Promise.allSettled(sessions);
       await pool.close();
     }
   }
@@ -245,81 +304,18 @@ export class Snk {
     return this.#orms.of(node, purpose);
   }
 
-  /** Waits until every node answers; everything else that is wrong ends the run at once. */
-  async #ready(signal: AbortSignal, install: boolean): Promise<void> {
-    const waitingFor = new Set<string>();
-    for (let retryInMs = 250; !signal.aborted; retryInMs = Math.min(retryInMs * 2, 5_000)) {
-      try {
-        const plan = await this.plan();
-        const away = plan.faults.filter(
-          (fault) => fault.code === 'SNK_UNREACHABLE' || fault.code === 'SNK_STANDBY',
-        );
-        for (const { name } of this.config.nodes) {
-          if (waitingFor.has(name) && !away.some((fault) => fault.at === name)) {
-            waitingFor.delete(name);
-            this.events.tell('node:reached', { node: name });
-          }
-        }
-        const wrong = plan.faults.filter((fault) => !away.includes(fault));
-        if (wrong.length > 0) throw new FaultsError(wrong);
-        if (away.length === 0) {
-          if (!install) return this.#requireInstalled(plan);
-          return await this.#install(signal);
-        }
-        for (const fault of away) {
-          waitingFor.add(fault.at);
-          this.#tellUnreachable(fault, retryInMs);
-        }
-      } catch (error) {
-        // A node that goes away in the middle is waited for as well.
-        const known = toSnkError(error, 'start');
-        if (known.fate !== 'retry') throw known;
-      }
-      await wait(retryInMs, undefined, { signal }).catch(() => undefined);
-    }
+  #startContext(): StartContext {
+    return {
+      config: this.config,
+      events: this.events,
+      ormOf: (node) => this.#orm(node),
+      plan: async () => await this.plan(),
+    };
   }
 
-  #tellUnreachable(fault: Fault, retryInMs: number): void {
-    const error = serializeError(
-      new SnkError(fault.code, fault.message, { hint: fault.hint, fate: 'retry' }),
-    );
-    this.events.tell('node:unreachable', { node: fault.at, error, retryInMs });
-  }
-
-  #requireInstalled(plan: Plan): void {
-    const faults = plan.nodes
-      .filter((node) => !node.installed || node.capture.length > 0)
-      .map((node) => ({
-        code: 'SNK_NOT_INSTALLED',
-        at: node.name,
-        message: 'SNK is not installed, or not on every table',
-        hint: "Run 'snk install', or 'snk run' without --no-install.",
-      }));
-    if (faults.length > 0) throw new FaultsError(faults);
-  }
-
-  async #install(signal?: AbortSignal): Promise<void> {
-    const reports = await Promise.all(
-      this.config.nodes.map(async ({ name }) => ({
-        node: name,
-        ...(await installNode(this.#orm(name), capturedTablesOf(this.config, name), {
-          changeLogBytes: this.config.limits.changeLogMegabytes * 1_048_576,
-          imageBytes: this.config.limits.imageBytes,
-          signal,
-        })),
-      })),
-    );
-    for (const report of reports) {
-      if (report.migrations.length + report.captured.length > 0) this.events.tell('node:installed', report);
-    }
-    if (signal?.aborted === true) return;
-    for (const link of this.config.links)
-      await attachLink(link, this.#orm(link.source), this.#orm(link.target));
-  }
-
-  #runner(link: Link, lockers: Lockers, pool: LinkPool, options: RunOptions): LinkRunner {
+  #optionsOf(link: Link, lockers: Lockers, pool: LinkPool): LinkRunnerOptions {
     const urlOf = (name: string): string => this.config.nodes.find((node) => node.name === name)?.url ?? '';
-    return new LinkRunner({
+    return {
       link,
       urls: { source: urlOf(link.source), target: urlOf(link.target) },
       lock: new LinkLock(lockers.get(link.target) as NodeSession, link.name),
@@ -327,9 +323,12 @@ export class Snk {
       target: this.#orm(link.target, 'run'),
       events: this.events,
       limits: this.#limits(),
+      mark: async () => {
+        const source = session(this.#orm(link.source, 'run'));
+        return (await queryOne<{ now: string }>(source, 'select pg_current_snapshot()::text as now')).now;
+      },
       clockSkew: this.config.limits.clockSkew,
-      turnWithin: options.turnWithin,
-    });
+    };
   }
 
   /** What is verified in the background has sessions of its own, while it is: between two turns there is nothing. */

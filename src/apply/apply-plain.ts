@@ -10,7 +10,7 @@ import type { Position } from '../read/position.ts';
 import { columnList, keyPlaces, unnested } from './apply-sql.ts';
 import { cursorMoved } from './cursor-store.ts';
 import { freeText } from './park.ts';
-import type { WritableFlow, Written } from './write-rows.ts';
+import { nothingWritten, type WritableFlow, type Written } from './write-rows.ts';
 
 export interface PlainBatch {
   readonly link: string;
@@ -60,7 +60,7 @@ export async function applyPlain(
   }
   const moved = await query(tx, textOf(flows, batch), binds);
   if (moved.length !== 1) throw cursorMoved(batch.link);
-  return { written, conflicts: 0, parked: 0 };
+  return { ...nothingWritten, written, created: written };
 }
 
 function textOf(flows: readonly WritableFlow[], { rows, frees }: PlainBatch): string {

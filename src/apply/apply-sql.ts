@@ -17,7 +17,7 @@ export interface ApplyTexts {
   readonly insertMissing: string;
   /**
    * Records rows whose key is there with other data; overwrites them where the source wins. Binds: as above, then link.
-   * Answers `conflicts`. Null where rows that are there are nobody's business. Of the first copy they may be.
+   * Answers `conflicts` and `updated`. Null where rows that are there are nobody's business. Of the first copy they may be.
    */
   readonly settle: Readonly<Record<'present' | 'copied', string | null>>;
 }
@@ -145,13 +145,18 @@ function overwrittenCte(flow: TargetFlow, { passing }: WriteRules): string {
   // An identity column that is always generated takes no value but at the insert.
   const rest = stored(flow).filter(({ column }) => !column.identityAlways);
   return rest.length === 0
-    ? ''
+    ? `,
+overwritten as (
+  select 1
+  where false
+)`
     : `,
 overwritten as (
   update ${flow.table.quoted} t
   set ${rest.map(({ column, i }) => `${column.quoted} = clash.c${i}`).join(', ')}
   from clash
   where ${keyMatch(flow, 'clash')}
+  returning 1
 )${passing === null ? '' : passedCte(flow, passing)}`;
 }
 
@@ -175,9 +180,11 @@ const rung = ({ passing }: WriteRules): string =>
     : `,
   case when exists (select from clash) then pg_notify(${quoteLiteral(doorbellChannel)}, '')::text end as rung`;
 
+const updatedCount = '(select count(*) from overwritten)::integer as updated';
+
 function overwriteText(flow: TargetFlow, rules: WriteRules): string {
   return `${clashCte(flow)}${overwrittenCte(flow, rules)}
-select 0 as conflicts, ${ordinal(flow, 3)}::text as link${rung(rules)}`;
+select 0 as conflicts, ${updatedCount}, ${ordinal(flow, 3)}::text as link${rung(rules)}`;
 }
 
 function settleText(flow: TargetFlow, rules: WriteRules): string {
@@ -195,7 +202,7 @@ function settleText(flow: TargetFlow, rules: WriteRules): string {
     fingerprint: 'key_json::text || source_json::text || target_json::text',
   });
   return `${clashCte(flow, versions)}${recorded}${winner === 'source' ? overwrittenCte(flow, rules) : ''}
-select count(*)::integer as conflicts${winner === 'source' ? rung(rules) : ''} from clash`;
+select count(*)::integer as conflicts, ${winner === 'source' ? `${updatedCount}${rung(rules)}` : '0 as updated'} from clash`;
 }
 
 /** Keeps the versions that `clash` holds, once; of two that meet again, since a page ended between them, it is the last word that counts. `winner` and `fingerprint` are SQL over it. */

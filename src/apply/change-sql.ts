@@ -31,9 +31,9 @@ export interface ChangeTexts {
   readonly lock: Readonly<Record<ChangeKind, string>>;
   /**
    * Binds: as above, then link; where both sides may change rows, seen low, high and seq; of some policies one more: see
-   * sourceWins and moreBind. Answers `written`, `conflicts`, `lost` (places, where times decide), `resent`, `contested`,
-   * `stale`, `absent`: rows that are not there to be updated, and `raced`: rows that came in between the locking and the
-   * writing, and were left alone.
+   * sourceWins and moreBind. Answers `created`, `updated`, `deleted`, `conflicts`, `lost` (places, where times decide),
+   * `resent`, `contested`, `stale`, `absent`: rows that are not there to be updated, and `raced`: rows that came in
+   * between the locking and the writing, and were left alone.
    */
   readonly write: Readonly<Record<ChangeKind, string>>;
   /**
@@ -247,7 +247,9 @@ inserted as (
   returning 1
 )
 select
-  ((select count(*) from updated) + (select count(*) from inserted))::integer as written,
+  (select count(*) from inserted)::integer as created,
+  (select count(*) from updated)::integer as updated,
+  0 as deleted,
   ${inserts ? '((select count(*) from missing) - (select count(*) from inserted))::integer' : '0'} as raced,
   ${inserts ? '0' : '(select count(*) from missing)::integer'} as absent,
   ${countsOf(rules)}`;
@@ -271,7 +273,9 @@ deleted as (
   returning 1
 )
 select
-  (select count(*) from deleted)::integer as written,
+  0 as created,
+  0 as updated,
+  (select count(*) from deleted)::integer as deleted,
   0 as raced,
   0 as absent,
   ${countsOf(rules)}`;

@@ -58,7 +58,9 @@ export async function writeChanges(
       const how = await judgement(em, flow, texts, kind, binds, more);
       const done = await queryOne<Done>(em, named(texts.write[kind]), [...binds, ...how]);
       lost.push(...(done.lost ?? []));
-      total = add(total, { written: done.written, conflicts: done.conflicts, parked: 0 });
+      const { created, updated, deleted, conflicts } = done;
+      const written = created + updated + deleted;
+      total = add(total, { written, created, updated, deleted, conflicts, parked: 0 });
       if (done.stale) throw stalePage(flow);
       if (done.absent > 0 && flow.parksMissing) throw rowMissing(flow);
       if (done.conflicts > 0 && texts.record !== null) throw new Unsettled(flow, texts.record[kind], binds);
@@ -81,9 +83,7 @@ export async function writeChanges(
   return await writeCarefully(tx, slice, [1, rows.count], refused);
 }
 
-interface Done {
-  readonly written: number;
-  readonly conflicts: number;
+interface Done extends Omit<Written, 'written' | 'parked'> {
   readonly raced: number;
   readonly absent: number;
   readonly resent: number;

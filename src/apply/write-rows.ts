@@ -16,7 +16,12 @@ import { refusedBy, type Refused } from './park.ts';
 export type Care = 'plain' | 'tolerant' | 'careful' | 'strict';
 
 export interface Written {
+  /** As the ledger and the cursor count: where inserts alone travel it is what was inserted. */
   readonly written: number;
+  /** What it was to the table; a row that is overwritten to settle it is updated in any case. */
+  readonly created: number;
+  readonly updated: number;
+  readonly deleted: number;
   readonly conflicts: number;
   readonly parked: number;
 }
@@ -92,9 +97,10 @@ async function writeSlice(
     flow.texts.insertMissing,
     binds,
   );
-  if (written === sent || settle === null) return { written, conflicts: 0, parked: 0 };
-  const { conflicts } = await queryOne<{ conflicts: number }>(tx, settle, [...binds, flow.link]);
-  return { written, conflicts, parked: 0 };
+  const inserted = { ...nothingWritten, written, created: written };
+  if (written === sent || settle === null) return inserted;
+  const settled = await queryOne<Pick<Written, 'conflicts' | 'updated'>>(tx, settle, [...binds, flow.link]);
+  return { ...inserted, conflicts: settled.conflicts, updated: settled.updated };
 }
 
 /** Halves the set around each refused row, under savepoints, until the row stands alone. */
@@ -141,11 +147,21 @@ export async function writeRefused(
   return { written: add(written, { ...nothingWritten, parked: refused.length }), refused };
 }
 
-export const nothingWritten: Written = { written: 0, conflicts: 0, parked: 0 };
+export const nothingWritten: Written = {
+  written: 0,
+  created: 0,
+  updated: 0,
+  deleted: 0,
+  conflicts: 0,
+  parked: 0,
+};
 
 export function add(a: Written, b: Written): Written {
   return {
     written: a.written + b.written,
+    created: a.created + b.created,
+    updated: a.updated + b.updated,
+    deleted: a.deleted + b.deleted,
     conflicts: a.conflicts + b.conflicts,
     parked: a.parked + b.parked,
   };

@@ -61,6 +61,7 @@ describe('install', () => {
           '006-clock',
           '007-truncate',
           '008-merge',
+          '009-scheduled-links',
         ],
         captured: ['public.record'],
       },
@@ -75,6 +76,7 @@ describe('install', () => {
           '006-clock',
           '007-truncate',
           '008-merge',
+          '009-scheduled-links',
         ],
         captured: ['public.record'],
       },
@@ -122,6 +124,7 @@ describe('install', () => {
       'a 006-clock',
       'a 007-truncate',
       'a 008-merge',
+      'a 009-scheduled-links',
       'b 001-control-tables',
       'b 002-row-images',
       'b 003-changes',
@@ -130,6 +133,7 @@ describe('install', () => {
       'b 006-clock',
       'b 007-truncate',
       'b 008-merge',
+      'b 009-scheduled-links',
     ]);
     for (const database of [rig.a, rig.b]) {
       expect(await triggers(database)).toEqual(isRight);

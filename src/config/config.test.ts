@@ -476,3 +476,29 @@ describe('three nodes and more', () => {
     expect(faults(['x', 'y', 'hub'], [oneWay('x'), oneWay('y')])).toEqual([]);
   });
 });
+
+describe('how often a link works', () => {
+  const everyOf = (every: unknown) =>
+    parseConfig({ ...good, links: [{ ...good.links[0], every }] }).links.map((link) => link.every);
+
+  test('is not said of one that is kept live', () => {
+    expect(parseConfig(good).links.map((link) => link.every)).toEqual([null, null]);
+  });
+
+  test('holds for both directions', () => {
+    expect(everyOf('5m')).toEqual([300_000, 300_000]);
+    expect(everyOf(1_000)).toEqual([1_000, 1_000]);
+  });
+
+  test('holds for its own link alone', () => {
+    const links = [
+      { from: 'a', to: 'b', tables: ['t'], every: '1h' },
+      { from: 'b', to: 'a', tables: ['u'] },
+    ];
+    expect(parseConfig({ ...good, links }).links.map((link) => link.every)).toEqual([3_600_000, null]);
+  });
+
+  test.each(['999', 0, 'often', '', -1, null])('cannot be %j', (every) => {
+    expect(withLinks({ ...good.links[0], every })).toEqual(['SNK_CONFIG_INVALID links[0].every']);
+  });
+});

@@ -72,7 +72,14 @@ const flow = z.strictObject({
   truncate: z.enum(['replicate', 'ignore', 'refuse']).optional(),
   existing: z.enum(['conflict', 'skip', 'overwrite']).optional(),
 });
-const linkOptions = { tables: z.array(tableName).optional(), flows: z.array(flow).optional(), on, conflict };
+const every = duration.refine((milliseconds) => milliseconds >= 1_000, 'wanted a second or more');
+const linkOptions = {
+  tables: z.array(tableName).optional(),
+  flows: z.array(flow).optional(),
+  on,
+  conflict,
+  every: every.optional(),
+};
 const link = z.union([
   z.strictObject({ between: z.tuple([nodeName, nodeName]), ...linkOptions }),
   z.strictObject({ from: nodeName, to: nodeName, ...linkOptions }),
@@ -101,7 +108,7 @@ const limits = z.strictObject({
 
 const verify = z.strictObject({
   /** From the end of one verification to the begin of the next. */
-  every: duration.refine((every) => every >= 1_000, 'wanted a second or more'),
+  every,
   /** What keeps it in the background: a fraction of what the servers could do. */
   rowsPerSecond: z.number().int().min(1).default(10_000),
 });
@@ -213,7 +220,7 @@ type Issue = z.core.$ZodIssue;
 const knownKeys: Readonly<Record<string, readonly string[]>> = {
   '': ['nodes', 'links', 'limits', 'verify', 'http'],
   nodes: ['url'],
-  links: ['between', 'from', 'to', 'tables', 'flows', 'on', 'conflict'],
+  links: ['between', 'from', 'to', 'tables', 'flows', 'on', 'conflict', 'every'],
   flows: [
     'from',
     'to',

@@ -11,6 +11,7 @@ const link = (source: string, target: string): Link => ({
   target,
   flows: [],
   winner: 'source',
+  every: null,
 });
 
 function measured() {
@@ -44,7 +45,16 @@ const ba = 'link="b->a",source="b",target="a"';
 describe('the metrics of a run', () => {
   test('count what links tell, and nothing of what they do not know', async () => {
     const { events, metrics } = measured();
-    const told = { rows: 30, windows: 2, conflicts: 1, parked: 3, durationMs: 9 };
+    const told = {
+      rows: 30,
+      windows: 2,
+      created: 30,
+      updated: 0,
+      deleted: 0,
+      conflicts: 1,
+      parked: 3,
+      durationMs: 9,
+    };
     events.tell('link:applied', { link: 'a->b', ...told, lagsMs: [4, 2_000] });
     events.tell('link:applied', { link: 'a->b', ...told, lagsMs: [] });
     events.tell('link:applied', { link: 'elsewhere', ...told, lagsMs: [1] });
@@ -81,7 +91,7 @@ describe('the metrics of a run', () => {
     expect((await statesOf())[0]).toBe(`snk_link_state{${ab},state="paused"} 1`);
     expect(
       samplesOf(await metrics.text(null)).filter((line) => line.endsWith(' 0') && line.includes('state=')),
-    ).toHaveLength(14);
+    ).toHaveLength(16);
   });
 
   test('show what the databases say, and leave out what they do not', async () => {
@@ -104,6 +114,9 @@ describe('the metrics of a run', () => {
     one.events.tell('link:applied', {
       link: 'a->b',
       rows: 1,
+      created: 1,
+      updated: 0,
+      deleted: 0,
       windows: 1,
       conflicts: 0,
       parked: 0,

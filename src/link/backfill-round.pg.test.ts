@@ -196,7 +196,9 @@ describe('a round of the first copy', () => {
     const within = { some: false, most: 5 };
     const { steps, failure } = await backfillRound(engine, standing, [0, 1], { parking: within });
     expect(failure).toMatchObject({ code: 'SNK_PARKED_MAX' });
-    expect(steps.map(({ written }) => written)).toEqual([{ written: 47, conflicts: 0, parked: 3 }]);
+    expect(steps.map(({ written }) => written)).toEqual([
+      { written: 47, created: 47, updated: 0, deleted: 0, conflicts: 0, parked: 3 },
+    ]);
     await drain(engine, { parkedRows: 6 });
     expect(await rig.b.query('select count(*)::integer as n from snk.parked')).toEqual([{ n: 6 }]);
     expect([await count(rig.b, 'x'), await count(rig.b, 'y')]).toEqual([47, 47]);

@@ -27,6 +27,7 @@ import { mapPage } from './map-page.ts';
 import { isReadAsText } from './page-form.ts';
 import { recapture } from './recapture.ts';
 import { hasParked } from './retry-parked.ts';
+import { emptyTally, isWork, sumOf, tallyOf, type Tally } from './tally.ts';
 
 export interface DrainLimits extends LedgerLimits {
   readonly page: PageLimits;
@@ -61,6 +62,8 @@ export interface DrainState {
   readonly copyAt: number;
   /** Milliseconds that the target's clock is ahead of the source's, where times decide conflicts. */
   readonly clockSkew: number;
+  /** Capture has stood still, and the first copy that makes up for it cannot begin yet. */
+  readonly missing: boolean;
 }
 
 export const freshState: DrainState = {
@@ -74,14 +77,11 @@ export const freshState: DrainState = {
   restUntil: 0,
   copyAt: 0,
   clockSkew: 0,
+  missing: false,
 };
 
-export interface DrainReport {
+export interface DrainReport extends Tally {
   readonly state: DrainState;
-  readonly windows: number;
-  readonly rows: number;
-  readonly conflicts: number;
-  readonly parked: number;
   /** Nothing waits any more. */
   readonly drained: boolean;
   readonly backfill: readonly BackfillProgress[];
@@ -115,7 +115,7 @@ export async function drainLink(
   let pending = before.backfilling === false ? [] : await pendingBackfills(engine);
   let parked = before.parked ?? (await hasParked(engine));
   const backfill = new Map<string, BackfillProgress>();
-  const total = { windows: 0, rows: 0, conflicts: 0, parked: 0 };
+  let total = emptyTally;
   const lags: number[] = [];
   let drained = false;
   let failure: SerializedError | null = null;
@@ -146,11 +146,8 @@ export async function drainLink(
         pageKeys = nextPageKeys(pageKeys, page.keyCount, page.size, limits);
         restUntil = page.moreInWindow ? 0 : Date.now() + restAfter(went.took, page.keyCount);
         untidy = true;
-        total.windows += 1;
         if (went.lag !== null) lags.push(went.lag);
-        total.rows += applied.written;
-        total.conflicts += applied.conflicts;
-        total.parked += applied.parked;
+        total = sumOf(total, { ...tallyOf(applied), windows: 1 });
         parked ||= applied.parked > 0;
       } else if (pending[0] !== undefined) {
         const early = copyAt - Date.now();
@@ -168,9 +165,7 @@ export async function drainLink(
           if (step.progress.done) pending = pending.filter((index) => index !== step.index);
           if (step.written === null) continue;
           untidy = true;
-          total.rows += step.written.written;
-          total.conflicts += step.written.conflicts;
-          total.parked += step.written.parked;
+          total = sumOf(total, tallyOf(step.written));
           parked ||= step.written.parked > 0;
         }
         if (limits.copyRows > 0) copyAt = Date.now() + (compared * 1_000) / limits.copyRows;
@@ -179,7 +174,7 @@ export async function drainLink(
         drained = true;
       }
     } catch (error) {
-      if (total.windows + total.rows === 0) throw error;
+      if (!isWork(total)) throw error;
       failure = serializeError(toSnkError(error, `link ${engine.link.name}`));
     }
   } while (!drained && failure === null && performance.now() < until);
@@ -309,6 +304,7 @@ export async function tidyLink(
     ...state,
     untidy: purged === purgeRows || recaptured !== 'complete',
     backfilling: recaptured === 'copying' ? null : state.backfilling,
+    missing: recaptured === 'waiting',
     clockSkew: isTimed ? await clockSkew(session(engine.source), session(engine.target)) : 0,
   };
 }

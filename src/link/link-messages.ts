@@ -6,8 +6,8 @@ import type { DrainReport, DrainState } from './drain.ts';
 import type { WatchLimits } from './watch.ts';
 
 export interface LinkTask {
-  /** `retry` looks at what is parked, `check` whether the tables are what they were. */
-  readonly kind: 'watch' | 'tidy' | 'retry' | 'check';
+  /** `drain` is a watch that does not rest; `retry` looks at what is parked, `check` whether the tables are what they were. */
+  readonly kind: 'watch' | 'drain' | 'tidy' | 'retry' | 'check';
   readonly link: Link;
   readonly sourceUrl: string;
   readonly targetUrl: string;

@@ -7,17 +7,9 @@ import type { LinkLock } from './link-lock.ts';
 import type { LinkTask } from './link-messages.ts';
 import type { LinkPool } from './link-pool.ts';
 import { LinkRunner, pace, stateAfter } from './link-runner.ts';
+import { emptyTally } from './tally.ts';
 
-const nothing = {
-  windows: 0,
-  rows: 0,
-  conflicts: 0,
-  parked: 0,
-  backfill: [],
-  busy: 0,
-  lags: [],
-  failure: null,
-};
+const nothing = { ...emptyTally, backfill: [], busy: 0, lags: [], failure: null };
 
 test.each([
   ['live', 'nothing waits', { expectant: false, backfilling: false }, true],
@@ -48,7 +40,7 @@ async function tasksOf(
   };
   const answering = { em: { fork: () => ({ getKysely: () => ({ executeQuery: () => ({ rows: [] }) }) }) } };
   const runner = new LinkRunner({
-    link: { name: 'a->b', source: 'a', target: 'b', flows: [], winner: 'source' },
+    link: { name: 'a->b', source: 'a', target: 'b', flows: [], winner: 'source', every: null },
     urls: { source: '', target: '' },
     lock: { hold: () => Promise.resolve(true) } as unknown as LinkLock,
     pool: { run } as unknown as LinkPool,
@@ -56,6 +48,7 @@ async function tasksOf(
     events: new Events(),
     limits: testLimits,
     clockSkew: 60_000,
+    mark: () => Promise.resolve('1:1:'),
   });
   await runner.run(ending.signal);
   return tasks;
@@ -94,13 +87,14 @@ test('a link looks at its parked rows once it is live, once in a while, and as l
 function runnerOf(run: LinkPool['run'], events: Events, turnWithin?: number): LinkRunner {
   const answering = { em: { fork: () => ({ getKysely: () => ({ executeQuery: () => ({ rows: [] }) }) }) } };
   return new LinkRunner({
-    link: { name: 'a->b', source: 'a', target: 'b', flows: [], winner: 'source' },
+    link: { name: 'a->b', source: 'a', target: 'b', flows: [], winner: 'source', every: null },
     urls: { source: '', target: '' },
     lock: { hold: () => Promise.resolve(true) } as unknown as LinkLock,
     pool: { run } as unknown as LinkPool,
     target: answering as unknown as MikroORM,
     events,
     limits: testLimits,
+    mark: () => Promise.resolve('1:1:'),
     clockSkew: 60_000,
     turnWithin,
   });

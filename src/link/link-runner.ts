@@ -1,15 +1,19 @@
-/** Keeps one link live: has it watched in the pool, tidies up behind it, retries, and stops when a person is needed. */
+/**
+ * Keeps one link live: has it watched in the pool, tidies up behind it, retries, and stops when a person is needed. One that is
+ * not to be live works now and then.
+ */
 import { setTimeout as wait } from 'node:timers/promises';
 import { deserializeError, serializeError, type SnkError } from '../errors.ts';
-import { session, type MikroORM } from '../db/orm.ts';
-import { query } from '../db/query.ts';
+import type { MikroORM } from '../db/orm.ts';
 import { toSnkError } from '../db/sqlstate.ts';
-import type { Link } from '../topology/topology.ts';
-import type { Events, LinkState } from '../telemetry/events.ts';
-import { freshState, type DrainLimits, type DrainReport, type DrainState } from './drain.ts';
+import type { LinkState } from '../telemetry/events.ts';
+import { catchUp } from './catch-up.ts';
+import type { DrainReport } from './drain.ts';
 import type { LinkLock } from './link-lock.ts';
 import type { LinkTask } from './link-messages.ts';
-import type { LinkPool } from './link-pool.ts';
+import { LinkWork, type LinkWorkOptions } from './link-work.ts';
+import { recordBegin, recordEnd, recordState } from './record-state.ts';
+import { Schedule } from './schedule.ts';
 import { isUpToDate } from './watch.ts';
 
 /** Milliseconds between two things of a link. */
@@ -29,14 +33,11 @@ export const pace = {
   retry: [50, 5_000],
 } as const;
 
-export interface LinkRunnerOptions {
-  readonly link: Link;
-  readonly urls: { readonly source: string; readonly target: string };
+export interface LinkRunnerOptions extends LinkWorkOptions {
   readonly lock: LinkLock;
-  readonly pool: LinkPool;
   readonly target: MikroORM;
-  readonly events: Events;
-  readonly limits: DrainLimits;
+  /** The source's snapshot, as it is now. */
+  readonly mark: () => Promise<string>;
   /** Milliseconds. */
   readonly clockSkew: number;
   /** Milliseconds after which the link turns at the latest, where nothing comes; `pace.sleep` where that is less. */
@@ -45,7 +46,9 @@ export interface LinkRunnerOptions {
 
 export class LinkRunner {
   readonly #options: LinkRunnerOptions;
-  #drain: DrainState = freshState;
+  readonly #work: LinkWork;
+  /** Null: the link is kept live. */
+  readonly #schedule: Schedule | null;
   #state: LinkState = 'waiting';
   #tidiedAt = 0;
   #skewToldAt = 0;
@@ -58,15 +61,19 @@ export class LinkRunner {
 
   constructor(options: LinkRunnerOptions) {
     this.#options = options;
+    this.#work = new LinkWork(options);
+    const { every } = options.link;
+    this.#schedule = every === null ? null : new Schedule(every);
   }
 
   /** Resolves on the signal; rejects with the error that stopped the link. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      this.#options.events.tell('link:turned', { link: this.#options.link.name });
+      this.#turned();
       try {
-        if (await this.#options.lock.hold()) await this.#turn(signal);
-        else await this.#stepAside(signal);
+        if (!(await this.#options.lock.hold())) await this.#stepAside(signal);
+        else if (this.#schedule === null) await this.#turn(signal);
+        else await this.#runNow(this.#schedule, signal);
       } catch (error) {
         await this.#failed(toSnkError(error, `link ${this.#options.link.name}`), signal);
       }
@@ -76,9 +83,34 @@ export class LinkRunner {
   /** Another process has the link, or the session that could hold it does not stand yet. */
   async #stepAside(signal: AbortSignal): Promise<void> {
     const isUp = this.#options.lock.canAsk;
-    this.#drain = freshState;
+    this.#work.forget();
     this.#become(isUp ? 'standby' : 'waiting');
     await pause(isUp ? pace.standby : pace.connect, signal);
+  }
+
+  #turned(): void {
+    this.#options.events.tell('link:turned', { link: this.#options.link.name });
+  }
+
+  /** One run of a link that is not live, and the rest until the next. */
+  async #runNow(schedule: Schedule, signal: AbortSignal): Promise<void> {
+    const { link, target, mark } = this.#options;
+    await recordBegin(target, link.name);
+    const onReport = ({ state }: DrainReport): void => {
+      this.#turned();
+      this.#become(state.backfilling === true ? 'backfilling' : 'catching-up');
+    };
+    const options = { link: link.name, work: this.#work, mark, patience: Number.POSITIVE_INFINITY, onReport };
+    await catchUp(options, signal);
+    if (signal.aborted) return;
+    await this.#recovered();
+    this.#checkClocks();
+    // Much may happen until the next time: it begins like the first one.
+    this.#work.forget();
+    await recordEnd(target, link.name, link.every);
+    schedule.ended();
+    this.#become('scheduled');
+    await schedule.wait(signal, this.#options.turnWithin, () => this.#turned());
   }
 
   async #turn(signal: AbortSignal): Promise<void> {
@@ -89,13 +121,13 @@ export class LinkRunner {
     }
     await this.#recovered();
     this.#become(stateAfter(report));
-    if (this.#drain.untidy && this.#untilTidy() <= 0) {
+    if (this.#work.state.untidy && this.#untilTidy() <= 0) {
       await this.#run('tidy', signal);
       this.#tidiedAt = Date.now();
       this.#checkClocks();
     }
     // A link that catches up, or copies, may yet bring what they lack.
-    if (this.#state === 'live' && this.#drain.parked === true && this.#untilRetry() <= 0) {
+    if (this.#state === 'live' && this.#work.state.parked === true && this.#untilRetry() <= 0) {
       await this.#run('retry', signal);
       this.#retriedAt = Date.now();
     }
@@ -107,7 +139,7 @@ export class LinkRunner {
 
   #checkClocks(): void {
     const { link, events, clockSkew } = this.#options;
-    const skewMs = Math.round(this.#drain.clockSkew);
+    const skewMs = Math.round(this.#work.state.clockSkew);
     if (Math.abs(skewMs) <= clockSkew || Date.now() - this.#skewToldAt < pace.skew) return;
     this.#skewToldAt = Date.now();
     events.tell('link:clock-skew', { link: link.name, skewMs });
@@ -123,25 +155,13 @@ export class LinkRunner {
   }
 
   async #run(kind: LinkTask['kind'], signal: AbortSignal): Promise<DrainReport> {
-    const { link, urls, pool, events, turnWithin = pace.sleep } = this.#options;
-    const limits = {
-      ...this.#options.limits,
+    const { turnWithin = pace.sleep } = this.#options;
+    return await this.#work.run(kind, signal, {
       // What it has to say of its state comes first; then it may stay away.
       rest: this.#state === 'live' ? Math.min(pace.sleep, turnWithin) : 0,
       tidyIn: Math.max(1, this.#untilTidy()),
       retryIn: Math.max(1, this.#untilRetry()),
-    };
-    const task = { kind, link, sourceUrl: urls.source, targetUrl: urls.target, state: this.#drain, limits };
-    const report = await pool.run(task, signal);
-    this.#drain = report.state;
-    const { windows, rows, conflicts, parked, busy, lags } = report;
-    if (windows + rows > 0) {
-      const done = { windows, rows, conflicts, parked, durationMs: busy, lagsMs: lags };
-      events.tell('link:applied', { link: link.name, ...done });
-    }
-    for (const progress of report.backfill)
-      events.tell('backfill:progress', { link: link.name, ...progress });
-    return report;
+    });
   }
 
   #become(state: LinkState): void {
@@ -161,47 +181,32 @@ export class LinkRunner {
       this.#retryIn = pace.retry[0];
     } else if (this.#hasWorked) return;
     this.#hasWorked = true;
-    await this.#record('running', null);
+    await recordState(this.#options.target, this.#options.link.name, 'running', null);
   }
 
   async #failed(error: SnkError, signal: AbortSignal): Promise<void> {
     const { link, events } = this.#options;
-    this.#drain = { ...freshState, untidy: true };
+    this.#work.forget();
     if (error.fate !== 'retry') {
       this.#become('stopped');
       events.tell('link:failed', { link: link.name, error: serializeError(error), retryInMs: null });
-      await this.#record('stopped', error);
+      await recordState(this.#options.target, link.name, 'stopped', error);
       throw error;
     }
     if (error.code === 'SNK_PAUSED') {
       this.#become('paused');
-      return await pause(pace.standby, signal);
+      // Nor is a paused link looked at more often than it would work.
+      return await pause(link.every ?? pace.standby, signal);
     }
     if (this.#failedAt === null) {
       this.#failedAt = Date.now();
       // Overtaken is the other process's good right, and no news.
-      if (error.code !== 'SNK_OVERTAKEN') await this.#record('running', error);
+      if (error.code !== 'SNK_OVERTAKEN')
+        await recordState(this.#options.target, link.name, 'running', error);
     }
     events.tell('link:failed', { link: link.name, error: serializeError(error), retryInMs: this.#retryIn });
     await pause(this.#retryIn * (0.5 + Math.random() / 2), signal);
     this.#retryIn = Math.min(this.#retryIn * 2, pace.retry[1]);
-  }
-
-  /** For `status` in another process; where the target is not to be had, the status says that itself. */
-  async #record(state: 'running' | 'stopped', error: SnkError | null): Promise<void> {
-    const json =
-      error === null
-        ? null
-        : JSON.stringify({ code: error.code, message: error.message, hint: error.hint ?? null });
-    await query(
-      session(this.#options.target),
-      `update snk.cursor
-       set state = $2, error = $3::jsonb
-       where link = $1
-         and state <> 'paused'
-         and (state <> $2 or error is distinct from $3::jsonb)`,
-      [this.#options.link.name, state, json],
-    ).catch(() => undefined);
   }
 }
 

@@ -5,17 +5,19 @@ import { openOrm, type MikroORM } from '../db/orm.ts';
 import { toSnkError } from '../db/sqlstate.ts';
 import { Doorbell } from './doorbell.ts';
 import { checkShape } from './check-shape.ts';
-import { tidyLink, type DrainState } from './drain.ts';
+import { drainLink, tidyLink, type DrainState } from './drain.ts';
 import { openEngine, type LinkEngine } from './engine.ts';
 import type { LinkAnswer, LinkTask } from './link-messages.ts';
 import { retryParked } from './retry-parked.ts';
+import { emptyTally } from './tally.ts';
 import { Turns } from './turns.ts';
 import { Watch } from './watch.ts';
 
 const turns = new Turns();
 const orms = new Map<string, MikroORM>();
 const doorbells = new Map<string, Doorbell>();
-const links = new Map<string, { readonly engine: LinkEngine; readonly watch: Watch }>();
+const engines = new Map<string, LinkEngine>();
+const watches = new Map<string, Watch>();
 
 function ormOf(node: string, url: string): MikroORM {
   const key = `${node} ${url}`;
@@ -38,20 +40,26 @@ function doorbellOf(node: string, url: string): Doorbell {
   return doorbell;
 }
 
-async function openLink({ link, sourceUrl, targetUrl, state }: LinkTask) {
-  let open = links.get(link.name);
-  if (open === undefined || state.standing === null) {
-    const engine = await openEngine(
+async function engineOf({ link, sourceUrl, targetUrl, state }: LinkTask): Promise<LinkEngine> {
+  let engine = engines.get(link.name);
+  if (engine === undefined || state.standing === null) {
+    engine = await openEngine(
       link,
       ormOf(link.source, sourceUrl),
       ormOf(link.target, targetUrl),
       randomUUID,
       turns,
     );
-    open = { engine, watch: open?.watch ?? new Watch(doorbellOf(link.source, sourceUrl)) };
-    links.set(link.name, open);
+    engines.set(link.name, engine);
   }
-  return open;
+  return engine;
+}
+
+/** Only a link that is kept live has one: a doorbell takes a session. */
+function watchOf({ link, sourceUrl }: LinkTask): Watch {
+  let watch = watches.get(link.name);
+  if (watch === undefined) watches.set(link.name, (watch = new Watch(doorbellOf(link.source, sourceUrl))));
+  return watch;
 }
 
 /** Never rejects: an error crosses as data, or its code would be lost. */
@@ -59,9 +67,11 @@ export async function runTask(task: LinkTask): Promise<LinkAnswer> {
   const ending = new AbortController();
   task.end.once('message', () => ending.abort());
   try {
-    const { engine, watch } = await openLink(task);
+    const engine = await engineOf(task);
     const { kind, state, limits } = task;
-    if (kind === 'watch') return { ok: true, report: await watch.run(engine, state, limits, ending.signal) };
+    if (kind === 'drain') return { ok: true, report: await drainLink(engine, state, limits) };
+    if (kind === 'watch')
+      return { ok: true, report: await watchOf(task).run(engine, state, limits, ending.signal) };
     return { ok: true, report: { ...nothingDone, state: await attend(engine, task) } };
   } catch (error) {
     return { ok: false, error: serializeError(toSnkError(error, `link ${task.link.name}`)) };
@@ -78,10 +88,7 @@ async function attend(engine: LinkEngine, { kind, state, limits }: LinkTask): Pr
 }
 
 const nothingDone = {
-  windows: 0,
-  rows: 0,
-  conflicts: 0,
-  parked: 0,
+  ...emptyTally,
   drained: true,
   backfill: [],
   busy: 0,

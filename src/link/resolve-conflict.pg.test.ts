@@ -349,6 +349,7 @@ describe('a version is written', () => {
     source: 'b',
     target: 'a',
     winner: 'target',
+    every: null,
     flows: [flow(on, { bothWays: true })],
   });
   const row = { x: 'x' };

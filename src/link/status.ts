@@ -13,7 +13,15 @@ export interface NodeStatus {
   readonly changeLogRows: number | null;
 }
 
-export type LinkStatusState = 'live' | 'catching-up' | 'backfilling' | 'paused' | 'stopped' | 'unreachable';
+/** `scheduled`: a process has the link, which is not to be live, and rests until `nextRunAt`. */
+export type LinkStatusState =
+  | 'live'
+  | 'catching-up'
+  | 'backfilling'
+  | 'scheduled'
+  | 'paused'
+  | 'stopped'
+  | 'unreachable';
 
 export interface LinkStatus {
   readonly name: string;
@@ -26,6 +34,11 @@ export interface LinkStatus {
   readonly conflicts: number | null;
   readonly parked: number | null;
   readonly lastAppliedAt: string | null;
+  /** Milliseconds between two runs, as configured; null: it is kept live. */
+  readonly every: number | null;
+  /** When all that there was had been carried the last time, by a link that is not live or by `snk run --once`. */
+  readonly lastRunAt: string | null;
+  readonly nextRunAt: string | null;
   readonly lastError: {
     readonly code: string;
     readonly message: string;
@@ -91,6 +104,9 @@ export function unreachable(link: Link): LinkStatus {
     conflicts: null,
     parked: null,
     lastAppliedAt: null,
+    every: link.every,
+    lastRunAt: null,
+    nextRunAt: null,
     lastError: null,
     running: false,
   };
@@ -102,6 +118,10 @@ interface TargetFacts {
   readonly seq: string;
   readonly appliedRows: number;
   readonly lastAppliedAt: string | null;
+  readonly lastRunAt: string | null;
+  readonly nextRunAt: string | null;
+  /** Its next run is yet to come. */
+  readonly rests: boolean;
   readonly state: 'running' | 'paused' | 'stopped';
   readonly error: LinkStatus['lastError'];
   readonly conflicts: number;
@@ -129,13 +149,16 @@ export async function linkStatus(
   ]);
   return {
     name: link.name,
-    state: stateOf(facts, lagMs),
+    state: stateOf(link, facts, lagMs),
     lagMs,
     pendingRows,
     appliedRows: facts.appliedRows,
     conflicts: facts.conflicts,
     parked: facts.parked,
     lastAppliedAt: facts.lastAppliedAt,
+    every: link.every,
+    lastRunAt: facts.lastRunAt,
+    nextRunAt: facts.running && facts.state === 'running' ? facts.nextRunAt : null,
     lastError: facts.error ?? (capturing ? null : captureStopped(link)),
     running: facts.running,
   };
@@ -157,10 +180,11 @@ function captureStopped(link: Link): LinkStatus['lastError'] {
   };
 }
 
-function stateOf(facts: TargetFacts, lagMs: number): LinkStatusState {
+function stateOf({ every }: Link, facts: TargetFacts, lagMs: number): LinkStatusState {
   if (facts.state === 'paused') return 'paused';
   if (facts.state === 'stopped' || !facts.running) return 'stopped';
   if (facts.backfilling) return 'backfilling';
+  if (every !== null) return facts.rests ? 'scheduled' : 'catching-up';
   return facts.high !== null || lagMs > catchingUpMs ? 'catching-up' : 'live';
 }
 
@@ -174,6 +198,9 @@ select
   c.seq::text as seq,
   c.applied_rows::float8 as "appliedRows",
   ${iso('c.last_applied_at')} as "lastAppliedAt",
+  ${iso('c.last_run_at')} as "lastRunAt",
+  ${iso('c.next_run_at')} as "nextRunAt",
+  coalesce(c.next_run_at > clock_timestamp(), false) as rests,
   c.state,
   c.error,
   (select count(*) from snk.conflict f where f.link = c.link and f.resolved_at is null)::float8 as conflicts,

@@ -2,6 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { toSnkError } from '../db/sqlstate.ts';
 import { serializeError } from '../errors.ts';
+import { isWork, sumOf } from './tally.ts';
 import { peekText } from '../read/page-sql.ts';
 import type { Doorbell } from './doorbell.ts';
 import { drainLink, type DrainLimits, type DrainReport, type DrainState } from './drain.ts';
@@ -59,13 +60,13 @@ export class Watch {
       );
     let total = await drainLink(engine, before, limits);
     while (limits.rest > 0 && isUpToDate(total) && Date.now() < endOf(total.state) && !signal.aborted) {
-      if (total.windows + total.rows > 0) this.#pause = 0;
+      if (isWork(total)) this.#pause = 0;
       const known = total.drained && (await this.#change(total.state, endOf(total.state), signal));
       if (signal.aborted) break;
       try {
         total = sum(total, await drainLink(engine, { ...total.state, expectant: known }, limits));
       } catch (error) {
-        if (total.windows + total.rows === 0) throw error;
+        if (!isWork(total)) throw error;
         const failure = serializeError(toSnkError(error, `link ${engine.link.name}`));
         return { ...total, failure };
       }
@@ -128,10 +129,7 @@ export function isUpToDate({ state, drained, failure }: DrainReport): boolean {
 function sum(one: DrainReport, other: DrainReport): DrainReport {
   return {
     ...other,
-    windows: one.windows + other.windows,
-    rows: one.rows + other.rows,
-    conflicts: one.conflicts + other.conflicts,
-    parked: one.parked + other.parked,
+    ...sumOf(one, other),
     backfill: [...one.backfill, ...other.backfill],
     busy: one.busy + other.busy,
     lags: [...one.lags, ...other.lags],

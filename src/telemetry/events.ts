@@ -2,7 +2,16 @@
 import { EventEmitter } from 'node:events';
 import type { SerializedError } from '../errors.ts';
 
-export type LinkState = 'waiting' | 'standby' | 'backfilling' | 'catching-up' | 'live' | 'paused' | 'stopped';
+/** `scheduled`: between two runs of a link that is not kept live. */
+export type LinkState =
+  | 'waiting'
+  | 'standby'
+  | 'backfilling'
+  | 'catching-up'
+  | 'live'
+  | 'scheduled'
+  | 'paused'
+  | 'stopped';
 
 export interface SnkEvents {
   /** A node could not be reached; SNK tries again. */
@@ -12,12 +21,15 @@ export interface SnkEvents {
   /** Something was installed in a node; nothing is emitted when all was there. */
   'node:installed': [{ node: string; migrations: readonly string[]; captured: readonly string[] }];
   'link:state': [{ link: string; state: LinkState }];
-  /** A task of a link ended: windows and rows written since the last one. */
+  /** A task of a link ended: windows and rows written since the last one, and what the writing was to the target. */
   'link:applied': [
     {
       link: string;
       windows: number;
       rows: number;
+      created: number;
+      updated: number;
+      deleted: number;
       conflicts: number;
       parked: number;
       durationMs: number;

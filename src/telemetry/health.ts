@@ -10,6 +10,7 @@ export const conditions = [
   'backfilling',
   'catching-up',
   'live',
+  'scheduled',
   'paused',
   'retrying',
   'stopped',
@@ -25,7 +26,14 @@ export interface LinkHealth {
 }
 
 /** Standby: another process has the link, and this one would take it over. */
-const wanted: ReadonlySet<Condition> = new Set(['live', 'catching-up', 'backfilling', 'standby', 'paused']);
+const wanted: ReadonlySet<Condition> = new Set([
+  'live',
+  'catching-up',
+  'backfilling',
+  'scheduled',
+  'standby',
+  'paused',
+]);
 /** What failed last says nothing of a link that is in one of these. */
 const settled: ReadonlySet<Condition> = new Set(['waiting', 'standby', 'paused', 'stopped']);
 

@@ -2,7 +2,7 @@
 import type { Writable } from 'node:stream';
 import pino, { type Logger } from 'pino';
 import pretty from 'pino-pretty';
-import type { Events } from './events.ts';
+import type { Events, LinkState } from './events.ts';
 
 export type { Logger };
 
@@ -27,6 +27,9 @@ export function openLog(options: LogOptions): Logger {
   return pino({ name: 'snk', level: options.level }, stream);
 }
 
+/** States that a link is in again and again. */
+const passing: ReadonlySet<LinkState> = new Set(['live', 'catching-up', 'scheduled']);
+
 /** An outage is told once when it begins and again as it lasts: the level grows with the pause between two tries. */
 export function logEvents(events: Events, log: Logger, options: { readonly firstCopies: boolean }): void {
   events.on('node:unreachable', ({ node, error, retryInMs }) =>
@@ -40,7 +43,7 @@ export function logEvents(events: Events, log: Logger, options: { readonly first
     log.info({ node, migrations, captured }, 'installed'),
   );
   events.on('link:state', ({ link, state }) =>
-    log[state === 'live' || state === 'catching-up' ? 'debug' : 'info']({ link, state }, 'link state'),
+    log[passing.has(state) ? 'debug' : 'info']({ link, state }, 'link state'),
   );
   events.on('link:applied', ({ link, windows, rows, conflicts, parked, durationMs }) =>
     log.debug({ link, windows, rows, conflicts, parked, durationMs }, 'applied'),

@@ -81,6 +81,8 @@ export interface Link {
   readonly flows: readonly Flow[];
   /** Whose version stays when both sides hold different data under one key: the node listed first wins. */
   readonly winner: 'source' | 'target';
+  /** Milliseconds from the end of one of its runs to the begin of the next; null: it is kept live. */
+  readonly every: number | null;
 }
 
 export interface Topology {
@@ -117,6 +119,8 @@ export interface LinkOptions {
   readonly on?: readonly Operation[] | undefined;
   /** For flows that do not say it themselves. Default: `priority`. */
   readonly conflict?: ConflictPolicy | undefined;
+  /** It works so often instead of being kept live: `'5m'`, or milliseconds. Both directions of a two-way declaration. */
+  readonly every?: string | number | undefined;
 }
 
 export type OneWay = LinkOptions & { readonly from: string; readonly to: string };
@@ -204,21 +208,24 @@ function mirrored(flow: Flow): Flow {
 /** Declarations → links; a two-way declaration gives two links with mirrored flows. */
 export function buildTopology(nodes: readonly Node[], declarations: readonly LinkDeclaration[]): Topology {
   const rank = new Map(nodes.map((node, index) => [node.name, index]));
-  const link = (source: string, target: string, flows: Flow[]): Link => ({
+  const link = (source: string, target: string, flows: Flow[], every: number | null): Link => ({
     name: `${source}->${target}`,
     source,
     target,
     flows,
     winner: (rank.get(source) ?? 0) < (rank.get(target) ?? 0) ? 'source' : 'target',
+    every,
   });
-  const links = declarations.flatMap((declared) =>
-    'between' in declared
+  const links = declarations.flatMap((declared) => {
+    // The configuration has made milliseconds of it.
+    const every = typeof declared.every === 'number' ? declared.every : null;
+    return 'between' in declared
       ? [
-          link(declared.between[0], declared.between[1], flowsOf(declared, true)),
-          link(declared.between[1], declared.between[0], flowsOf(declared, true).map(mirrored)),
+          link(declared.between[0], declared.between[1], flowsOf(declared, true), every),
+          link(declared.between[1], declared.between[0], flowsOf(declared, true).map(mirrored), every),
         ]
-      : [link(declared.from, declared.to, flowsOf(declared, false))],
-  );
+      : [link(declared.from, declared.to, flowsOf(declared, false), every)];
+  });
   return { nodes, links: links.map((each) => ({ ...each, flows: withNeighbours(each, links) })) };
 }
 

@@ -30,6 +30,9 @@ it('tells its status from another process, and takes itself out only when nothin
     conflicts: 0,
     parked: 0,
     lastAppliedAt: iso,
+    every: null,
+    lastRunAt: null,
+    nextRunAt: null,
     lastError: null,
   };
   expect(report).toEqual({

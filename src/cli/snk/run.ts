@@ -1,23 +1,30 @@
-/** `snk run`: keeps all links live until it is told to end; the first signal ends cleanly, the second at once. */
+/**
+ * `snk run`: keeps all links live until it is told to end, or carries all there is once; the first signal ends cleanly, the
+ * second at once.
+ */
 import type { Command } from 'commander';
 import { withCopyOptions } from '../../config/copy-options.ts';
 import { withListen } from '../../config/http-options.ts';
-import { exitCodeOf } from '../../errors.ts';
+import { exitCodeOf, SnkError } from '../../errors.ts';
 import type { HttpServer } from '../../http/server.ts';
 import type { Snk } from '../../snk.ts';
 import { Health } from '../../telemetry/health.ts';
 import { logEvents, openLog, type Logger } from '../../telemetry/log.ts';
 import { addCopyOptions, readCopyOptions, type CopyFlags } from '../copy-options.ts';
+import { onceCode, onceLines } from '../once.ts';
 import { CopyBars } from '../progress.ts';
 import { openNotify, watchdogOf } from '../systemd/notify.ts';
 import { Service } from '../systemd/service.ts';
-import { runVerb, tellError } from '../verb.ts';
+import { printJson, printLine, runVerb, tellError } from '../verb.ts';
 
 /** Milliseconds: a transaction under way ends within a task's budget, or rolls back when the process goes. */
 const grace = 4_000;
 
 interface Options extends CopyFlags {
   readonly install: boolean;
+  readonly once?: boolean;
+  readonly link?: readonly string[];
+  readonly json?: boolean;
   readonly listen?: string;
   readonly logLevel: string;
   readonly logFormat?: string;
@@ -26,8 +33,20 @@ interface Options extends CopyFlags {
 export function addRun(program: Command): void {
   const run = program
     .command('run')
-    .description('keep all links live; waits for databases that are not up yet')
-    .option('--no-install', 'do not install what is missing');
+    .description(
+      "keep all links live, or have those with 'every' work as often as they say; waits for databases that are not up yet",
+    )
+    .option('--no-install', 'do not install what is missing')
+    .option(
+      '--once',
+      'carry all there is, print a summary and end: 1 when not all is over, a row is parked or a conflict was settled',
+    )
+    .option(
+      '--link <name>',
+      'with --once: this link alone, as snk status names it; can be said again',
+      (name, names: readonly string[] | undefined) => [...(names ?? []), name],
+    )
+    .option('--json', 'with --once: the summary as one JSON document on stdout');
   addCopyOptions(run)
     .option(
       '--listen <address>',
@@ -42,7 +61,7 @@ export function addRun(program: Command): void {
     .action(async (options: Options, command: Command) => {
       await runVerb(
         command,
-        async (snk) => await keepLive(snk, options),
+        async (snk) => await runLinks(snk, options),
         (config) => withListen(withCopyOptions(config, readCopyOptions(options)), options.listen),
       );
       // A socket that does not close must not keep the process.
@@ -50,39 +69,57 @@ export function addRun(program: Command): void {
     });
 }
 
-async function keepLive(snk: Snk, options: Options): Promise<number> {
+async function runLinks(snk: Snk, options: Options): Promise<number> {
+  const once = options.once === true;
+  if (!once && (options.link !== undefined || options.json === true))
+    throw new SnkError('SNK_USAGE', '--link and --json go with --once');
   const isTerminal = process.stderr.isTTY;
   const pretty = options.logFormat === undefined ? isTerminal : options.logFormat === 'pretty';
   // On a terminal bars show what lines would say elsewhere.
   const bars = isTerminal ? new CopyBars(snk.events) : null;
   const log = openLog({ level: options.logLevel, pretty, to: bars?.above });
   logEvents(snk.events, log, { firstCopies: bars === null });
-  const health = new Health(
-    snk.events,
-    snk.config.links.map((link) => link.name),
-  );
+  const work = once ? carryOnce : keepLive;
+  try {
+    return await work(snk, options, log).finally(() => bars?.stop());
+  } catch (error) {
+    tellError(error);
+    return exitCodeOf(error);
+  }
+}
+
+type Work = (snk: Snk, options: Options, log: Logger) => Promise<number>;
+
+const keepLive: Work = async (snk, { install }, log) => {
+  const names = snk.config.links.map((link) => link.name);
+  const health = new Health(snk.events, names);
   const watchdog = watchdogOf(process.env);
   const service = openService(snk, health, watchdog, log);
-  const ending = new AbortController();
-  endOnSignals(ending, () => {
+  const signal = endOnSignals(0, () => {
     log.info({}, 'ending');
     void service?.end();
   });
-  log.info({ links: snk.config.links.map((link) => link.name) }, 'started');
+  log.info({ links: names }, 'started');
   let http: HttpServer | null = null;
   try {
     http = await serve(snk, health, log);
     const turnWithin = watchdog === null ? undefined : watchdog / 6;
-    await snk.run(ending.signal, { install: options.install, turnWithin }).finally(() => bars?.stop());
-  } catch (error) {
-    tellError(error);
-    return exitCodeOf(error);
+    await snk.run(signal, { install, turnWithin });
   } finally {
     await Promise.all([http?.close(), service?.end()]);
   }
   log.info({}, 'ended');
   return 0;
-}
+};
+
+const carryOnce: Work = async (snk, { install, link = [], json }, log) => {
+  const signal = endOnSignals(1, () => log.info({}, 'ending'));
+  const report = await snk.runOnce(signal, { install, links: link });
+  log.debug({ complete: report.complete, seconds: report.seconds }, 'ended');
+  if (json === true) printJson(report);
+  else for (const line of onceLines(report)) printLine(line);
+  return onceCode(report);
+};
 
 function openService(snk: Snk, health: Health, watchdog: number | null, log: Logger): Service | null {
   const notify = openNotify(process.env, (reason) =>
@@ -102,13 +139,16 @@ async function serve(snk: Snk, health: Health, log: Logger): Promise<HttpServer 
   return server;
 }
 
-function endOnSignals(ending: AbortController, onFirst: () => void): void {
+/** `late`: the exit code when what is under way does not end in time. */
+function endOnSignals(late: number, onFirst: () => void): AbortSignal {
+  const ending = new AbortController();
   const onSignal = (): void => {
     if (ending.signal.aborted) process.exit(130);
     onFirst();
     ending.abort();
-    setTimeout(() => process.exit(0), grace).unref();
+    setTimeout(() => process.exit(late), grace).unref();
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
+  return ending.signal;
 }

@@ -61,6 +61,8 @@ function linkLine(link: LinkStatus): string {
     link.conflicts === null || link.conflicts === 0 ? null : `${link.conflicts} conflicts`,
     link.parked === null || link.parked === 0 ? null : `${link.parked} parked`,
     link.lastAppliedAt === null ? null : `last ${link.lastAppliedAt}`,
+    link.lastRunAt === null ? null : `last run ${link.lastRunAt}`,
+    link.nextRunAt === null ? null : `next run ${link.nextRunAt}`,
   ].filter((part) => part !== null);
   const error =
     link.lastError === null

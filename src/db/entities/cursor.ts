@@ -18,6 +18,8 @@ export const Cursor = defineEntity({
     lastAppliedAt: p.string().columnType('timestamptz').runtimeType('string').nullable(),
     closures: p.bigint('string').defaultRaw('0'),
     state: p.text().default('running'),
+    lastRunAt: p.string().columnType('timestamptz').runtimeType('string').nullable(),
+    nextRunAt: p.string().columnType('timestamptz').runtimeType('string').nullable(),
     error: p.json<{ code: string; message: string; hint?: string | null }>().nullable(),
   },
 });
