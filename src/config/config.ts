@@ -4,6 +4,7 @@ import { closest } from 'fastest-levenshtein';
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
 import { FaultsError, type Fault } from '../errors.ts';
+import { nodeNamePattern, nodeNameWanted } from '../topology/node-name.ts';
 import {
   buildTopology,
   type FlowOptions,
@@ -24,9 +25,7 @@ const duration = z.union([z.number().int().nonnegative(), z.string()]).transform
   return milliseconds;
 });
 
-const nodeName = z
-  .string()
-  .regex(/^[a-z][a-z0-9_-]{0,39}$/i, 'wanted a name of letters, digits, - and _, at most 40 long');
+const nodeName = z.string().regex(nodeNamePattern, nodeNameWanted);
 const tableName = z.string().regex(/^[^."\0]{1,63}(\.[^."\0]{1,63})?$/, 'wanted a table as "schema.table"');
 const databaseUrl = z.string().superRefine((text, context) => {
   const fault = urlFault(text);
