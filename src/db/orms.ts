@@ -28,7 +28,8 @@ export class Orms {
     let orm = this.#orms.get(key);
     if (orm === undefined) {
       const url = this.#nodes.find((each) => each.name === node)?.url;
-      if (url === undefined) throw new SnkError('SNK_INTERNAL', `there is no node ${node}`);
+      if (url === undefined)
+        throw new SnkError('SNK_INTERNAL', `there is no database of node ${node} to be reached`);
       orm = openOrm({ purpose, node, url, ...sessions[purpose] });
       this.#orms.set(key, orm);
     }

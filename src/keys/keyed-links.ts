@@ -2,7 +2,7 @@
 import { closest } from 'fastest-levenshtein';
 import { SnkError } from '../errors.ts';
 import { nodeNamePattern, nodeNameWanted } from '../topology/node-name.ts';
-import type { Node, Topology } from '../topology/topology.ts';
+import { databasesOf, servedLinks, type Topology } from '../topology/topology.ts';
 
 export interface KeyedLink {
   /** As configured: `main->office`. */
@@ -13,18 +13,11 @@ export interface KeyedLink {
   readonly keyed: string;
 }
 
-export function keyedLinks({ nodes, links }: Topology): readonly KeyedLink[] {
-  const kinds = new Map(nodes.map((node) => [node.name, kindOf(node)]));
-  const isKeyed = (name: string): boolean => kinds.get(name) === 'keyed';
-  return links
-    .filter(({ source, target }) => isKeyed(source) !== isKeyed(target))
-    .map(({ name, source, target }) =>
-      isKeyed(source) ? { name, local: target, keyed: source } : { name, local: source, keyed: target },
-    );
-}
-
-function kindOf(node: Node): string {
-  return (node as { kind?: string }).kind ?? 'database';
+export function keyedLinks(topology: Topology): readonly KeyedLink[] {
+  const databases = new Set(databasesOf(topology).map(({ name }) => name));
+  return servedLinks(topology).map(({ name, source, target }) =>
+    databases.has(source) ? { name, local: source, keyed: target } : { name, local: target, keyed: source },
+  );
 }
 
 /**

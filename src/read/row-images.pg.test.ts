@@ -16,7 +16,7 @@ import { testLimits } from '../../test/support/limits.ts';
 import { session } from '../db/orm.ts';
 import { drainLink, freshState } from '../link/drain.ts';
 import { loadStanding } from '../link/engine.ts';
-import type { FlowOptions } from '../topology/topology.ts';
+import { databasesOf, type FlowOptions } from '../topology/topology.ts';
 
 shareDatabases();
 
@@ -136,8 +136,7 @@ describe('the rows of a statement are logged with their keys', () => {
 test('rows are not logged where the limit is 0, whatever was logged before', async () => {
   const rig = await itemRig();
   await rig.a.query(insert(1, 50));
-  const { nodes } = rig.config;
-  const urls = Object.fromEntries(nodes.map(({ name, url }) => [name, { url }]));
+  const urls = Object.fromEntries(databasesOf(rig.config).map(({ name, url }) => [name, { url }]));
   await openSnk(parseConfig({ nodes: urls, links, limits: { imageBytes: 0 } })).install();
   await rig.a.query(insert(51, 100));
   expect(await logged(rig.a)).toEqual({ keys: 100, images: 50 });
