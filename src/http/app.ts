@@ -1,6 +1,7 @@
 /** The routes of the HTTP server and what stands before all of them: limits, headers, answers to what is wrong. */
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { problem, problemOf, rawAnswer } from './answers.ts';
+import { boundBodies } from './bodies.ts';
 
 export interface AppOptions {
   /** Each adds its routes: health, metrics. */
@@ -9,18 +10,21 @@ export interface AppOptions {
   readonly onFault: (error: unknown) => void;
 }
 
-/** Bytes and milliseconds. No route takes a body; one that does says itself how large it may be. */
+/** Bytes and milliseconds. A route that takes more says so: `bodyLimit`, and `takes` as in bodies.ts. */
 export const limits = {
   body: 16_384,
   headers: 8_192,
-  /** From the first byte of a request to its last. */
+  /** From the first byte of a request's headers to their last, and of its body. */
   request: 10_000,
+  /** No route can take longer than this. */
+  longest: 600_000,
   /** A connection on which nothing moves, also while it reads an answer. */
   idle: 30_000,
   keepAlive: 30_000,
   /** How often node looks for requests that take too long. */
   look: 1_000,
-  connections: 256,
+  /** Hundreds of nodes may wait, each on one or two. */
+  connections: 1_024,
 } as const;
 
 const headers = {
@@ -32,7 +36,7 @@ export async function buildApp({ rooms, onFault }: AppOptions): Promise<FastifyI
   const app = fastify({
     logger: false,
     bodyLimit: limits.body,
-    requestTimeout: limits.request,
+    requestTimeout: limits.longest,
     connectionTimeout: limits.idle,
     keepAliveTimeout: limits.keepAlive,
     forceCloseConnections: 'idle',
@@ -56,11 +60,12 @@ export async function buildApp({ rooms, onFault }: AppOptions): Promise<FastifyI
   app.addHook('onRequest', async (_, reply) => {
     void reply.headers(headers);
   });
+  boundBodies(app, { within: limits.request, idle: limits.idle });
   app.setErrorHandler(async (error, _, reply) => {
     const known = problemOf(error);
     if (known === null) onFault(error);
-    const { status, body } = known ?? problem(500, 'internal error');
-    return await reply.code(status).send(body);
+    const { status, body, headers = {} } = known ?? problem(500, 'internal error');
+    return await reply.code(status).headers(headers).send(body);
   });
   app.setNotFoundHandler(async (_, reply) => await reply.code(404).send(problem(404).body));
   const methods = methodsOf(app);
