@@ -2,7 +2,7 @@
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
 import { nodeNamePattern, nodeNameWanted } from '../topology/node-name.ts';
-import { parseListen } from './listen.ts';
+import { http } from './http-options.ts';
 
 const duration = z.union([z.number().int().nonnegative(), z.string()]).transform((value, context) => {
   // ms throws on an empty text.
@@ -108,23 +108,6 @@ export const verify = z.strictObject({
   every,
   /** What keeps it in the background: a fraction of what the servers could do. */
   rowsPerSecond: z.number().int().min(1).default(10_000),
-});
-
-const listen = z
-  .union([z.string(), z.number()], { error: 'wanted "host:port", or a port alone' })
-  .transform((value, context) => {
-    const found = parseListen(String(value));
-    if (found !== null) return found;
-    context.addIssue({
-      code: 'custom',
-      message: 'wanted "host:port", or a port alone, which is on loopback',
-    });
-    return z.NEVER;
-  });
-
-export const http = z.strictObject({
-  /** Where `snk run` serves health and metrics. They are served to whoever reaches it, without a password. */
-  listen,
 });
 
 export const schema = z.strictObject({

@@ -2,12 +2,17 @@
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { problem, problemOf, rawAnswer } from './answers.ts';
 import { boundBodies } from './bodies.ts';
+import type { Pem } from './certificate.ts';
 
 export interface AppOptions {
   /** Each adds its routes: health, metrics. */
   readonly rooms: readonly ((app: FastifyInstance) => void)[];
   /** A fault of ours: the answer does not tell of it. */
   readonly onFault: (error: unknown) => void;
+  /** With it TLS is served, and nothing else. */
+  readonly pem?: Pem | undefined;
+  /** Addresses whose word is taken on for whom they come. */
+  readonly trustProxy?: readonly string[] | undefined;
 }
 
 /** Bytes and milliseconds. A route that takes more says so: `bodyLimit`, and `takes` as in bodies.ts. */
@@ -32,7 +37,12 @@ const headers = {
   'x-content-type-options': 'nosniff',
 } as const;
 
-export async function buildApp({ rooms, onFault }: AppOptions): Promise<FastifyInstance> {
+export async function buildApp({ rooms, onFault, pem, trustProxy }: AppOptions): Promise<FastifyInstance> {
+  const server = {
+    maxHeaderSize: limits.headers,
+    headersTimeout: limits.request,
+    connectionsCheckingInterval: limits.look,
+  };
   const app = fastify({
     logger: false,
     bodyLimit: limits.body,
@@ -40,13 +50,13 @@ export async function buildApp({ rooms, onFault }: AppOptions): Promise<FastifyI
     connectionTimeout: limits.idle,
     keepAliveTimeout: limits.keepAlive,
     forceCloseConnections: 'idle',
-    http: {
-      maxHeaderSize: limits.headers,
-      headersTimeout: limits.request,
-      connectionsCheckingInterval: limits.look,
-    },
+    trustProxy: trustProxy === undefined ? false : [...trustProxy],
+    // TLS changes nothing of what an app is to its rooms.
+    ...((pem === undefined
+      ? { http: server }
+      : { https: { ...server, ...pem, handshakeTimeout: limits.request } }) as { http: typeof server }),
     clientErrorHandler: ({ code }, socket) => {
-      if (code === 'ECONNRESET' || !socket.writable) socket.destroy();
+      if (code === 'ECONNRESET' || code?.startsWith('ERR_SSL') || !socket.writable) socket.destroy();
       else socket.end(rawAnswer(code));
     },
     frameworkErrors: (error, _, reply: FastifyReply) => {

@@ -10,44 +10,40 @@ export const pace = {
   addresses: 10_000,
 } as const;
 
-interface Spent {
-  /** Attempts, as of `at`. */
-  count: number;
-  at: number;
-}
+/** The debt, in milliseconds, from which on an address has to wait; no debt is greater by more than one attempt. */
+const patience = (pace.burst - 1) * pace.every;
 
 export class Attempts {
   readonly #now: () => number;
-  readonly #spent = new Map<string, Spent>();
+  /** When each address has paid for its attempts. */
+  readonly #paidAt = new Map<string, number>();
 
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
   }
 
   get size(): number {
-    return this.#spent.size;
+    return this.#paidAt.size;
   }
 
   /** Milliseconds until this address may try again; 0: now. */
   waitOf(address: string): number {
-    const count = this.#countOf(sourceOf(address));
-    return count <= pace.burst - 1 ? 0 : Math.ceil((count - (pace.burst - 1)) * pace.every);
+    return Math.max(0, Math.ceil(this.#debtOf(sourceOf(address)) - patience));
   }
 
   /** It was wrong once more. */
   spend(address: string): void {
     const source = sourceOf(address);
-    const count = Math.min(this.#countOf(source) + 1, pace.burst);
+    const debt = Math.min(this.#debtOf(source), patience) + pace.every;
     // The order of a Map is that of insertion: the first one is the oldest.
-    this.#spent.delete(source);
-    this.#spent.set(source, { count, at: this.#now() });
-    const [oldest] = this.#spent.size > pace.addresses ? this.#spent.keys() : [];
-    if (oldest !== undefined) this.#spent.delete(oldest);
+    this.#paidAt.delete(source);
+    this.#paidAt.set(source, this.#now() + debt);
+    const [oldest] = this.#paidAt.size > pace.addresses ? this.#paidAt.keys() : [];
+    if (oldest !== undefined) this.#paidAt.delete(oldest);
   }
 
-  #countOf(source: string): number {
-    const spent = this.#spent.get(source);
-    return spent === undefined ? 0 : Math.max(0, spent.count - (this.#now() - spent.at) / pace.every);
+  #debtOf(source: string): number {
+    return Math.max(0, (this.#paidAt.get(source) ?? 0) - this.#now());
   }
 }
 

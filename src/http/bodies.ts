@@ -1,4 +1,5 @@
 /** Bodies of requests: unpacked, and given up where they become too large or take too long; a connection is not read further then. */
+import { Socket } from 'node:net';
 import { Transform, type Readable } from 'node:stream';
 import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RequestPayload } from 'fastify';
@@ -45,7 +46,8 @@ export function boundBodies(app: FastifyInstance, times: BodyTimes): void {
     const { within = times.within, wait, atOnce } = config.takes ?? {};
     if (atOnce !== undefined) enter(underWay, `${String(method)} ${url}`, atOnce, reply);
     // Until the next request of this connection: node sets it back.
-    if (wait !== undefined) request.raw.socket.setTimeout(wait + times.idle);
+    if (wait !== undefined && request.raw.socket instanceof Socket)
+      request.raw.socket.setTimeout(wait + times.idle);
     return hasBody(request) ? bounded(request, payload, within) : payload;
   });
   // Else node would read what is left of the body, however much it is, to use the connection again.
@@ -98,6 +100,8 @@ function follow(payload: Readable, unpacker: Transform | null, most: number, wit
     if (received > most) body.destroy(new HttpError(413));
   };
   const late = setTimeout(() => body.destroy(new HttpError(408)), within);
+  // Who wants no body does not listen, and it is bounded all the same.
+  body.on('error', () => undefined);
   payload.on('data', count);
   const broken = (): void => void body.destroy(new HttpError(400));
   payload.once('error', broken).once('close', () => {
