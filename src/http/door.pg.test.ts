@@ -61,7 +61,7 @@ interface Opened {
 }
 
 /** A room that takes bodies, and one request that waits. */
-async function open(keys: DoorKeys = snk.keys): Promise<Opened> {
+async function open(keys: DoorKeys = snk.keys, trustProxy?: readonly string[]): Promise<Opened> {
   const door = new Door(keys);
   const taken: number[] = [];
   const room = (to: FastifyInstance): void => {
@@ -87,7 +87,11 @@ async function open(keys: DoorKeys = snk.keys): Promise<Opened> {
       },
     );
   };
-  const app = await buildApp({ rooms: [room], onFault: (error) => expect.soft(error).toBeUndefined() });
+  const app = await buildApp({
+    rooms: [room],
+    trustProxy,
+    onFault: (error) => expect.soft(error).toBeUndefined(),
+  });
   await app.listen({ host: '127.0.0.1', port: 0 });
   onTestFinished(async () => {
     app.server.closeAllConnections();
@@ -190,6 +194,22 @@ describe('who brings no good key', () => {
     expect((await ask(bad['foreign'] ?? '', '203.0.113.9')).statusCode).toBe(403);
     expect(taken).toEqual([3, 3]);
     expect((process.memoryUsage().rss - before) / 1_048_576).toBeLessThan(50);
+  });
+
+  test('is counted by the address that a trusted proxy gives, and by no word of its own', async () => {
+    const { app } = await open(snk.keys, ['10.0.0.0/24']);
+    const statuses = async (from: string, forwarded: (i: number) => string) => {
+      const found = new Set<number>();
+      for (let i = 0; i <= pace.burst; i++) {
+        const headers = { authorization: 'Bearer x', 'x-forwarded-for': forwarded(i) };
+        found.add((await app.inject({ method: 'POST', url: push, remoteAddress: from, headers })).statusCode);
+      }
+      return [...found];
+    };
+    expect(await statuses('10.0.0.5', (i) => `198.51.100.${i}`)).toEqual([401]);
+    expect(await statuses('10.0.0.5', () => '203.0.113.1')).toEqual([401, 429]);
+    expect(await statuses('10.0.0.5', (i) => `198.51.100.${i}, 203.0.113.2`)).toEqual([401, 429]);
+    expect(await statuses('192.0.2.1', (i) => `198.51.100.${100 + i}`)).toEqual([401, 429]);
   });
 
   test('is not told that the key is wrong while the database cannot be asked', async () => {
