@@ -6,6 +6,7 @@ import { session, type MikroORM } from './db/orm.ts';
 import { Orms, type Purpose } from './db/orms.ts';
 import { queryOne } from './db/query.ts';
 import { FaultsError, SnkError } from './errors.ts';
+import { Keys, type Holder } from './keys/keys.ts';
 import { rebaselineLink } from './link/attach.ts';
 import { CarriedLink, carryOnce, neverBegun, oncePace, type OnceReport } from './link/carry-once.ts';
 import type { DrainLimits } from './link/drain.ts';
@@ -39,7 +40,7 @@ import { readVerifications, type LastVerification } from './verify/last-verifica
 import { repairTables, type RepairOptions, type RepairReport } from './verify/repair.ts';
 import { verifyTables, type VerifyOptions, type VerifyReport } from './verify/verify.ts';
 
-export type { Gauges };
+export type { Gauges, Holder, Keys };
 
 /** Sessions that hold links, by the node in which they do. */
 type Lockers = ReadonlyMap<string, NodeSession>;
@@ -65,6 +66,8 @@ export interface RunOnceOptions extends RunOptions {
 export class Snk {
   readonly config: Config;
   readonly events: Events;
+  /** Who may come in over HTTP. */
+  readonly keys: Keys;
   readonly #orms: Orms;
   /** What can be compared from here. */
   readonly #local: Config;
@@ -75,6 +78,7 @@ export class Snk {
     this.events = events;
     this.#local = { ...config, ...localPart(config) };
     this.#orms = new Orms(databasesOf(config));
+    this.keys = new Keys(config, (node) => this.#orm(node, 'keys'));
   }
 
   /** What is wrong and what would be installed; writes nothing. */
