@@ -2,8 +2,9 @@
 import { Socket } from 'node:net';
 import { Transform, type Readable } from 'node:stream';
 import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
-import type { FastifyInstance, FastifyReply, FastifyRequest, RequestPayload } from 'fastify';
+import type { FastifyInstance, FastifyRequest, RequestPayload } from 'fastify';
 import { HttpError } from './answers.ts';
+import { whenOver } from './over.ts';
 
 /** What a route says of itself as `config: { takes: { … } }`, beside its `bodyLimit`: that holds for a body unpacked as well. */
 export interface Takes {
@@ -44,7 +45,11 @@ export function boundBodies(app: FastifyInstance, times: BodyTimes): void {
   app.addHook('preParsing', async (request, reply, payload) => {
     const { config, method, url = '' } = request.routeOptions;
     const { within = times.within, wait, atOnce } = config.takes ?? {};
-    if (atOnce !== undefined) enter(underWay, `${String(method)} ${url}`, atOnce, reply);
+    if (atOnce !== undefined) {
+      const route = `${String(method)} ${url}`;
+      enter(underWay, route, atOnce);
+      whenOver(request, reply, () => leave(underWay, route));
+    }
     // Until the next request of this connection: node sets it back.
     if (wait !== undefined && request.raw.socket instanceof Socket)
       request.raw.socket.setTimeout(wait + times.idle);
@@ -56,11 +61,14 @@ export function boundBodies(app: FastifyInstance, times: BodyTimes): void {
   });
 }
 
-function enter(underWay: Map<string, number>, route: string, atOnce: number, reply: FastifyReply): void {
+function enter(underWay: Map<string, number>, route: string, atOnce: number): void {
   const count = underWay.get(route) ?? 0;
   if (count >= atOnce) throw new HttpError(503, { retryAfter: 1 });
   underWay.set(route, count + 1);
-  reply.raw.once('close', () => underWay.set(route, (underWay.get(route) ?? 1) - 1));
+}
+
+function leave(underWay: Map<string, number>, route: string): void {
+  underWay.set(route, (underWay.get(route) ?? 1) - 1);
 }
 
 function hasBody({ headers }: FastifyRequest): boolean {

@@ -7,6 +7,7 @@ import type { Holder, Keys } from '../snk.ts';
 import { HttpError } from './answers.ts';
 import { Attempts } from './attempts.ts';
 import { KeyWatch } from './key-watch.ts';
+import { whenOver } from './over.ts';
 
 export type DoorKeys = Pick<Keys, 'authenticate' | 'stillGood'>;
 
@@ -56,7 +57,7 @@ export class Door {
     if (count > bounds.perKey)
       throw new HttpError(429, { message: 'too many requests with this key at once', retryAfter: 1 });
     this.#underWay.set(holder.id, count);
-    reply.raw.once('close', () => this.#leave(holder.id));
+    whenOver(request, reply, () => this.#leave(holder.id));
     this.#holders.set(request, holder);
   };
 
@@ -81,11 +82,10 @@ export class Door {
   leaving(request: FastifyRequest, reply: FastifyReply): AbortSignal {
     const gone = new AbortController();
     const watched = this.#watch.watch(this.holderOf(request).id);
-    reply.raw.once('close', () => {
+    whenOver(request, reply, () => {
       watched.release();
       gone.abort();
     });
-    if (reply.raw.destroyed) gone.abort();
     return AbortSignal.any([watched.signal, gone.signal]);
   }
 
