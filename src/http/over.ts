@@ -7,7 +7,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
  */
 export function whenOver({ raw: { socket } }: FastifyRequest, { raw }: FastifyReply, done: () => void): void {
   if (raw.destroyed || socket.destroyed) return done();
+  let isOver = false;
   const over = (): void => {
+    // Taken off while both are told, it is told all the same.
+    if (isOver) return;
+    isOver = true;
     raw.off('close', over);
     socket.off('close', over);
     done();
