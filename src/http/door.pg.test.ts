@@ -72,6 +72,17 @@ async function open(keys: DoorKeys = snk.keys, trustProxy?: readonly string[]): 
     to.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, (_, body, done) =>
       done(null, body),
     );
+    to.addContentTypeParser('application/x-stream', (_, body, done) => done(null, body));
+    to.post<{ Body: Readable }>(
+      '/v1/stream',
+      { onRequest: door.demandKey, bodyLimit: most, config: { takes: { within: 500 } } },
+      async (request) => {
+        let bytes = 0;
+        for await (const part of request.body) bytes += (part as Buffer).length;
+        taken.push(bytes);
+        return { bytes };
+      },
+    );
     to.post<{ Params: { link: string }; Body: Buffer }>(
       '/v1/links/:link/push',
       { onRequest: door.demandKey, bodyLimit: most, config: { takes: { within: 500 } } },
@@ -310,6 +321,25 @@ describe('a body', () => {
       expect((process.memoryUsage().rss - before) / 1_048_576).toBeLessThan(50);
     },
   );
+
+  test('that is taken part by part is bounded as well', async () => {
+    const { port, taken } = await open();
+    const head = [
+      'POST /v1/stream HTTP/1.1',
+      'host: hub',
+      `authorization: Bearer ${good}`,
+      'content-type: application/x-stream',
+      chunks,
+    ];
+    const statusOf = async (body: Iterable<Buffer>, ...more: string[]) =>
+      (await exchange(port, [...head, ...more], chunked(body))).status;
+    expect(await statusOf([gzipSync(Buffer.alloc(most))], gzipped)).toBe(200);
+    expect(taken).toEqual([most]);
+    expect(await statusOf([gzipSync(Buffer.alloc(most + 1))], gzipped)).toBe(413);
+    expect(await statusOf(zeros(10 * gigabyte))).toBe(413);
+    expect(await statusOf(zeros(99), gzipped)).toBe(400);
+    expect(taken).toEqual([most]);
+  });
 
   test('that is sent to somebody who needs no body is not read', async () => {
     const { port } = await open();

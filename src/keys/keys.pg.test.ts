@@ -222,7 +222,7 @@ describe('a rotated key', () => {
 });
 
 describe('when a key was last used', () => {
-  test('is written at most once a minute, and never waited for', async () => {
+  test('is written at most once a minute, and never waited for', { timeout: 8_000 }, async () => {
     const { rig, snk } = await openHub();
     const { key } = await snk.keys.create('lyon', both);
     const versions = async () => await rig.a.query<{ xmin: string }>('select xmin from snk.key');

@@ -1,5 +1,5 @@
 /** The ends of a link that are behind a hub, as an engine knows ends. */
-import type { Applied, } from '../apply/apply-page.ts';
+import type { Applied } from '../apply/apply-page.ts';
 import type { Standing } from '../apply/batch.ts';
 import type { StoredCursor } from '../apply/cursor-store.ts';
 import type { Care, Written } from '../apply/write-rows.ts';
@@ -160,7 +160,10 @@ class FarTarget implements TargetEnd {
     await this.#hub.ask('attach', { baseline });
   }
 
-  async adopt(position: Position, { generation, nonce }: Pick<Position, 'generation' | 'nonce'>): Promise<Position> {
+  async adopt(
+    position: Position,
+    { generation, nonce }: Pick<Position, 'generation' | 'nonce'>,
+  ): Promise<Position> {
     return await this.#hub.ask('adopt', { position, fence: { generation, nonce } });
   }
 
@@ -280,5 +283,8 @@ const wordsOfEntry = ({ table, key, at, due }: ParkedEntry): RequestOf<'put-off'
 
 /** Of a page that was read as text there is nothing to be read again. */
 function wordsOfBatch({ reread: _, step, ...batch }: LinkBatch): RequestOf<'apply'>['batch'] {
-  return { ...batch, ...(step === undefined ? {} : { step: wordsOfStep(step) }) } as RequestOf<'apply'>['batch'];
+  return {
+    ...batch,
+    ...(step === undefined ? {} : { step: wordsOfStep(step) }),
+  } as RequestOf<'apply'>['batch'];
 }

@@ -75,7 +75,10 @@ export class HubClient {
 
   async #send(
     url: URL,
-    { signal, ...options }: Omit<Parameters<typeof request>[1] & object, 'signal'> & { signal?: AbortSignal | undefined },
+    {
+      signal,
+      ...options
+    }: Omit<Parameters<typeof request>[1] & object, 'signal'> & { signal?: AbortSignal | undefined },
   ): Promise<{ readonly status: number; readonly answer: unknown }> {
     try {
       const { statusCode, body } = await request(url, {
