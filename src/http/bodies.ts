@@ -4,6 +4,7 @@ import { Transform, type Readable } from 'node:stream';
 import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
 import type { FastifyInstance, FastifyRequest, RequestPayload } from 'fastify';
 import { HttpError } from './answers.ts';
+import { Budget, type Share } from './budget.ts';
 import { whenOver } from './over.ts';
 
 /** What a route says of itself as `config: { takes: { … } }`, beside its `bodyLimit`: that holds for a body unpacked as well. */
@@ -22,7 +23,9 @@ declare module 'fastify' {
   }
 }
 
-export interface BodyTimes {
+export interface BodyBounds {
+  /** Bytes of all bodies under way, unpacked: who would take them beyond it is told to come again. */
+  readonly bytes: number;
   /** Milliseconds, where a route says nothing else. */
   readonly within: number;
   /** Milliseconds of silence that end a connection. */
@@ -39,12 +42,13 @@ const unpackers = new Map<string, (() => Transform) | null>([
 ]);
 
 /** Hooks of all routes; before the routes are added. */
-export function boundBodies(app: FastifyInstance, times: BodyTimes): void {
+export function boundBodies(app: FastifyInstance, bounds: BodyBounds): void {
+  const budget = new Budget(bounds.bytes);
   const underWay = new Map<string, number>();
   // After all that looks at who is there: who is not let in takes nobody's place.
   app.addHook('preParsing', async (request, reply, payload) => {
     const { config, method, url = '' } = request.routeOptions;
-    const { within = times.within, wait, atOnce } = config.takes ?? {};
+    const { within = bounds.within, wait, atOnce } = config.takes ?? {};
     if (atOnce !== undefined) {
       const route = `${String(method)} ${url}`;
       enter(underWay, route, atOnce);
@@ -52,8 +56,11 @@ export function boundBodies(app: FastifyInstance, times: BodyTimes): void {
     }
     // Until the next request of this connection: node sets it back.
     if (wait !== undefined && request.raw.socket instanceof Socket)
-      request.raw.socket.setTimeout(wait + times.idle);
-    return hasBody(request) ? bounded(request, payload, within) : payload;
+      request.raw.socket.setTimeout(wait + bounds.idle);
+    if (!hasBody(request)) return payload;
+    const share = budget.share();
+    whenOver(request, reply, () => share.giveBack());
+    return bounded(request, payload, share, within);
   });
   // Else node would read what is left of the body, however much it is, to use the connection again.
   app.addHook('onSend', async (request, reply) => {
@@ -75,25 +82,35 @@ function hasBody({ headers }: FastifyRequest): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
-function bounded(request: FastifyRequest, payload: RequestPayload, within: number): RequestPayload {
+function bounded(
+  request: FastifyRequest,
+  payload: RequestPayload,
+  share: Share,
+  within: number,
+): RequestPayload {
   const { bodyLimit } = request.routeOptions;
   if (Number(request.headers['content-length'] ?? 0) > bodyLimit) throw new HttpError(413);
   const unpack = unpackers.get((request.headers['content-encoding'] ?? 'identity').toLowerCase());
   if (unpack === undefined) throw new HttpError(415, { message: 'wanted gzip, zstd, or a body as it is' });
-  return follow(payload, unpack?.() ?? null, bodyLimit, within);
+  return follow(payload, unpack?.() ?? null, share, { most: bodyLimit, within });
 }
 
 /**
  * The body, unpacked, as far as it is within bounds. The request itself is never destroyed, which would take the connection
  * away on which the answer is to go: it is only read no further.
  */
-function follow(payload: Readable, unpacker: Transform | null, most: number, within: number): RequestPayload {
+function follow(
+  payload: Readable,
+  unpacker: Transform | null,
+  share: Share,
+  { most, within }: { readonly most: number; readonly within: number },
+): RequestPayload {
   let received = 0;
-  let unpacked = 0;
   const body: Transform & { receivedEncodedLength?: number } = new Transform({
     transform(chunk: Buffer, _, done) {
-      unpacked += chunk.length;
-      done(unpacked > most ? new HttpError(413) : null, chunk);
+      const isWithin = share.take(chunk.length);
+      if (share.bytes > most) done(new HttpError(413));
+      else done(isWithin ? null : new HttpError(503, { retryAfter: 1 }), chunk);
     },
     destroy(error, done) {
       clearTimeout(late);
@@ -112,9 +129,7 @@ function follow(payload: Readable, unpacker: Transform | null, most: number, wit
   body.on('error', () => undefined);
   payload.on('data', count);
   const broken = (): void => void body.destroy(new HttpError(400));
-  payload.once('error', broken).once('close', () => {
-    if (!payload.readableEnded) broken();
-  });
+  payload.once('error', broken);
   if (unpacker === null) payload.pipe(body);
   else payload.pipe(unpacker.once('error', broken)).pipe(body);
   return body;

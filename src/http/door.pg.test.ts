@@ -11,7 +11,7 @@ import { chunked, exchange, zeros } from '../../test/support/raw-http.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
 import { parseConfig } from '../config/config.ts';
 import { Snk, type Holder } from '../snk.ts';
-import { buildApp } from './app.ts';
+import { buildApp, type AppOptions } from './app.ts';
 import { pace } from './attempts.ts';
 import { Door, type DoorKeys } from './door.ts';
 
@@ -64,7 +64,10 @@ interface Opened {
 }
 
 /** A room that takes bodies, and one request that waits. */
-async function open(keys: DoorKeys = snk.keys, trustProxy?: readonly string[]): Promise<Opened> {
+async function open(
+  keys: DoorKeys = snk.keys,
+  options: Pick<AppOptions, 'trustProxy' | 'bodyBytes'> = {},
+): Promise<Opened> {
   const door = new Door(keys);
   const taken: number[] = [];
   const opened = { waiting: 0 };
@@ -106,7 +109,7 @@ async function open(keys: DoorKeys = snk.keys, trustProxy?: readonly string[]): 
   };
   const app = await buildApp({
     rooms: [room],
-    trustProxy,
+    ...options,
     onFault: (error) => expect.soft(error).toBeUndefined(),
   });
   await app.listen({ host: '127.0.0.1', port: 0 });
@@ -117,11 +120,18 @@ async function open(keys: DoorKeys = snk.keys, trustProxy?: readonly string[]): 
   return { app, taken, waiting: () => opened.waiting, port: (app.server.address() as AddressInfo).port };
 }
 
+/** Parts of a packed text that is empty however many of them there are. */
+function* nothings(): Generator<Buffer> {
+  const part = Buffer.concat(Array.from({ length: 1_000 }, () => gzipSync('')));
+  for (let left = 10 * gigabyte; left > 0; left -= part.length) yield part;
+}
+
 const asks = (key: string | null, ...more: string[]): string[] => [
   `POST ${push} HTTP/1.1`,
   'host: hub',
   'content-type: application/octet-stream',
   ...(key === null ? [] : [`authorization: Bearer ${key}`]),
+  'connection: close',
   ...more,
 ];
 
@@ -214,7 +224,7 @@ describe('who brings no good key', () => {
   });
 
   test('is counted by the address that a trusted proxy gives, and by no word of its own', async () => {
-    const { app } = await open(snk.keys, ['10.0.0.0/24']);
+    const { app } = await open(snk.keys, { trustProxy: ['10.0.0.0/24'] });
     const statuses = async (from: string, forwarded: (i: number) => string) => {
       const found = new Set<number>();
       for (let i = 0; i <= pace.burst; i++) {
@@ -280,6 +290,7 @@ describe('a body', () => {
       () => chunked(zeros(9)),
     ],
     ['is not packed as it says', 400, [gzipped, chunks], () => chunked(zeros(99))],
+    ['is packed and comes to nothing, without end', 413, [gzipped, chunks], () => chunked(nothings())],
     [
       'is packed and cut off',
       400,
@@ -329,6 +340,7 @@ describe('a body', () => {
       'host: hub',
       `authorization: Bearer ${good}`,
       'content-type: application/x-stream',
+      'connection: close',
       chunks,
     ];
     const statusOf = async (body: Iterable<Buffer>, ...more: string[]) =>
@@ -341,6 +353,18 @@ describe('a body', () => {
     expect(taken).toEqual([most]);
   });
 
+  test('finds no room while others have it all, and comes in when they are gone', async () => {
+    const { port, taken } = await open(snk.keys, { bodyBytes: most });
+    const slow = connect(port, '127.0.0.1').on('error', () => undefined);
+    slow.write([...asks(good, `content-length: ${most}`), '', 'x'.repeat(most - 100)].join('\r\n'));
+    const head = asks(good, 'content-length: 200');
+    const status = async () => (await exchange(port, head, [Buffer.alloc(200)])).status;
+    await waitUntil(async () => (await status()) === 503);
+    slow.destroy();
+    await waitUntil(async () => (await status()) === 200);
+    expect(new Set(taken)).toEqual(new Set([200]));
+  });
+
   test('that is sent to somebody who needs no body is not read', async () => {
     const { port } = await open();
     const head = ['GET /nowhere HTTP/1.1', 'host: hub', chunks];
@@ -351,7 +375,9 @@ describe('a body', () => {
 
   test('without a good key is not read', async () => {
     const { port, taken } = await open();
-    const head = asks(bad['wrong'] ?? '', `content-length: ${10 * gigabyte}`);
+    const head = asks(bad['wrong'] ?? '', `content-length: ${10 * gigabyte}`).filter(
+      (line) => !line.startsWith('connection'),
+    );
     const { status, sent } = await exchange(port, head, zeros(10 * gigabyte));
     expect([status, taken]).toEqual([401, []]);
     expect(sent).toBeLessThan(64_000_000);
@@ -423,6 +449,37 @@ describe('a request that waits', () => {
     expect(others).toBe(false);
   });
 
+  test('takes no place where it is gone before anybody knows who it is', async () => {
+    let asked = 0;
+    let gate: Promise<void> | null = null;
+    const slow: DoorKeys = {
+      authenticate: async (key) => {
+        asked += 1;
+        await gate;
+        return await snk.keys.authenticate(key);
+      },
+      stillGood: async (ids) => await snk.keys.stillGood(ids),
+    };
+    const { app, port, waiting } = await open(slow);
+    expect((await exchange(port, asks(good, small), ['abc'])).status).toBe(200);
+    const head = ['GET /v1/wait HTTP/1.1', 'host: hub', `authorization: Bearer ${good}`, '', ''].join('\r\n');
+    let letThrough = (): void => undefined;
+    gate = new Promise((resolve) => (letThrough = resolve));
+    const crowd = Array.from({ length: 40 }, () => connect(port, '127.0.0.1').on('error', () => undefined));
+    for (const socket of crowd) socket.write(head);
+    await waitUntil(() => asked === 1 + crowd.length);
+    for (const socket of crowd) socket.resetAndDestroy();
+    const connections = async (): Promise<number> =>
+      await new Promise((resolve) => app.server.getConnections((_, count) => resolve(count)));
+    await waitUntil(async () => (await connections()) === 0);
+    letThrough();
+    const last = [1, 2].map(() => connect(port, '127.0.0.1'));
+    for (const socket of last) socket.write(head);
+    await waitUntil(() => waiting() === 2 || last.some(({ bytesRead }) => bytesRead > 0));
+    expect(last.map(({ bytesRead }) => bytesRead)).toEqual([0, 0]);
+    for (const socket of last) socket.destroy();
+  });
+
   test('has a place among so many, which is free again when it is gone, however it went', async () => {
     const { port, waiting } = await open();
     const head = ['GET /v1/wait HTTP/1.1', 'host: hub', `authorization: Bearer ${good}`];
@@ -435,7 +492,7 @@ describe('a request that waits', () => {
     for (const crowd of [[1, 1], [2]]) {
       const sockets = crowd.map(sent);
       await waitUntil(() => waiting() === 2);
-      const { status, headers } = await exchange(port, head);
+      const { status, headers } = await exchange(port, [...head, 'connection: close']);
       expect([status, headers]).toEqual([503, expect.stringContaining('retry-after: 1')]);
       for (const socket of sockets) socket.destroy();
       await waitUntil(() => waiting() === 0);

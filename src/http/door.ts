@@ -52,7 +52,10 @@ export class Door {
    */
   readonly demandKey = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const key = keyIn(request.headers.authorization);
-    const holder = await this.#ask(key, request.ip);
+    // Of a connection that is gone by now nobody knows where it came from.
+    const address = request.ip as string | undefined;
+    if (address === undefined) throw new HttpError(400);
+    const holder = await this.#ask(key, address);
     const count = (this.#underWay.get(holder.id) ?? 0) + 1;
     if (count > bounds.perKey)
       throw new HttpError(429, { message: 'too many requests with this key at once', retryAfter: 1 });

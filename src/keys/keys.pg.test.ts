@@ -226,7 +226,18 @@ describe('when a key was last used', () => {
     const { rig, snk } = await openHub();
     const { key } = await snk.keys.create('lyon', both);
     const versions = async () => await rig.a.query<{ xmin: string }>('select xmin from snk.key');
-    await snk.keys.authenticate(key);
+    await rig.a.query(`
+      create table used (at timestamptz default clock_timestamp());
+      create function note_use() returns trigger language plpgsql as $$
+      begin
+        insert into public.used default values;
+        perform pg_sleep(0.05);
+        return new;
+      end $$;
+      create trigger note before update on snk.key for each row execute function note_use()`);
+    const crowd = Array.from({ length: 20 }, async () => await snk.keys.authenticate(key));
+    expect(new Set(await Promise.all(crowd)).has(null)).toBe(false);
+    expect(await rig.a.query('select from used')).toHaveLength(1);
     const [{ lastUsedAt } = { lastUsedAt: null }] = await snk.keys.list();
     expect(lastUsedAt).not.toBeNull();
     const before = await versions();
