@@ -451,12 +451,15 @@ describe('a request that waits', () => {
 
   test('takes no place where it is gone before anybody knows who it is', async () => {
     let asked = 0;
+    let answered = 0;
     let gate: Promise<void> | null = null;
     const slow: DoorKeys = {
       authenticate: async (key) => {
         asked += 1;
         await gate;
-        return await snk.keys.authenticate(key);
+        const holder = await snk.keys.authenticate(key);
+        answered += 1;
+        return holder;
       },
       stillGood: async (ids) => await snk.keys.stillGood(ids),
     };
@@ -473,6 +476,7 @@ describe('a request that waits', () => {
       await new Promise((resolve) => app.server.getConnections((_, count) => resolve(count)));
     await waitUntil(async () => (await connections()) === 0);
     letThrough();
+    await waitUntil(() => answered === asked && waiting() === 0);
     const last = [1, 2].map(() => connect(port, '127.0.0.1'));
     for (const socket of last) socket.write(head);
     await waitUntil(() => waiting() === 2 || last.some(({ bytesRead }) => bytesRead > 0));
