@@ -1,5 +1,5 @@
 /** The ends of a link that are behind a hub, as an engine knows ends. */
-import type { Applied, } from '../apply/apply-page.ts';
+import type { Applied } from '../apply/apply-page.ts';
 import type { Standing } from '../apply/batch.ts';
 import type { StoredCursor } from '../apply/cursor-store.ts';
 import type { Care, Written } from '../apply/write-rows.ts';
@@ -25,6 +25,7 @@ import type { Page, PageLimits, ReadOptions } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
 import type { Key, Range } from '../read/range-sql.ts';
 import type { Link, Operation } from '../topology/topology.ts';
+import type { LinkRecord } from '../link/record-state.ts';
 import type { HubClient } from './hub-client.ts';
 import { linkWords } from './link-words.ts';
 import { protocol, type AnswerOf, type OperationName, type RequestOf } from './operations.ts';
@@ -160,7 +161,10 @@ class FarTarget implements TargetEnd {
     await this.#hub.ask('attach', { baseline });
   }
 
-  async adopt(position: Position, { generation, nonce }: Pick<Position, 'generation' | 'nonce'>): Promise<Position> {
+  async adopt(
+    position: Position,
+    { generation, nonce }: Pick<Position, 'generation' | 'nonce'>,
+  ): Promise<Position> {
     return await this.#hub.ask('adopt', { position, fence: { generation, nonce } });
   }
 
@@ -235,7 +239,7 @@ class FarTarget implements TargetEnd {
 }
 
 /** What is told of a link whose cursor is behind a hub; where that cannot be had, nothing is told. */
-export class FarRecord {
+export class FarRecord implements LinkRecord {
   readonly #hub: HubLink;
 
   constructor(hub: HubLink) {
@@ -254,6 +258,10 @@ export class FarRecord {
 
   async end(every: number | null): Promise<void> {
     await this.#hub.ask('record-end', { every }).catch(() => undefined);
+  }
+
+  async parked(): Promise<number | null> {
+    return await this.#hub.ask('count-parked', {}).catch(() => null);
   }
 }
 
@@ -279,6 +287,8 @@ const wordsOfEntry = ({ table, key, at, due }: ParkedEntry): RequestOf<'put-off'
 });
 
 /** Of a page that was read as text there is nothing to be read again. */
-function wordsOfBatch({ reread: _, step, ...batch }: LinkBatch): RequestOf<'apply'>['batch'] {
-  return { ...batch, ...(step === undefined ? {} : { step: wordsOfStep(step) }) } as RequestOf<'apply'>['batch'];
+function wordsOfBatch(batch: LinkBatch): RequestOf<'apply'>['batch'] {
+  const { step } = batch;
+  const words = { ...batch, reread: undefined, step: step === undefined ? undefined : wordsOfStep(step) };
+  return words as unknown as RequestOf<'apply'>['batch'];
 }

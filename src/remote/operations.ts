@@ -8,6 +8,9 @@ export const protocol = 1;
 /** Bytes of a body, unpacked. A page is bounded by its reader well below this; a single statement's rows may come to more. */
 export const largestBody = 64 * 1_048_576;
 
+/** Rows of one statement are read as a whole, and their texts are no longer than this. */
+export const largestAnswer = 512 * 1_048_576;
+
 const digits = z.string().regex(/^\d{1,20}$/);
 const count = z.number().int().min(0).max(2_147_483_647);
 const flow = z.number().int().min(0).max(999);
@@ -68,7 +71,12 @@ const written = z.object({
   conflicts: count,
   parked: count,
 });
-const parkedEntry = z.object({ table: z.string(), key: z.array(z.string()), at: z.string().max(64), due: z.boolean() });
+const parkedEntry = z.object({
+  table: z.string(),
+  key: z.array(z.string()),
+  at: z.string().max(64),
+  due: z.boolean(),
+});
 const extent = z.object({ count, size: z.number(), last: key.nullable() });
 const summary = extent.extend({ hash: z.string().max(64) });
 const gate = z.object({ isOpen: z.boolean(), closures: digits, isSettled: z.boolean() });
@@ -81,7 +89,11 @@ const copyState = z.object({
 });
 const operation = z.enum(['insert', 'update', 'delete']);
 const nothing = z.strictObject({});
-const problem = z.object({ code: z.string().max(100), message: z.string().max(2_000), hint: z.string().max(2_000).nullable() });
+const problem = z.object({
+  code: z.string().max(100),
+  message: z.string().max(2_000),
+  hint: z.string().max(2_000).nullable(),
+});
 
 interface Shape {
   /** The end that has to be the hub's. */
@@ -96,7 +108,11 @@ export const operations = {
   open: {
     end: 'either',
     says: 'Opens a link: tells the hub what the other end is, and answers what the hub has.',
-    request: z.strictObject({ protocol: z.number().int(), link: z.string().max(1_000_000), own: description }),
+    request: z.strictObject({
+      protocol: z.number().int(),
+      link: z.string().max(1_000_000),
+      own: description,
+    }),
     answer: z.object({ session: uuid, description }),
   },
   subscriber: {
@@ -112,7 +128,12 @@ export const operations = {
     answer: baseline,
   },
   raise: { end: 'source', says: 'Raises the fence.', request: z.strictObject({ fence }), answer: nothing },
-  peek: { end: 'source', says: 'Whether anything waits.', request: z.strictObject({ position }), answer: z.boolean() },
+  peek: {
+    end: 'source',
+    says: 'Whether anything waits.',
+    request: z.strictObject({ position }),
+    answer: z.boolean(),
+  },
   wait: {
     end: 'source',
     says: 'Answers as soon as something waits, or when the time is over.',
@@ -133,7 +154,12 @@ export const operations = {
     }),
     answer: page.nullable(),
   },
-  'count-rows': { end: 'source', says: 'Rows of a table.', request: z.strictObject({ flow }), answer: digits },
+  'count-rows': {
+    end: 'source',
+    says: 'Rows of a table.',
+    request: z.strictObject({ flow }),
+    answer: digits,
+  },
   'hash-range': {
     end: 'either',
     says: 'How many rows a range of keys holds, and a hash of them.',
@@ -174,9 +200,7 @@ export const operations = {
     end: 'target',
     says: 'The cursor of the link.',
     request: nothing,
-    answer: position
-      .extend({ state: z.enum(['running', 'paused', 'stopped']), sourceNode: uuid })
-      .nullable(),
+    answer: position.extend({ state: z.enum(['running', 'paused', 'stopped']), sourceNode: uuid }).nullable(),
   },
   attach: {
     end: 'target',
@@ -202,15 +226,30 @@ export const operations = {
     request: z.strictObject({ from: position, generation: digits, batch }),
     answer: written,
   },
-  'pending-copies': { end: 'target', says: 'First copies to be made.', request: nothing, answer: z.array(flow) },
-  'copy-state': { end: 'target', says: 'How far one is.', request: z.strictObject({ flow }), answer: copyState },
+  'pending-copies': {
+    end: 'target',
+    says: 'First copies to be made.',
+    request: nothing,
+    answer: z.array(flow),
+  },
+  'copy-state': {
+    end: 'target',
+    says: 'How far one is.',
+    request: z.strictObject({ flow }),
+    answer: copyState,
+  },
   estimate: {
     end: 'target',
     says: 'Notes how many rows a first copy is of.',
     request: z.strictObject({ flow, rows: digits }),
     answer: nothing,
   },
-  'pass-over': { end: 'target', says: 'A range was equal.', request: z.strictObject({ step }), answer: nothing },
+  'pass-over': {
+    end: 'target',
+    says: 'A range was equal.',
+    request: z.strictObject({ step }),
+    answer: nothing,
+  },
   finish: {
     end: 'target',
     says: 'A first copy is done.',
@@ -240,6 +279,7 @@ export const operations = {
   'tidy-target': { end: 'target', says: 'Purges the ledger.', request: nothing, answer: digits },
   check: { end: 'either', says: 'Whether the tables are what they were.', request: nothing, answer: nothing },
   clock: { end: 'either', says: 'Milliseconds since the epoch.', request: nothing, answer: z.number() },
+  'count-parked': { end: 'target', says: 'How many rows are parked.', request: nothing, answer: count },
   mark: { end: 'source', says: 'The snapshot as it is now.', request: nothing, answer: snapshot },
   'record-state': {
     end: 'target',
@@ -260,6 +300,20 @@ export type Operations = typeof operations;
 export type OperationName = keyof Operations;
 export type RequestOf<Name extends OperationName> = z.output<Operations[Name]['request']>;
 export type AnswerOf<Name extends OperationName> = z.output<Operations[Name]['answer']>;
+
+/** They ask for nothing but the link's name. */
+export const unopened = [
+  'mark',
+  'count-parked',
+  'record-state',
+  'record-begin',
+  'record-end',
+] as const satisfies readonly OperationName[];
+export type UnopenedName = (typeof unopened)[number];
+
+export function isUnopened(name: OperationName): name is UnopenedName {
+  return (unopened as readonly string[]).includes(name);
+}
 
 export function isOperation(name: string): name is OperationName {
   return Object.hasOwn(operations, name);

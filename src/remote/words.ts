@@ -6,7 +6,11 @@ import { quoteIdentifier } from '../db/sql.ts';
 import type { EndDescription } from '../link/ends.ts';
 
 /** Texts that become part of a statement: what is not one of these words is refused, or what the other side sends would be SQL of ours. */
-const identifier = z.string().min(1).max(63).regex(/^[^\0]+$/);
+const identifier = z
+  .string()
+  .min(1)
+  .max(63)
+  .regex(/^[^\0]+$/);
 const part = String.raw`(?:[a-z_][a-z0-9_$]*|"(?:[^"\0]|"")+")`;
 const words = [
   'double precision',
@@ -38,7 +42,10 @@ const number = z.number().int();
 const digits = z.string().regex(/^\d{1,20}$/);
 
 export const uuid = z.uuid();
-export const snapshot = z.string().max(100_000).regex(/^\d+:\d+:[\d,]*$/, 'wanted a snapshot');
+export const snapshot = z
+  .string()
+  .max(100_000)
+  .regex(/^\d+:\d+:[\d,]*$/, 'wanted a snapshot');
 
 const column = z.object({
   position: number.min(1).max(1_600),
@@ -65,7 +72,16 @@ const table = z.object({
   oid: digits,
   schema: identifier,
   name: identifier,
-  kind: z.enum(['table', 'partitioned', 'partition', 'inheritance', 'unlogged', 'temporary', 'view', 'other']),
+  kind: z.enum([
+    'table',
+    'partitioned',
+    'partition',
+    'inheritance',
+    'unlogged',
+    'temporary',
+    'view',
+    'other',
+  ]),
   attributes: number.min(0).max(1_600),
   columns: z.array(column).max(1_600),
   key: z.array(keyColumn).max(32),
@@ -109,7 +125,9 @@ export function describedBy({ nodeId, tables, captured: all }: DescriptionWords)
         return [known.fullName, known];
       }),
     ),
-    captured: new Map(all.map((each) => [each.name, { ...each, fingerprint: '' } satisfies Captured as Captured])),
+    captured: new Map(
+      all.map((each) => [each.name, { ...each, fingerprint: '' } satisfies Captured as Captured]),
+    ),
   };
 }
 
