@@ -59,6 +59,8 @@ interface Opened {
   readonly port: number;
   /** Bytes of each body that got through. */
   readonly taken: number[];
+  /** Addresses that were told of. */
+  readonly shut: string[];
   /** Requests that wait. */
   readonly waiting: () => number;
 }
@@ -68,7 +70,8 @@ async function open(
   keys: DoorKeys = snk.keys,
   options: Pick<AppOptions, 'trustProxy' | 'bodyBytes'> = {},
 ): Promise<Opened> {
-  const door = new Door(keys);
+  const shut: string[] = [];
+  const door = new Door(keys, (address) => shut.push(address));
   const taken: number[] = [];
   const opened = { waiting: 0 };
   const room = (to: FastifyInstance): void => {
@@ -117,7 +120,13 @@ async function open(
     app.server.closeAllConnections();
     await app.close();
   });
-  return { app, taken, waiting: () => opened.waiting, port: (app.server.address() as AddressInfo).port };
+  return {
+    app,
+    taken,
+    shut,
+    waiting: () => opened.waiting,
+    port: (app.server.address() as AddressInfo).port,
+  };
 }
 
 /** Parts of a packed text that is empty however many of them there are. */
@@ -194,7 +203,7 @@ describe('who brings no good key', () => {
       },
       stillGood: async (ids) => await snk.keys.stillGood(ids),
     };
-    const { app, taken } = await open(counting);
+    const { app, taken, shut } = await open(counting);
     const ask = async (key: string, remoteAddress = '198.51.100.7') => {
       const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/octet-stream' };
       return await app.inject({ method: 'POST', url: push, headers, payload: 'abc', remoteAddress });
@@ -215,6 +224,7 @@ describe('who brings no good key', () => {
     const refused = statuses.filter((status) => status === 401).length;
     expect([pace.burst, pace.burst + 1]).toContain(refused);
     expect(asked).toBe(1 + refused);
+    expect(shut).toEqual(['198.51.100.7']);
     expect((await ask(good)).statusCode).toBe(200);
     // Somebody else is a stranger there, and one somewhere else.
     expect((await ask(bad['foreign'] ?? '')).statusCode).toBe(429);

@@ -20,11 +20,14 @@ const bounds = {
   known: 10_000,
   /** Requests that one key has under way. */
   perKey: 32,
+  /** Milliseconds: a log is not to be filled from outside. */
+  tellEvery: 60_000,
 } as const;
 
 export class Door {
   readonly #keys: DoorKeys;
-  readonly #attempts: Attempts;
+  readonly #onShut: (address: string) => void;
+  readonly #attempts = new Attempts();
   readonly #watch: KeyWatch;
   readonly #strangers = new Semaphore(bounds.strangers);
   /**
@@ -35,15 +38,13 @@ export class Door {
   readonly #holders = new WeakMap<FastifyRequest, Holder>();
   readonly #underWay = new Map<string, number>();
   #inLine = 0;
+  #toldAt = Number.NEGATIVE_INFINITY;
 
-  constructor(
-    keys: DoorKeys,
-    attempts = new Attempts(),
-    watch = new KeyWatch(async (ids) => await keys.stillGood(ids)),
-  ) {
+  /** `onShut` hears of an address that was wrong too often, now and then. */
+  constructor(keys: DoorKeys, onShut: (address: string) => void = () => undefined) {
     this.#keys = keys;
-    this.#attempts = attempts;
-    this.#watch = watch;
+    this.#onShut = onShut;
+    this.#watch = new KeyWatch(async (ids) => await keys.stillGood(ids));
   }
 
   /**
@@ -115,13 +116,19 @@ export class Door {
     const digest = key === null ? '' : digestOf(key);
     this.#known.delete(digest);
     if (holder === null) {
-      this.#attempts.spend(address);
+      if (this.#attempts.spend(address)) this.#tell(address);
       throw this.refusal();
     }
     this.#known.add(digest);
     const [oldest] = this.#known.size > bounds.known ? this.#known : [];
     if (oldest !== undefined) this.#known.delete(oldest);
     return holder;
+  }
+
+  #tell(address: string): void {
+    if (performance.now() - this.#toldAt < bounds.tellEvery) return;
+    this.#toldAt = performance.now();
+    this.#onShut(address);
   }
 
   #leave(id: string): void {

@@ -38,7 +38,10 @@ export async function openHttp(
   const metrics = new Metrics(ownLinks(snk.config), snk.events, health);
   const gauges = new Sampled(async () => await snk.gauges(), sampling);
   const rooms = [healthRoutes(health), metricsRoutes(metrics, gauges)];
-  if (servedLinks(snk.config).length > 0) rooms.push(linkRoutes(snk.hub, new Door(snk.keys)));
+  if (servedLinks(snk.config).length > 0) {
+    const door = new Door(snk.keys, (address) => snk.events.tell('http:shut', { address }));
+    rooms.push(linkRoutes(snk.hub, door));
+  }
   const app = await buildApp({ rooms, onFault, trustProxy, pem: certificate?.pem });
   const address = await listenOn(app, listen);
   const following = certificate?.follow(app.server as unknown as TlsServer, onFault);
