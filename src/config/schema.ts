@@ -99,6 +99,8 @@ export const limits = z.strictObject({
   copyRowsPerSecond: z.number().int().min(0).default(0),
   /** Tables that the first copy of a link has under way at once, at the most; each takes sessions of its own. */
   copyTables: z.number().int().min(1).max(4).default(2),
+  /** How long the change log is kept for a node that comes with a key and does not; after that it begins anew. */
+  readerAge: duration.default(7 * 24 * 3_600_000),
   /** How far apart two nodes' clocks may be, where the newest change wins, before SNK says so. */
   clockSkew: duration.default(60_000),
 });

@@ -33,6 +33,7 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
     'ledgerAge',
     'copyRowsPerSecond',
     'copyTables',
+    'readerAge',
     'clockSkew',
   ],
   verify: ['every', 'rowsPerSecond'],

@@ -64,6 +64,8 @@ export interface SourceEnd {
   subscriber(): Promise<StoredSubscriber | null>;
   /** A first try that ended in between is gone on with. */
   subscribe(): Promise<Baseline>;
+  /** Begins an expired link anew. What is no more expired stays as it is, and is answered. */
+  renew(): Promise<Baseline>;
   raise(fence: Fence): Promise<void>;
   /** False when a read would answer null. */
   peek(position: Position): Promise<boolean>;
@@ -71,6 +73,8 @@ export interface SourceEnd {
   countRows(flow: number): Promise<string>;
   hashRange(flow: number, bounds: Range, mostRows: number): Promise<Summary>;
   fittingRange(flow: number, bounds: Range, mostBytes: number): Promise<Extent>;
+  /** Of some keys of the target, places of those for which the flow has no row. */
+  missing(flow: number, keys: readonly Key[]): Promise<readonly number[]>;
   /** `low`: what a window beyond it will bring is left to it. */
   readRange(flow: number, bounds: Range, hashes: string | null, low: string): Promise<RangeRows>;
   /** Of each key, as what it was logged; null where nothing that the flow carries can come any more. */
@@ -89,6 +93,8 @@ export interface CopyState {
   readonly rowsCopied: string;
   readonly rowsEstimated: string;
   readonly done: boolean;
+  /** Rows that the source does not have go. */
+  readonly removes: boolean;
 }
 
 /** A range that has been gone through, from where the first copy stood. */
@@ -129,6 +135,10 @@ export interface TargetEnd {
   finish(flow: number, position: Key | null): Promise<void>;
   hashRange(flow: number, bounds: Range): Promise<Summary>;
   listHashes(flow: number, bounds: Range): Promise<string>;
+  /** The first keys of a range, in their order. */
+  listKeys(flow: number, bounds: Range, most: number): Promise<readonly Key[]>;
+  /** Puts a cursor that stands under this nonce where the link begins anew; all rows are compared once more. */
+  beginAnew(nonce: string, baseline: Baseline): Promise<void>;
   hasParked(): Promise<boolean>;
   parked(): Promise<readonly ParkedEntry[]>;
   /** Entries that have not been parked anew meanwhile. */
