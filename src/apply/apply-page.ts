@@ -13,7 +13,9 @@ import type { ChangeKind } from './change-sql.ts';
 import { boundParked, freeParked, park, type Parking, type Refused } from './park.ts';
 import { retime } from './pass-on.ts';
 import { moveSequences } from './move-sequences.ts';
+import { noteSent } from './sent.ts';
 import { hasRival, Unsettled, writeChanges } from './write-changes.ts';
+import { idsOf, writeIdentified } from './write-identified.ts';
 import {
   add,
   keyLists,
@@ -241,9 +243,11 @@ export async function writeWithCare(
     const seen = batch.changes?.seen ?? null;
     await markAs(flow);
     const written =
-      flow.changes === null
-        ? await writeRows(tx, flow, { rows, kind: kind === 'copied' ? kind : 'present', care }, refusals)
-        : await writeChanges(tx, flow, flow.changes, { rows, keys, kind, seen, care, lost }, refusals);
+      flow.identity !== null
+        ? await writeIdentified(tx, flow, flow.identity, { rows, keys, kind, care }, refusals)
+        : flow.changes === null
+          ? await writeRows(tx, flow, { rows, kind: kind === 'copied' ? kind : 'present', care }, refusals)
+          : await writeChanges(tx, flow, flow.changes, { rows, keys, kind, seen, care, lost }, refusals);
     const width = kind === 'gone' ? keys.length : flow.columns.length;
     writings.push({
       flow,
@@ -251,6 +255,7 @@ export async function writeWithCare(
       kind,
       times: rows.columns[width],
       lost,
+      columns: rows.columns,
       count: rows.count,
       written,
       refusals,
@@ -268,7 +273,11 @@ export async function writeWithCare(
     const { written, refused } = await settleRefusals(tx, writing, batch);
     writing.lost.push(...refused.map(({ ordinal }) => ordinal));
     total = add(total, written);
-    entries.push(ledgerEntry(writing, batch, written, beside ?? to.generation));
+    const { flow, keys, kind, columns, lost } = writing;
+    const ids = flow.identity === null ? keys : [await idsOf(tx, flow.identity, keys)];
+    entries.push(ledgerEntry({ ...writing, keys: ids }, batch, written, beside ?? to.generation));
+    if (flow.sent !== null && kind !== 'gone')
+      await noteSent(tx, flow.sent, { link: context.link, table: flow.table.fullName, columns, lost });
   }
   for (const { flow, keys, kind, times, lost } of writings)
     if (flow.retimes !== null && times !== undefined) {
@@ -313,6 +322,8 @@ interface Writing {
   readonly times: string | undefined;
   /** Places of rows that are not in: they did not win, where times decide, or were refused. Counted from 1. */
   readonly lost: number[];
+  /** All lists of the page. */
+  readonly columns: readonly string[];
   readonly count: number;
   readonly written: Written;
   readonly refusals: readonly Refusal[];
@@ -337,11 +348,12 @@ function asText(rows: Rows): Rows<string> {
 }
 
 function ledgerEntry(
-  { flow: { table }, keys, count }: Writing,
+  { flow, keys, count }: Writing,
   batch: Batch,
   { written }: Written,
   generation: string,
 ): LedgerEntry {
+  const table = flow.identity?.table ?? flow.table;
   return {
     targetTable: table.fullName,
     kind: batch.kind,

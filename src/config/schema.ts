@@ -1,6 +1,7 @@
 /** The shape of the configuration and its defaults (pure). */
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
+import { identityOptions } from './identity-options.ts';
 import { parseListen } from './listen.ts';
 
 const duration = z.union([z.number().int().nonnegative(), z.string()]).transform((value, context) => {
@@ -69,6 +70,7 @@ const flow = z.strictObject({
   conflict,
   truncate: z.enum(['replicate', 'ignore', 'refuse']).optional(),
   existing: z.enum(['conflict', 'skip', 'overwrite']).optional(),
+  ...identityOptions,
 });
 const every = duration.refine((milliseconds) => milliseconds >= 1_000, 'wanted a second or more');
 const linkOptions = {

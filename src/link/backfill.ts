@@ -108,9 +108,11 @@ export async function compareRange(
     return { index, written: null, progress, compared: 0 };
   }
   const bounds = { after: state.position, upTo: ours.last };
-  // What a function makes of a row is not known to either server, nor under which key it is: all rows are sent.
+  // What a function makes of a row is not known to either server, nor under which key it is: all rows are sent. So are those
+  // of which their source is to learn something.
+  const { identity, sent } = engine.apply.flows[index] as WritableFlow;
   const theirs =
-    engine.maps[index] == null
+    engine.maps[index] == null && identity === null && sent === null
       ? await ask<Summary>(engine.target, hashRange(to, bounds, null))
       : { count: 0, hash: '' };
   if (ours.count === theirs.count && ours.hash === theirs.hash) {

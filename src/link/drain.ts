@@ -23,6 +23,7 @@ import { purgeChangeLog } from '../read/purge.ts';
 import { backfillRound } from './backfill-round.ts';
 import { pendingBackfills, readyBackfills, type BackfillProgress } from './backfill-state.ts';
 import { loadStanding, type LinkEngine } from './engine.ts';
+import { keepSource } from './keeping.ts';
 import { mapPage } from './map-page.ts';
 import { isReadAsText } from './page-form.ts';
 import { recapture } from './recapture.ts';
@@ -62,6 +63,8 @@ export interface DrainState {
   readonly copyAt: number;
   /** Milliseconds that the target's clock is ahead of the source's, where times decide conflicts. */
   readonly clockSkew: number;
+  /** The source is to be told of ids, or of versions, or nobody knows whether it is. */
+  readonly owing: boolean;
   /** Capture has stood still, and the first copy that makes up for it cannot begin yet. */
   readonly missing: boolean;
 }
@@ -77,6 +80,7 @@ export const freshState: DrainState = {
   restUntil: 0,
   copyAt: 0,
   clockSkew: 0,
+  owing: true,
   missing: false,
 };
 
@@ -125,6 +129,9 @@ export async function drainLink(
   let copyNext = false;
   // After silence, or a halt, nobody knows how much has come in.
   let large = Date.now() - restUntil > unknownAfter;
+  const { keeping, source, target } = engine;
+  const keep = async (): Promise<boolean> => keeping !== null && !(await keepSource(keeping, source, target));
+  let owing = before.standing === null ? await keep() : before.owing;
   do {
     try {
       const copies: boolean = copyNext && pending.length > 0;
@@ -149,6 +156,7 @@ export async function drainLink(
         if (went.lag !== null) lags.push(went.lag);
         total = sumOf(total, { ...tallyOf(applied), windows: 1 });
         parked ||= applied.parked > 0;
+        owing = await keep();
       } else if (pending[0] !== undefined) {
         const early = copyAt - Date.now();
         if (early > 0) {
@@ -169,6 +177,7 @@ export async function drainLink(
           parked ||= step.written.parked > 0;
         }
         if (limits.copyRows > 0) copyAt = Date.now() + (compared * 1_000) / limits.copyRows;
+        owing = await keep();
         if (round.failure !== undefined) throw round.failure;
       } else {
         drained = true;
@@ -191,6 +200,7 @@ export async function drainLink(
       expectant,
       restUntil,
       copyAt,
+      owing,
     },
     ...total,
     drained,
@@ -297,6 +307,8 @@ export async function tidyLink(
     purged = await purgeChangeLog(session(engine.source), purgeRows);
   }
   await purgeLedger(session(engine.target), engine.link.name, limits);
+  const { keeping, source, target } = engine;
+  const owing = state.owing && keeping !== null && !(await keepSource(keeping, source, target));
   const isTimed = engine.sourceFlows.some((flow) => flow.isTimed);
   if (isTimed) await noteClock(session(engine.source));
   const recaptured = await recapture(engine);
@@ -305,6 +317,7 @@ export async function tidyLink(
     untidy: purged === purgeRows || recaptured !== 'complete',
     backfilling: recaptured === 'copying' ? null : state.backfilling,
     missing: recaptured === 'waiting',
+    owing,
     clockSkew: isTimed ? await clockSkew(session(engine.source), session(engine.target)) : 0,
   };
 }

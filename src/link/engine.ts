@@ -1,6 +1,7 @@
 /** A link made ready to work in this thread: its flows resolved against both catalogs, its statements built. */
 import { SnkError } from '../errors.ts';
 import { applyTexts } from '../apply/apply-sql.ts';
+import { keepingOf, targetOf, type Keeping } from './keeping.ts';
 import { changeTexts } from '../apply/change-sql.ts';
 import { adoptFence, cursorMoved, loadCursor, type StoredCursor } from '../apply/cursor-store.ts';
 import type { ApplyContext, Standing } from '../apply/apply-page.ts';
@@ -34,6 +35,8 @@ export interface LinkEngine {
   readonly maps: readonly (OpenedMap | null)[];
   readonly apply: ApplyContext;
   readonly turns: Turns;
+  /** What the link writes into its source; null: nothing. */
+  readonly keeping: Keeping | null;
   /** What the tables of both sides were when this was made: see check-shape.ts. */
   readonly shape: string;
 }
@@ -97,7 +100,7 @@ export async function openEngine(
     tableId,
     table: mapping.from,
     rangeKey: mapping.rangeKey,
-    columns: mapping.columns,
+    columns: [...mapping.columns, ...mapping.extras.columns],
     goneKey: mapping.goneKey,
     isFiltered: flow.where !== null,
     isTimed: flow.conflict === 'newest',
@@ -106,7 +109,7 @@ export async function openEngine(
     forNode: targetNode,
   }));
   const targetFlows: WritableFlow[] = ordered.map(({ flow, mapping, sourceTable, targetTable }) => {
-    const into = { table: targetTable, columns: mapping.into };
+    const { into, ...kept } = targetOf(flow, mapping, { sourceTable, targetTable, sourceNode });
     const theirs = theirIds.get(targetTable.fullName);
     const targetTableId = flow.bothWays ? (theirs?.id ?? null) : null;
     // A row that is settled here would be no news to those to whom nothing but inserts travels on.
@@ -135,6 +138,7 @@ export async function openEngine(
           : null,
       choose: functions.get(flow) ?? null,
       parksUnmapped: keyShape(sourceTable) === keyShape(targetTable),
+      ...kept,
     };
   });
   return {
@@ -154,6 +158,7 @@ export async function openEngine(
       newNonce,
     },
     turns,
+    keeping: keepingOf(link, ordered, { sourceNode, targetNode }),
     shape: shapeOf(link, from, to),
   };
 }

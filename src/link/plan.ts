@@ -10,6 +10,7 @@ import {
   carriesChanges,
   databasesOf,
   passesOn,
+  tellsIds,
   type ConflictPolicy,
   type Flow,
   type Link,
@@ -52,7 +53,8 @@ export function capturedTablesOf(topology: Topology, node: string): CapturedTabl
     operations: [...new Set(each.flatMap((flow) => flow.on))],
     isTimed: each.some((flow) => flow.conflict === 'newest'),
     tellsColumns: each.some((flow) => flow.conflict === 'merge'),
-    passesOn: passesOn(topology.links, node, table),
+    passesOn: passesOn(topology.links, node, table) || tellsIds(topology.links, node, table),
+    synced: each.flatMap((flow) => flow.synced ?? []),
     readsImages: each.some((flow) => imaged.has(flow)),
     // Of several wishes the safest.
     truncate:
