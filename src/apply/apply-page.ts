@@ -1,5 +1,4 @@
 /** One page → one transaction in the target: rows, ledger and cursor together, behind the fence in the source. */
-import { SnkError } from '../errors.ts';
 import { keyListColumn } from '../db/key-lists.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query } from '../db/query.ts';
@@ -13,15 +12,13 @@ import type { ChangeKind } from './change-sql.ts';
 import { boundParked, freeParked, park, type Parking, type Refused } from './park.ts';
 import { retime } from './pass-on.ts';
 import { moveSequences } from './move-sequences.ts';
-import { noteSent } from './sent.ts';
-import { hasRival, Unsettled, writeChanges } from './write-changes.ts';
-import { idsOf, writeIdentified } from './write-identified.ts';
+import { hasRival, Unsettled } from './write-changes.ts';
+import { noted, parkUnmapped, writeFlow } from './write-flow.ts';
 import {
   add,
   keyLists,
   nothingWritten,
   writeRefused,
-  writeRows,
   type Care,
   type Refusal,
   type WritableFlow,
@@ -242,12 +239,7 @@ export async function writeWithCare(
     const lost: number[] = [];
     const seen = batch.changes?.seen ?? null;
     await markAs(flow);
-    const written =
-      flow.identity !== null
-        ? await writeIdentified(tx, flow, flow.identity, { rows, keys, kind, care }, refusals)
-        : flow.changes === null
-          ? await writeRows(tx, flow, { rows, kind: kind === 'copied' ? kind : 'present', care }, refusals)
-          : await writeChanges(tx, flow, flow.changes, { rows, keys, kind, seen, care, lost }, refusals);
+    const written = await writeFlow(tx, flow, { rows, keys, kind, seen, care, lost }, refusals);
     const width = kind === 'gone' ? keys.length : flow.columns.length;
     writings.push({
       flow,
@@ -273,18 +265,16 @@ export async function writeWithCare(
     const { written, refused } = await settleRefusals(tx, writing, batch);
     writing.lost.push(...refused.map(({ ordinal }) => ordinal));
     total = add(total, written);
-    const { flow, keys, kind, columns, lost } = writing;
-    const ids = flow.identity === null ? keys : [await idsOf(tx, flow.identity, keys)];
-    entries.push(ledgerEntry({ ...writing, keys: ids }, batch, written, beside ?? to.generation));
-    if (flow.sent !== null && kind !== 'gone')
-      await noteSent(tx, flow.sent, { link: context.link, table: flow.table.fullName, columns, lost });
+    const keys = await noted(tx, writing.flow, writing);
+    entries.push(ledgerEntry({ ...writing, keys }, batch, written, beside ?? to.generation));
   }
   for (const { flow, keys, kind, times, lost } of writings)
     if (flow.retimes !== null && times !== undefined) {
       await markAs(flow);
       await retime(tx, flow.retimes, kind === 'gone' ? 'gone' : 'there', { keys, times, lost });
     }
-  for (const rows of batch.failed ?? []) total = add(total, await parkUnmapped(tx, context, rows));
+  for (const rows of batch.failed ?? [])
+    total = add(total, await parkUnmapped(tx, context.flows[rows.flow] as WritableFlow, rows));
   if (beside !== null) await holdCursor(tx, context.link, from);
   // By now the page has also taken entries away.
   if (total.parked > 0 && batch.parking !== undefined)
@@ -292,24 +282,6 @@ export async function writeWithCare(
   await batch.also?.(tx, total);
   await moveCursor(tx, context.link, from, to, entries);
   return total;
-}
-
-/** Throws SNK_FUNCTION where the target knows the row by another key, or by none. */
-async function parkUnmapped(
-  tx: EntityManager,
-  { flows }: ApplyContext,
-  { flow: index, count, columns }: Rows<string>,
-): Promise<Written> {
-  const flow = flows[index] as WritableFlow;
-  const message = `the function of the flow into ${flow.table.fullName} threw`;
-  if (!flow.parksUnmapped) throw new SnkError('SNK_FUNCTION', message, { fate: 'stop-link' });
-  const refused = Array.from({ length: count }, (_, i) => ({
-    ordinal: i + 1,
-    code: 'SNK_FUNCTION',
-    message,
-  }));
-  await park(tx, flow, columns, refused);
-  return { ...nothingWritten, parked: count };
 }
 
 /** Rows of one flow, or keys whose rows are gone, and what has become of them so far. */
