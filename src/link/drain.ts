@@ -80,7 +80,7 @@ export const freshState: DrainState = {
   restUntil: 0,
   copyAt: 0,
   clockSkew: 0,
-  owing: true,
+  owing: false,
   missing: false,
 };
 

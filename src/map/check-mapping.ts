@@ -194,6 +194,7 @@ function missingFaults(
 ): MappingFault[] {
   if (!addsRows(flow)) return [];
   return to.columns
+    .filter((column) => column.name !== flow.identity?.key)
     .filter((column) => column.notNull && !column.hasDefault && !origins.has(column))
     .map((column) => ({
       message: `column ${column.name} on ${target} may not be null, and nothing is said of it`,
