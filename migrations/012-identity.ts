@@ -5,26 +5,26 @@ export class Identity extends Migration {
   override readonly name = '012-identity';
 
   override up(): void {
-    // a pair stays for good; gone_at: its row has left the flow; asked: counts how often its source was seen without the id
+    // local_key: the key's values, as the text of an array of texts. A pair stays for good; gone_at: its row has left the flow; asked: counts how often its source was seen without the id
     this.addSql(`
       create table snk.identity (
         source_node uuid not null,
         target_table text not null,
-        local_key text[] not null,
-        target_key text not null,
+        local_key text collate "C" not null,
+        target_key text collate "C" not null,
         joined boolean not null default false,
         gone_at timestamptz,
         written_back_at timestamptz,
         asked integer not null default 0,
         primary key (source_node, target_table, local_key),
-        unique (source_node, target_table, target_key)
+        unique (target_key, source_node, target_table)
       )`);
     // a row of the target's belongs to one source, but for those that others have joined
     this.addSql(
-      'create unique index identity_owner on snk.identity (target_table, target_key) where not joined',
+      'create unique index identity_owner on snk.identity (target_key, target_table) where not joined',
     );
     this.addSql(
-      'create index identity_unwritten on snk.identity (source_node, target_table) where written_back_at is null',
+      'create index identity_unwritten on snk.identity (source_node, target_table) where written_back_at is null and gone_at is null',
     );
     // keys: of the source, one array as text per column; versions: one array as text
     this.addSql(`

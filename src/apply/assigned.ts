@@ -6,8 +6,8 @@ import { query } from '../db/query.ts';
 export interface Assigned {
   /** Of the target. */
   readonly table: string;
-  /** The rows' keys in the source, as texts. */
-  readonly keys: readonly (readonly string[])[];
+  /** The rows' keys in the source: of each its values, as the text of an array of texts. */
+  readonly keys: readonly string[];
   readonly ids: readonly string[];
   /** How often the source was seen without the id: who has told it then has not told it later. */
   readonly asked: readonly string[];
@@ -20,7 +20,7 @@ export async function readAssigned(
   tables: readonly string[],
   limit: number,
 ): Promise<Assigned[]> {
-  const rows = await query<{ table: string; key: string[]; id: string; asked: string }>(
+  const rows = await query<{ table: string; key: string; id: string; asked: string }>(
     em,
     `select target_table as table, local_key as key, target_key as id, asked::text as asked
      from snk.identity
@@ -46,18 +46,19 @@ export async function confirmAssigned(
   assigned: readonly Assigned[],
 ): Promise<void> {
   for (const { table, keys, asked } of assigned) {
-    if (keys.length === 0) continue;
-    await query(
-      em,
-      `update snk.identity i
-       set written_back_at = clock_timestamp()
-       from unnest($3::text[], $4::integer[]) as k (key, asked)
-       where i.source_node = $1::uuid
-         and i.target_table = $2
-         and i.local_key = array(select e.value from json_array_elements_text(k.key::json) with ordinality as e (value, ord) order by e.ord)
-         and i.asked = k.asked
-         and i.written_back_at is null`,
-      [source, table, keys.map((key) => JSON.stringify(key)), asked],
-    );
+    // Of nearly all the source was seen once.
+    for (const [times, places] of Map.groupBy(keys.keys(), (place) => asked[place] ?? '')) {
+      await query(
+        em,
+        `update snk.identity i
+         set written_back_at = clock_timestamp()
+         where i.source_node = $1::uuid
+           and i.target_table = $2
+           and i.local_key = any ($3::text[])
+           and i.asked = $4::integer
+           and i.written_back_at is null`,
+        [source, table, places.map((place) => keys[place] as string), times],
+      );
+    }
   }
 }

@@ -38,11 +38,10 @@ export function identityTexts(target: IdentityTarget, rules: IdentityRules): Ide
 
 const idColumn = ({ table }: IdentityTarget): KeyColumn => table.key[0] as KeyColumn;
 
-/** `i` is the pair of the local key that `d` holds. */
-const isPair = ({ table }: IdentityTarget, { sourceNode }: IdentityRules, local: string): string =>
+/** Pairs of the flow. They are found by their whole key alone: by its first columns they are all of a source's rows. */
+const isOfFlow = ({ table }: IdentityTarget, { sourceNode }: IdentityRules): string =>
   `i.source_node = ${quoteLiteral(sourceNode)}::uuid
-    and i.target_table = ${quoteLiteral(table.fullName)}
-    and i.local_key = ${local}`;
+    and i.target_table = ${quoteLiteral(table.fullName)}`;
 
 const keyNames = ({ width }: IdentityTarget): string[] => Array.from({ length: width }, (_, i) => `k${i}`);
 
@@ -59,7 +58,7 @@ function givenCte(target: IdentityTarget, { shared }: IdentityRules): string {
   const rank = shared ? `,\n    row_number() over (partition by d.claim order by d.ord) as claim_rank` : '';
   return `
 with given as materialized (
-  select distinct on (${local}) ${values.map((value) => `${value}, `).join('')}array[${local}] as local_key, d.claim, d.ord${rank}
+  select distinct on (${local}) ${values.map((value) => `${value}, `).join('')}array[${local}]::text as local_key, d.claim, d.ord${rank}
   from unnest(${lists.join(', ')}) with ordinality as d (${listed.join(', ')})
   where d.ord between ${first} and ${last}
   order by ${local}
@@ -111,7 +110,13 @@ known as materialized (
   select g.*, i.target_key, i.local_key is null as is_unknown, c.id as joined,
     coalesce(i.target_key::${type}, c.id) as known_id, i.gone_at is not null as was_gone
   from given g
-  left join snk.identity i on ${isPair(target, rules, 'g.local_key')}${claimed}
+  left join lateral (
+    select i.*
+    from snk.identity i
+    where ${isOfFlow(target, rules)}
+      and i.local_key = g.local_key
+    limit 1
+  ) i on true${claimed}
 ),
 d as materialized (
   select k.*,
@@ -142,9 +147,13 @@ paired as (
 asked as (
   update snk.identity i
   set gone_at = null, written_back_at = null, asked = i.asked + 1
-  from d
-  where ${isPair(target, rules, 'd.local_key')}
-    and (d.was_gone or d.claim is distinct from d.target_key)
+  where ${isOfFlow(target, rules)}
+    and i.local_key = any (array(
+      select d.local_key
+      from d
+      where not d.is_unknown
+        and (d.was_gone or d.claim is distinct from d.target_key)
+    ))
 )
 select
   (select count(*) from inserted)::integer as created,
@@ -156,7 +165,7 @@ function keysCte(target: IdentityTarget, range: string): string {
   const names = keyNames(target);
   return `
 with d as materialized (
-  select distinct array[${names.map((name) => `d.${name}`).join(', ')}] as local_key
+  select distinct array[${names.map((name) => `d.${name}`).join(', ')}]::text as local_key
   from unnest(${names.map((_, i) => `$${i + 1}::text[]`).join(', ')}) with ordinality as d (${names.join(', ')}, ord)${range}
 )`;
 }
@@ -169,8 +178,8 @@ function goneText(target: IdentityTarget, rules: IdentityRules): string {
 gone as (
   update snk.identity i
   set gone_at = clock_timestamp()
-  from d
-  where ${isPair(target, rules, 'd.local_key')}
+  where ${isOfFlow(target, rules)}
+    and i.local_key = any (array(select d.local_key from d))
     and i.gone_at is null
   returning i.target_key::${type} as id
 ),
@@ -186,6 +195,7 @@ select (select count(*) from deleted)::integer as deleted`;
 function idsText(target: IdentityTarget, rules: IdentityRules): string {
   return `${keysCte(target, '')}
 select coalesce(array_agg(i.target_key)::text, '{}') as ids
-from d
-join snk.identity i on ${isPair(target, rules, 'd.local_key')}`;
+from snk.identity i
+where ${isOfFlow(target, rules)}
+  and i.local_key = any (array(select d.local_key from d))`;
 }

@@ -17,9 +17,9 @@ export interface KeptColumns {
   readonly origin: string;
 }
 
-/** Keys of the source, as texts, and the id of each. */
+/** Keys of the source, each as the text of an array of texts, and the id of each. */
 export interface Ids {
-  readonly keys: readonly (readonly string[])[];
+  readonly keys: readonly string[];
   readonly ids: readonly string[];
 }
 
@@ -56,12 +56,14 @@ export async function writeBackIds(
   { keys, ids }: Ids,
 ): Promise<number[]> {
   if (writeBack === null || keys.length === 0) return keys.map((_, i) => i);
-  const lists = table.key.map((_, i) => keys.map((key) => key[i] as string));
-  const id = `$${lists.length + 1}`;
+  const key = table.key.map(({ baseType }, i) => `u.key[${i + 1}]::${baseType} as k${i}`);
   const text = `
 with k as materialized (
-  select ${typed(table)}, u.id::${writeBack.baseType} as id, u.ord
-  from unnest(${lists.map((_, i) => `$${i + 1}::text[]`).join(', ')}, ${id}::text[]) with ordinality as u (${names(table)}, id, ord)
+  select ${key.join(', ')}, u.id::${writeBack.baseType} as id, u.ord
+  from (
+    select u.key::text[] as key, u.id, u.ord
+    from unnest($1::text[], $2::text[]) with ordinality as u (key, id, ord)
+  ) u
 ),
 due as materialized (
   select k.ord
@@ -90,7 +92,7 @@ where (d.ord in (select ord from written)) is not true`;
     em,
     origin,
     'id',
-    async (tx) => await queryOne<{ left: number[] }>(tx, text, [...lists, ids]),
+    async (tx) => await queryOne<{ left: number[] }>(tx, text, [keys, ids]),
   );
   const open = new Set(left);
   return keys.flatMap((_, i) => (open.has(i + 1) ? [] : [i]));
@@ -111,7 +113,7 @@ export async function markSynced(
   em: EntityManager,
   { table, synced, origin }: KeptColumns,
   { keys, versions }: Versions,
-): Promise<string[][]> {
+): Promise<string[]> {
   if (synced === null) return [];
   const text = `
 with k as materialized (
@@ -141,10 +143,10 @@ written as (
     and t.xmin::text = k.version
   returning k.ord
 )
-select array[${table.key.map((_, i) => `d.k${i}::text`).join(', ')}] as key
+select array[${table.key.map((_, i) => `d.k${i}::text`).join(', ')}]::text as key
 from due d
 where (d.ord in (select ord from written)) is not true`;
   return await marked(em, origin, 'synced', async (tx) =>
-    (await query<{ key: string[] }>(tx, text, [...keys, versions])).map(({ key }) => key),
+    (await query<{ key: string }>(tx, text, [...keys, versions])).map(({ key }) => key),
   );
 }

@@ -129,7 +129,7 @@ export async function keepSource(
 const sizeOf = (assigned: readonly Assigned[]): number =>
   assigned.reduce((sum, { ids }) => sum + ids.length, 0);
 
-const nameOf = (table: string, key: readonly string[]): string => JSON.stringify([table, key]);
+const nameOf = (table: string, key: string): string => JSON.stringify([table, key]);
 
 function take({ table, keys, ids, asked }: Assigned, places: readonly number[]): Assigned {
   const of = <Value>(list: readonly Value[]): Value[] => places.map((place) => list[place] as Value);

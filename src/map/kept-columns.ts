@@ -72,7 +72,7 @@ export function generatorOf({ defaultText, hasDefault, sequence }: Column): stri
 }
 
 /** Types of which equal values have one text, in every session of SNK. */
-const exactTypes = /^(uuid|smallint|integer|bigint|boolean|date|text|character varying.*|timestamp.*)$/;
+const exactTypes = /^(uuid|smallint|integer|bigint|date|text|character varying.*|timestamp.*)$/;
 const isExact = ({ baseType, looseCollation }: Column): boolean =>
   exactTypes.test(baseType) && looseCollation === null;
 
