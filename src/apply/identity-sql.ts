@@ -5,7 +5,7 @@ import { castType, columnList, isStoredOtherwise, stored, type TargetFlow } from
 
 export interface IdentityTexts {
   /**
-   * Binds: the local key's columns, those that travel, the ids that the source knows, first and last ordinal. Answers
+   * Binds: the local key's columns, those that travel, the ids that the source knows where they count, first and last ordinal. Answers
    * `created`, `updated`, and `strayed`: rows that the target has kept out, or given another key than they were to have.
    */
   readonly present: string;
@@ -39,7 +39,10 @@ export function identityTexts(target: IdentityTarget, rules: IdentityRules): Ide
 const idColumn = ({ table }: IdentityTarget): KeyColumn => table.key[0] as KeyColumn;
 
 /** Pairs of the flow. They are found by their whole key alone: by its first columns they are all of a source's rows. */
-const isOfFlow = ({ table }: IdentityTarget, { sourceNode }: IdentityRules): string =>
+export const isOfFlow = (
+  { table }: Pick<IdentityTarget, 'table'>,
+  { sourceNode }: Pick<IdentityRules, 'sourceNode'>,
+): string =>
   `i.source_node = ${quoteLiteral(sourceNode)}::uuid
     and i.target_table = ${quoteLiteral(table.fullName)}`;
 
@@ -47,21 +50,23 @@ const keyNames = ({ width }: IdentityTarget): string[] => Array.from({ length: w
 
 /** Values are cast row by row: one that the type refuses must not take the rows outside of the slice with it. */
 function givenCte(target: IdentityTarget, { shared }: IdentityRules): string {
-  const { columns, width } = target;
+  const { columns } = target;
   const names = keyNames(target);
   const local = names.map((name) => `d.${name}`).join(', ');
   const values = columns.map((column, i) => `d.c${i}::${castType(column)} as c${i}`);
-  const lists = Array.from({ length: width + columns.length + 1 }, (_, i) => `$${i + 1}::text[]`);
-  const listed = [...names, ...columns.map((_, i) => `c${i}`), 'claim', 'ord'];
+  const listed = [...names, ...columns.map((_, i) => `c${i}`), ...(shared ? ['claim'] : [])];
+  const lists = listed.map((_, i) => `$${i + 1}::text[]`);
   const [first, last] = [1, 2].map((i) => `$${lists.length + i}::bigint`);
   // Two rows of a source cannot become one: the first that says so does.
-  const rank = shared ? `,\n    row_number() over (partition by d.claim order by d.ord) as claim_rank` : '';
+  const rank = shared
+    ? `, d.claim,\n    row_number() over (partition by d.claim order by d.ord) as claim_rank`
+    : '';
   return `
 with given as materialized (
-  select distinct on (${local}) ${values.map((value) => `${value}, `).join('')}array[${local}]::text as local_key, d.claim, d.ord${rank}
-  from unnest(${lists.join(', ')}) with ordinality as d (${listed.join(', ')})
+  select distinct on (${local}) ${values.map((value) => `${value}, `).join('')}array[${local}]::text as local_key, d.ord${rank}
+  from unnest(${lists.join(', ')}) with ordinality as d (${listed.join(', ')}, ord)
   where d.ord between ${first} and ${last}
-  order by ${local}
+  order by ${local}, d.ord
 )`;
 }
 
@@ -138,22 +143,16 @@ updated as (
   ${updated}
 ),
 paired as (
-  insert into snk.identity (source_node, target_table, local_key, target_key, joined, written_back_at)
-  select ${quoteLiteral(rules.sourceNode)}::uuid, ${quoteLiteral(table.fullName)}, d.local_key, d.id::text, d.joined is not null,
-    case when d.claim = d.id::text then clock_timestamp() end
+  insert into snk.identity (source_node, target_table, local_key, target_key, joined)
+  select ${quoteLiteral(rules.sourceNode)}::uuid, ${quoteLiteral(table.fullName)}, d.local_key, d.id::text, d.joined is not null
   from d
   where d.is_unknown
 ),
-asked as (
+back as (
   update snk.identity i
-  set gone_at = null, written_back_at = null, asked = i.asked + 1
+  set gone_at = null
   where ${isOfFlow(target, rules)}
-    and i.local_key = any (array(
-      select d.local_key
-      from d
-      where not d.is_unknown
-        and (d.was_gone or d.claim is distinct from d.target_key)
-    ))
+    and i.local_key = any (array(select d.local_key from d where d.was_gone))
 )
 select
   (select count(*) from inserted)::integer as created,

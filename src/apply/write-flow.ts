@@ -4,7 +4,7 @@ import { SnkError } from '../errors.ts';
 import type { Rows } from '../read/page.ts';
 import type { ChangeKind } from './change-sql.ts';
 import { park } from './park.ts';
-import { noteSent } from './sent.ts';
+import { noteAssigned } from './assigned.ts';
 import { writeChanges, type Change } from './write-changes.ts';
 import { idsOf, writeIdentified } from './write-identified.ts';
 import {
@@ -40,15 +40,15 @@ interface Noted {
   readonly lost: readonly number[];
 }
 
-/** Notes which versions are in, where their source is to be told. Returns the keys for the ledger: those of the target. */
+/** Notes what the source is to be told. Returns the keys for the ledger: those of the target. */
 export async function noted(
   tx: EntityManager,
-  { link, table, identity, sent }: WritableFlow,
+  { link, identity, noting }: WritableFlow,
   { keys, kind, columns, lost }: Noted,
 ): Promise<readonly (string | null)[]> {
-  if (sent !== null && kind !== 'gone')
-    await noteSent(tx, sent, { link, table: table.fullName, columns, lost });
-  return identity === null ? keys : [await idsOf(tx, identity, keys)];
+  if (noting === null) return keys;
+  const ids = kind === 'gone' ? null : await noteAssigned(tx, noting, { link, columns, lost });
+  return identity === null ? keys : [ids ?? (await idsOf(tx, identity, keys))];
 }
 
 /** Throws SNK_FUNCTION where the target knows the row by another key, or by none. */

@@ -23,6 +23,7 @@ export interface IdentifiedFlow {
   /** As it is at the target, with its own key. */
   readonly table: Table;
   readonly texts: IdentityTexts;
+  readonly shared: boolean;
 }
 
 interface Part {
@@ -36,12 +37,12 @@ interface Part {
 export async function writeIdentified(
   tx: EntityManager,
   flow: WritableFlow,
-  { texts, table }: IdentifiedFlow,
+  { texts, table, shared }: IdentifiedFlow,
   { rows, keys, kind, care }: Part,
   refused: Refusal[],
 ): Promise<Written> {
   // Behind the columns stand the ids that the source knows.
-  const columns = kind === 'gone' ? keys : rows.columns.slice(0, flow.columns.length + 1);
+  const columns = kind === 'gone' ? keys : rows.columns.slice(0, flow.columns.length + (shared ? 1 : 0));
   const text = prepared(kind === 'gone' ? texts.gone : texts.present);
   const slice: Slice = async (em, first, last) => {
     const done = await queryOne<Done>(em, text, [...columns, first, last]);

@@ -6,7 +6,7 @@ import type { Rows } from '../read/page.ts';
 import { keyPlaces, type ApplyTexts, type TargetFlow } from './apply-sql.ts';
 import type { ChangeTexts } from './change-sql.ts';
 import type { RetimeTexts } from './pass-on.ts';
-import type { SentPlaces } from './sent.ts';
+import type { Noting } from './assigned.ts';
 import type { IdentifiedFlow } from './write-identified.ts';
 import { refusedBy, type Refused } from './park.ts';
 
@@ -49,8 +49,8 @@ export interface WritableFlow extends TargetFlow {
   readonly parksUnmapped: boolean;
   /** Where the target gives rows their keys: `table` has the key that they have in the source then. Else null. */
   readonly identity: IdentifiedFlow | null;
-  /** Where the source is to be told which versions have gone in; else null. */
-  readonly sent: SentPlaces | null;
+  /** Where the source is to be told of what has gone in; else null. */
+  readonly noting: Noting | null;
 }
 
 /** A row as texts; null where a side has none. */

@@ -5,7 +5,8 @@
 import type { Column, Table } from '../db/catalog.ts';
 import { durableCommit } from '../db/durable.ts';
 import type { EntityManager } from '../db/orm.ts';
-import { query, queryOne } from '../db/query.ts';
+import { prepared } from '../db/prepared.ts';
+import { query, queryOne, type Bind } from '../db/query.ts';
 
 /** Of one flow. */
 export interface KeptColumns {
@@ -17,136 +18,75 @@ export interface KeptColumns {
   readonly origin: string;
 }
 
-/** Keys of the source, each as the text of an array of texts, and the id of each. */
-export interface Ids {
+/** Rows of the source, lists side by side: see apply/assigned.ts. */
+export interface Told {
   readonly keys: readonly string[];
-  readonly ids: readonly string[];
+  readonly ids: string | null;
+  readonly versions: string | null;
 }
 
-const names = ({ key }: Table): string => key.map((_, i) => `k${i}`).join(', ');
-const same = ({ key }: Table, other: string): string =>
-  key.map((column, i) => `t.${column.quoted} ${column.equals} ${other}.k${i}`).join(' and ');
-const typed = ({ key }: Table): string =>
-  key.map(({ baseType }, i) => `u.k${i}::${baseType} as k${i}`).join(', ');
-
-/** `what`: see capture-sql.ts and trigger-sql.ts. Written anew after a crash that loses it: nothing is confirmed before it is on disk. */
-async function marked<Result>(
-  em: EntityManager,
-  origin: string,
-  what: 'id' | 'synced',
-  write: (tx: EntityManager) => Promise<Result>,
-): Promise<Result> {
+/**
+ * Writes ids into the rows that do not have them, and says of rows that are still what was sent that they are safe: both at once,
+ * since an id that is written makes another version of its row. A row that has been changed since it was read is another version,
+ * whoever commits first: the row's own transaction number is compared once its lock is had. False when rows are locked by an
+ * application: all of it is to be done again then. What is done already, and whose row is gone, is passed over.
+ */
+export async function writeBackIds(em: EntityManager, kept: KeptColumns, told: Told): Promise<boolean> {
+  const { writeBack, synced, origin } = kept;
+  const binds: Bind[] = [...told.keys, told.ids ?? '{}', told.versions ?? '{}'];
   return await em.transactional(async (tx) => {
-    await query(
-      tx,
-      `select set_config('snk.origin', $1, true), set_config('snk.own', $2, true), ${durableCommit}`,
-      [origin, what],
-    );
-    return await write(tx);
+    let isDone = true;
+    // Of ids other readers of the table hear, see topology.ts; of what is safe nobody does: see log-sql.ts.
+    for (const what of ['id', 'synced'] as const) {
+      if ((what === 'id' ? writeBack : synced) === null) continue;
+      await query(
+        tx,
+        `select set_config('snk.origin', $1, true), set_config('snk.own', $2, true), ${durableCommit}`,
+        [origin, what],
+      );
+      const { left } = await queryOne<{ left: boolean }>(tx, prepared(keepText(kept, what)), binds);
+      isDone &&= !left;
+    }
+    return isDone;
   });
 }
 
-/**
- * Returns the places of those that are done: rows that have their id, and rows that are gone. The others are locked by an
- * application, and are to be tried again.
- */
-export async function writeBackIds(
-  em: EntityManager,
-  { table, writeBack, origin }: KeptColumns,
-  { keys, ids }: Ids,
-): Promise<number[]> {
-  if (writeBack === null || keys.length === 0) return keys.map((_, i) => i);
-  const key = table.key.map(({ baseType }, i) => `u.key[${i + 1}]::${baseType} as k${i}`);
-  const text = `
-with k as materialized (
-  select ${key.join(', ')}, u.id::${writeBack.baseType} as id, u.ord
-  from (
-    select u.key::text[] as key, u.id, u.ord
-    from unnest($1::text[], $2::text[]) with ordinality as u (key, id, ord)
-  ) u
-),
-due as materialized (
-  select k.ord
-  from k
-  join ${table.quoted} t on ${same(table, 'k')}
-  where t.${writeBack.quoted} is distinct from k.id
-),
-free as materialized (
+/** Binds: the key's columns, ids, versions. Answers `left`: rows were locked. */
+function keepText({ table, writeBack, synced }: KeptColumns, what: 'id' | 'synced'): string {
+  const { key, quoted } = table;
+  const names = key.map((_, i) => `k${i}`).join(', ');
+  const typed = key.map(({ baseType }, i) => `u.k${i}::${baseType} as k${i}`).join(', ');
+  const same = key.map((column, i) => `t.${column.quoted} ${column.equals} k.k${i}`).join(' and ');
+  const lists = Array.from({ length: key.length + 2 }, (_, i) => `$${i + 1}::text[]`);
+  const isSame = 'coalesce(t.xmin::text = k.version, false)';
+  const isDue =
+    what === 'id'
+      ? `k.id is not null\n    and t.${writeBack?.quoted} is distinct from k.id`
+      : `${isSame}\n    and t.${synced?.quoted} is not true`;
+  const set = [
+    ...(what === 'id' ? [`${writeBack?.quoted} = k.id`] : []),
+    ...(synced === null ? [] : [`${synced.quoted} = coalesce(t.${synced.quoted}, false) or ${isSame}`]),
+  ];
+  const due = (more: string): string => `
   select k.*
   from k
-  join ${table.quoted} t on ${same(table, 'k')}
-  where t.${writeBack.quoted} is distinct from k.id
-  for update of t skip locked
+  join ${quoted} t on ${same}
+  where ${isDue}${more}`;
+  return `
+with k as materialized (
+  select ${typed}, ${writeBack === null ? 'null' : `u.id::${writeBack.baseType}`} as id, u.version, u.ord
+  from unnest(${lists.join(', ')}) with ordinality as u (${names}, id, version, ord)
+),
+due as materialized (${due('')}
+),
+free as materialized (${due('\n  for update of t skip locked')}
 ),
 written as (
-  update ${table.quoted} t
-  set ${writeBack.quoted} = k.id
+  update ${quoted} t
+  set ${set.join(', ')}
   from free k
-  where ${same(table, 'k')}
-  returning k.ord
+  where ${same}
+  returning 1
 )
-select coalesce(array_agg(d.ord::integer), '{}') as left
-from due d
-where (d.ord in (select ord from written)) is not true`;
-  const { left } = await marked(
-    em,
-    origin,
-    'id',
-    async (tx) => await queryOne<{ left: number[] }>(tx, text, [keys, ids]),
-  );
-  const open = new Set(left);
-  return keys.flatMap((_, i) => (open.has(i + 1) ? [] : [i]));
-}
-
-/** Keys of the source, an array as text per column, and the version of each row that has gone in. */
-export interface Versions {
-  readonly keys: readonly string[];
-  readonly versions: string;
-}
-
-/**
- * Says of the rows that are still what was sent that they are safe. A row that has been changed since then is another version,
- * whoever commits first: the row's own transaction number is compared once its lock is had. Returns the keys of rows that are
- * what was sent and are locked by an application: they are to be tried again, and must not be written before.
- */
-export async function markSynced(
-  em: EntityManager,
-  { table, synced, origin }: KeptColumns,
-  { keys, versions }: Versions,
-): Promise<string[]> {
-  if (synced === null) return [];
-  const text = `
-with k as materialized (
-  select ${typed(table)}, u.version, u.ord
-  from unnest(${keys.map((_, i) => `$${i + 1}::text[]`).join(', ')}, $${keys.length + 1}::text[]) with ordinality as u (${names(table)}, version, ord)
-),
-due as materialized (
-  select k.*
-  from k
-  join ${table.quoted} t on ${same(table, 'k')}
-  where t.xmin::text = k.version
-    and t.${synced.quoted} is not true
-),
-free as materialized (
-  select k.*
-  from k
-  join ${table.quoted} t on ${same(table, 'k')}
-  where t.xmin::text = k.version
-    and t.${synced.quoted} is not true
-  for update of t skip locked
-),
-written as (
-  update ${table.quoted} t
-  set ${synced.quoted} = true
-  from free k
-  where ${same(table, 'k')}
-    and t.xmin::text = k.version
-  returning k.ord
-)
-select array[${table.key.map((_, i) => `d.k${i}::text`).join(', ')}]::text as key
-from due d
-where (d.ord in (select ord from written)) is not true`;
-  return await marked(em, origin, 'synced', async (tx) =>
-    (await query<{ key: string }>(tx, text, [...keys, versions])).map(({ key }) => key),
-  );
+select (select count(*) from due) > (select count(*) from written) as left`;
 }

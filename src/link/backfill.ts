@@ -110,9 +110,9 @@ export async function compareRange(
   const bounds = { after: state.position, upTo: ours.last };
   // What a function makes of a row is not known to either server, nor under which key it is: all rows are sent. So are those
   // of which their source is to learn something.
-  const { identity, sent } = engine.apply.flows[index] as WritableFlow;
+  const { noting } = engine.apply.flows[index] as WritableFlow;
   const theirs =
-    engine.maps[index] == null && identity === null && sent === null
+    engine.maps[index] == null && noting === null
       ? await ask<Summary>(engine.target, hashRange(to, bounds, null))
       : { count: 0, hash: '' };
   if (ours.count === theirs.count && ours.hash === theirs.hash) {

@@ -158,7 +158,7 @@ export async function openEngine(
       newNonce,
     },
     turns,
-    keeping: keepingOf(link, ordered, { sourceNode, targetNode }),
+    keeping: keepingOf(link, ordered, targetNode),
     shape: shapeOf(link, from, to),
   };
 }
