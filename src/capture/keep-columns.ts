@@ -7,6 +7,7 @@ import { durableCommit } from '../db/durable.ts';
 import type { EntityManager } from '../db/orm.ts';
 import { prepared } from '../db/prepared.ts';
 import { query, queryOne, type Bind } from '../db/query.ts';
+import type { Flow } from '../topology/topology.ts';
 
 /** Of one flow. */
 export interface KeptColumns {
@@ -16,6 +17,12 @@ export interface KeptColumns {
   readonly synced: Column | null;
   /** The target's node id, as where an id comes from. */
   readonly origin: string;
+}
+
+export function keptColumns({ identity, synced }: Flow, table: Table, origin: string): KeptColumns {
+  const column = (wanted: string | undefined | null): Column | null =>
+    table.columns.find(({ name }) => name === wanted) ?? null;
+  return { table, writeBack: column(identity?.writeBack), synced: column(synced), origin };
 }
 
 /** Rows of the source, lists side by side: see apply/assigned.ts. */

@@ -9,8 +9,8 @@ import {
   type Node,
   type Topology,
 } from '../topology/topology.ts';
-import type { Listen } from './listen.ts';
-import { schema, type http, type limits, type verify } from './schema.ts';
+import { httpFaults, withFiles, type http, type HttpOptions } from './http-options.ts';
+import { schema, type limits, type verify } from './schema.ts';
 import { toFaults } from './shape-faults.ts';
 import { linkFaults, topologyFaults } from './topology-faults.ts';
 
@@ -37,7 +37,7 @@ export interface UserConfig {
 export interface Config extends Topology {
   readonly limits: Readonly<z.output<typeof limits>>;
   readonly verify: Readonly<z.output<typeof verify>> | null;
-  readonly http: { readonly listen: Listen } | null;
+  readonly http: HttpOptions | null;
 }
 
 /** Gives the file its types; it changes nothing. */
@@ -55,9 +55,14 @@ export function parseConfig(input: unknown, directory = process.cwd()): Config {
     Object.entries(nodes).map(([name, node]) => nodeOf(name, node)),
     links,
   );
-  const faults = [...linkFaults(links, topology.nodes), ...topologyFaults(topology)];
+  const { limits, verify = null } = parsed.data;
+  const http = parsed.data.http === undefined ? null : withFiles(parsed.data.http, directory);
+  const faults = [
+    ...linkFaults(links, topology.nodes),
+    ...topologyFaults(topology),
+    ...httpFaults(http, topology.nodes),
+  ];
   if (faults.length > 0) throw new FaultsError(faults);
-  const { limits, verify = null, http = null } = parsed.data;
   return Object.freeze({
     ...topology,
     limits: Object.freeze(limits),

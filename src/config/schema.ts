@@ -1,8 +1,9 @@
 /** The shape of the configuration and its defaults (pure). */
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
+import { nodeNamePattern, nodeNameWanted } from '../topology/node-name.ts';
+import { http } from './http-options.ts';
 import { identityOptions } from './identity-options.ts';
-import { parseListen } from './listen.ts';
 
 const duration = z.union([z.number().int().nonnegative(), z.string()]).transform((value, context) => {
   // ms throws on an empty text.
@@ -15,9 +16,7 @@ const duration = z.union([z.number().int().nonnegative(), z.string()]).transform
   return milliseconds;
 });
 
-const nodeName = z
-  .string()
-  .regex(/^[a-z][a-z0-9_-]{0,39}$/i, 'wanted a name of letters, digits, - and _, at most 40 long');
+const nodeName = z.string().regex(nodeNamePattern, nodeNameWanted);
 const tableName = z.string().regex(/^[^."\0]{1,63}(\.[^."\0]{1,63})?$/, 'wanted a table as "schema.table"');
 const databaseUrl = z.string().superRefine((text, context) => {
   const fault = urlFault(text);
@@ -111,23 +110,6 @@ export const verify = z.strictObject({
   every,
   /** What keeps it in the background: a fraction of what the servers could do. */
   rowsPerSecond: z.number().int().min(1).default(10_000),
-});
-
-const listen = z
-  .union([z.string(), z.number()], { error: 'wanted "host:port", or a port alone' })
-  .transform((value, context) => {
-    const found = parseListen(String(value));
-    if (found !== null) return found;
-    context.addIssue({
-      code: 'custom',
-      message: 'wanted "host:port", or a port alone, which is on loopback',
-    });
-    return z.NEVER;
-  });
-
-export const http = z.strictObject({
-  /** Where `snk run` serves health and metrics. They are served to whoever reaches it, without a password. */
-  listen,
 });
 
 export const schema = z.strictObject({

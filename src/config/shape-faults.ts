@@ -38,7 +38,7 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
     'clockSkew',
   ],
   verify: ['every', 'rowsPerSecond'],
-  http: ['listen'],
+  http: ['listen', 'tls', 'cert', 'key', 'trustProxy', 'insecure'],
 };
 
 export function toFaults(issue: Issue, input: unknown, above: readonly PropertyKey[] = []): Fault[] {

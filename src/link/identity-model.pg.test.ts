@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { drain, settle, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
-import { peopleRig, push } from '../../test/support/people-rig.ts';
+import { peopleRig, push, untold } from '../../test/support/people-rig.ts';
 
 shareDatabases();
 
@@ -75,7 +75,7 @@ async function play(rig: LinkRig, step: Step, text: string): Promise<void> {
         await rig.snk.rebaseline(name);
       }
       const engine = await rig.engine(name);
-      const kept = step.do === 'untold' ? { ...engine, keeping: null } : engine;
+      const kept = step.do === 'untold' ? untold(engine) : engine;
       await drain(kept, { page: { keys: step.keys, logRows: 5_000 } });
     }
   }

@@ -1,22 +1,23 @@
 import { describe, expect, test } from 'vitest';
 import { drain, linkRig, settle, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
-import { everything, people, peopleRig, person, persons, push } from '../../test/support/people-rig.ts';
-import { confirmAssigned, readAssigned } from '../apply/assigned.ts';
-import { writeBackIds } from '../capture/keep-columns.ts';
-import { session } from '../db/orm.ts';
-import type { LinkEngine } from './engine.ts';
-import { keepSource, type Keeping } from './keeping.ts';
+import {
+  everything,
+  people,
+  peopleRig,
+  person,
+  persons,
+  push,
+  untold,
+} from '../../test/support/people-rig.ts';
+import { keepSource } from './keeping.ts';
 import { retryParked } from './retry-parked.ts';
 
 shareDatabases();
 
 /** Pushes, and ends before its source is told. */
 const pushUntold = async (rig: LinkRig, name?: string): Promise<void> => {
-  await drain({ ...(await rig.engine(name)), keeping: null });
+  await drain(untold(await rig.engine(name)));
 };
-
-const tell = async ({ keeping, source, target }: LinkEngine): Promise<boolean> =>
-  await keepSource(keeping as Keeping, source, target);
 
 /** All that SNK or an application has written there, but what tells how far a link is. */
 const versions = async (rig: LinkRig, node: string): Promise<unknown[]> =>
@@ -182,16 +183,15 @@ describe('ids that were given', () => {
     const rig = await peopleRig();
     await rig.a.query(person(1, 'Ada'));
     await pushUntold(rig);
-    const { source, target, keeping } = await rig.engine();
-    const [list] = await readAssigned(session(target), 'a->b', { after: '0', limit: 10 });
-    const kept = keeping?.flows.get('public.people');
-    if (list === undefined || kept === undefined) throw new Error('nothing was given');
-    expect(await writeBackIds(session(source), kept, list)).toBe(true);
+    const { source, target } = await rig.engine();
+    const [list] = await target.assigned('0', 10);
+    if (list === undefined) throw new Error('nothing was given');
+    expect(await source.keep(0, list)).toBe(true);
     const before = await rig.a.query('select xmin::text as version from person');
-    expect(await writeBackIds(session(source), kept, list)).toBe(true);
+    expect(await source.keep(0, list)).toBe(true);
     expect(await rig.a.query('select xmin::text as version from person')).toEqual(before);
-    await confirmAssigned(session(target), 'a->b', [list.batch]);
-    expect(await readAssigned(session(target), 'a->b', { after: '0', limit: 10 })).toEqual([]);
+    await target.confirm([list.batch]);
+    expect(await target.assigned('0', 10)).toEqual([]);
   });
 
   test('are told once more where the word that they were told comes late', async () => {
@@ -199,10 +199,10 @@ describe('ids that were given', () => {
     await rig.a.query(person(1, 'Ada'));
     await pushUntold(rig);
     const { target } = await rig.engine();
-    const [late] = await readAssigned(session(target), 'a->b', { after: '0', limit: 10 });
+    const [late] = await target.assigned('0', 10);
     await rig.a.query(`delete from person; ${person(1, 'Ada again')}`);
     await pushUntold(rig);
-    await confirmAssigned(session(target), 'a->b', [late?.batch ?? '']);
+    await target.confirm([late?.batch ?? '']);
     await drain(await rig.engine());
     expect(await persons(rig)).toMatchObject([{ name: 'Ada again', primary_id: 100, is_sync: true }]);
   });
@@ -214,7 +214,7 @@ describe('ids that were given', () => {
     await rig.a.query('delete from person');
     await drain(await rig.engine());
     expect(await people(rig)).toEqual([]);
-    expect(await tell(await rig.engine())).toBe(true);
+    expect(await keepSource(await rig.engine())).toBe(true);
   });
 
   test('wait for no row that an application has locked, and keep no other one waiting', async () => {
@@ -225,10 +225,10 @@ describe('ids that were given', () => {
     await writer.query('begin');
     await writer.query('select from person where id = 1 for update');
     const engine = await rig.engine();
-    expect(await tell(engine)).toBe(false);
+    expect(await keepSource(engine)).toBe(false);
     expect(await persons(rig)).toMatchObject([{ primary_id: null }, { primary_id: 101 }]);
     await writer.query('rollback');
-    expect(await tell(engine)).toBe(true);
+    expect(await keepSource(engine)).toBe(true);
     expect(await persons(rig)).toMatchObject([
       { primary_id: 100, is_sync: true },
       { primary_id: 101, is_sync: true },

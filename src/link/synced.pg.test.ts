@@ -1,20 +1,27 @@
 import { describe, expect, test } from 'vitest';
 import { drain, settle, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
-import { everything, people, peopleRig, person, persons, push } from '../../test/support/people-rig.ts';
-import { keepSource, type Keeping } from './keeping.ts';
+import {
+  everything,
+  people,
+  peopleRig,
+  person,
+  persons,
+  push,
+  untold,
+} from '../../test/support/people-rig.ts';
+import { keepSource } from './keeping.ts';
 
 shareDatabases();
 
 async function tell(rig: LinkRig): Promise<boolean> {
-  const { keeping, source, target } = await rig.engine('a->b');
-  return await keepSource(keeping as Keeping, source, target);
+  return await keepSource(await rig.engine('a->b'));
 }
 
 /** Ada's row is at the hub, and its source has not been told. */
-async function untold(): Promise<LinkRig> {
+async function pushedUntold(): Promise<LinkRig> {
   const rig = await peopleRig();
   await rig.a.query(person(1, 'Ada'));
-  await drain({ ...(await rig.engine()), keeping: null });
+  await drain(untold(await rig.engine()));
   return rig;
 }
 
@@ -49,7 +56,7 @@ describe('a column that says what is safe', () => {
   });
 
   test('stays false for a row that was changed while its push was in flight, and the newer value wins through', async () => {
-    const rig = await untold();
+    const rig = await pushedUntold();
     await rig.a.query(`update person set name = 'Ada L.'`);
     expect(await tell(rig)).toBe(true);
     expect(await persons(rig)).toEqual([{ id: 1, name: 'Ada L.', primary_id: 100, is_sync: false }]);
@@ -63,7 +70,7 @@ describe('a column that says what is safe', () => {
     ['commits', 'commit', 'Ada L.', false],
     ['rolls back', 'rollback', 'Ada', true],
   ])('waits for no writer, and is right when he %s', async (_, end, name, safe) => {
-    const rig = await untold();
+    const rig = await pushedUntold();
     const writer = await rig.a.connect();
     await writer.query('begin');
     await writer.query(`update person set name = 'Ada L.'`);

@@ -13,9 +13,8 @@ import { migrate } from '../db/migrate.ts';
 import { fewestImages } from '../db/row-images.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
 import { testLimits } from '../../test/support/limits.ts';
-import { session } from '../db/orm.ts';
 import { drainLink, freshState } from '../link/drain.ts';
-import { loadStanding } from '../link/engine.ts';
+import { loadStanding } from '../link/standing.ts';
 import { databasesOf, type FlowOptions } from '../topology/topology.ts';
 
 shareDatabases();
@@ -325,8 +324,7 @@ test('a page of more bytes than it may hold is read again as a smaller one, and 
   const wide = (id: number) => `insert into item values (${id}, repeat('wide', 25000), 1)`;
   await rig.a.query(Array.from({ length: 40 }, (_, i) => wide(i)).join('; '));
   const position = (await loadStanding(engine)).position;
-  const page = await engine.reader.read(
-    session(rig.orm('a')),
+  const page = await engine.source.read(
     position,
     { ...testLimits.page, bytes: 1_000_000 },
     { form: 'binary' },
@@ -335,9 +333,10 @@ test('a page of more bytes than it may hold is read again as a smaller one, and 
   expect(page?.size).toBeLessThanOrEqual(1_000_000);
   expect(page?.logRows).toBeGreaterThan(1);
   // one row is wider than the bound
-  expect(
-    await engine.reader.read(session(rig.orm('a')), position, { ...testLimits.page, bytes: 10_000 }),
-  ).toMatchObject({ logRows: 1, keyCount: 1 });
+  expect(await engine.source.read(position, { ...testLimits.page, bytes: 10_000 })).toMatchObject({
+    logRows: 1,
+    keyCount: 1,
+  });
   const report = await drain(engine, { pageSize: 500_000 });
   expect(report.windows).toBeGreaterThan(4);
   await expectEqual(rig);

@@ -1,5 +1,6 @@
 import type { FlowOptions, Operation } from '../../src/topology/topology.ts';
 import type { UserConfig } from '../../src/config/config.ts';
+import type { LocalEngine } from '../../src/link/engine.ts';
 import { linkRig, settle, type LinkRig, type RigOptions } from './link-rig.ts';
 
 /** Two tables of different shapes, everywhere: `person` is a source's, `people` the hub's, which is node b. */
@@ -58,3 +59,15 @@ export const persons = async (rig: LinkRig, node = 'a'): Promise<unknown[]> =>
 
 export const person = (id: number, name: string, phone: string | null = null): string =>
   `insert into person (id, name, phone) values (${id}, '${name.replaceAll("'", "''")}', ${phone === null ? 'null' : `'${phone}'`})`;
+
+/** The link of a process that ends before its source is told of ids and versions. */
+export function untold(engine: LocalEngine): LocalEngine {
+  const target = new Proxy(engine.target, {
+    get: (of, name) => {
+      if (name === 'assigned') return async () => await Promise.resolve([]);
+      const value = Reflect.get(of, name, of) as unknown;
+      return typeof value === 'function' ? (value.bind(of) as unknown) : value;
+    },
+  });
+  return { ...engine, target };
+}

@@ -17,6 +17,7 @@ test('the entities are the tables that the migrations make', async () => {
     'captured_table',
     'conflict',
     'identity',
+    'key',
     'parked',
     'purged',
     'verification',
