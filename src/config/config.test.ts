@@ -364,6 +364,9 @@ describe('a flow', () => {
     );
     const back = { from: 'b', to: 'a', flows: [{ from: 't' }] };
     expect(codes([...flows({ identity }), back])).toEqual(['SNK_CONFIG_IDENTITY link a->b']);
+    const read = { from: 'b', to: 'a', flows: [{ from: 't', to: 'all' }] };
+    expect(codes([...flows({ identity }), read])).toEqual(['SNK_CONFIG_IDENTITY link a->b']);
+    expect(codes([...flows({ identity, echo: true }), read])).toEqual([]);
   });
 
   test('keeps a column that says what is safe where updates travel, for itself alone', () => {

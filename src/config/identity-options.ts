@@ -61,11 +61,11 @@ export function identityFaults(flow: FlowOptions, at: string, isTwoWay: boolean)
 export function keepingFaults({ links }: Topology): Fault[] {
   const faults: Fault[] = [];
   const keepers = new Set<string>();
-  const fault = (link: Link, code: string, message: string): void =>
-    void faults.push({ code, at: `link ${link.name}`, message });
+  const fault = (link: Link, code: string, message: string, hint?: string): void =>
+    void faults.push({ code, at: `link ${link.name}`, message, hint });
   for (const link of links) {
     const back = links.find((other) => other.name === reverseName(link))?.flows ?? [];
-    for (const { identity, synced, from, to, on } of link.flows) {
+    for (const { identity, synced, from, to, on, echo } of link.flows) {
       if (synced !== null && !on.includes('update'))
         fault(
           link,
@@ -77,6 +77,14 @@ export function keepingFaults({ links }: Topology): Fault[] {
           link,
           'SNK_CONFIG_IDENTITY',
           `${to} has ids of its own, and its rows would come back to ${from} under them`,
+        );
+      // What came from a node is not sent there again, but for what its first copy meets: half of them would be there.
+      else if (identity !== null && !echo && back.some((other) => other.from === to))
+        fault(
+          link,
+          'SNK_CONFIG_IDENTITY',
+          `${link.source} reads ${to} as well, and rows that it has pushed would not come to it`,
+          `Say 'echo: true' beside 'identity': to those who read ${to} all of its rows are alike then.`,
         );
       for (const column of [identity?.writeBack, synced]) {
         const kept = `${link.source} ${from} ${column}`;

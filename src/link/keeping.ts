@@ -60,7 +60,7 @@ function notingOf(
 }
 
 /** Lists of one round. */
-const mostLists = 10;
+const mostLists = 5;
 
 /**
  * Tells the source all that it is to know, and crosses it off; both can be done twice. False when rows are locked by an

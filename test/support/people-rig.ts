@@ -4,7 +4,7 @@ import type { LocalEngine } from '../../src/link/engine.ts';
 import { linkRig, settle, type LinkRig, type RigOptions } from './link-rig.ts';
 
 /** Two tables of different shapes, everywhere: `person` is a source's, `people` the hub's, which is node b. */
-const tables = `
+export const peopleTables = `
   create table person (
     id integer primary key,
     name text,
@@ -43,7 +43,7 @@ export async function peopleRig(
   const rig = await linkRig({
     links: [push('a', options.flow)],
     ...options,
-    tables: `${tables}; ${options.tables ?? ''}`,
+    tables: `${peopleTables}; ${options.tables ?? ''}`,
   });
   await settle(rig);
   return rig;
