@@ -63,6 +63,7 @@ describe('install', () => {
           '008-merge',
           '009-scheduled-links',
           '010-keys',
+          '012-identity',
           '014-readers',
         ],
         captured: ['public.record'],
@@ -80,6 +81,7 @@ describe('install', () => {
           '008-merge',
           '009-scheduled-links',
           '010-keys',
+          '012-identity',
           '014-readers',
         ],
         captured: ['public.record'],
@@ -130,6 +132,7 @@ describe('install', () => {
       'a 008-merge',
       'a 009-scheduled-links',
       'a 010-keys',
+      'a 012-identity',
       'a 014-readers',
       'b 001-control-tables',
       'b 002-row-images',
@@ -141,6 +144,7 @@ describe('install', () => {
       'b 008-merge',
       'b 009-scheduled-links',
       'b 010-keys',
+      'b 012-identity',
       'b 014-readers',
     ]);
     for (const database of [rig.a, rig.b]) {

@@ -3,6 +3,7 @@ import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
 import { nodeNamePattern, nodeNameWanted } from '../topology/node-name.ts';
 import { http } from './http-options.ts';
+import { identityOptions } from './identity-options.ts';
 
 const duration = z.union([z.number().int().nonnegative(), z.string()]).transform((value, context) => {
   // ms throws on an empty text.
@@ -68,6 +69,7 @@ const flow = z.strictObject({
   conflict,
   truncate: z.enum(['replicate', 'ignore', 'refuse']).optional(),
   existing: z.enum(['conflict', 'skip', 'overwrite']).optional(),
+  ...identityOptions,
 });
 const every = duration.refine((milliseconds) => milliseconds >= 1_000, 'wanted a second or more');
 const linkOptions = {

@@ -23,6 +23,8 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
     'conflict',
     'truncate',
     'existing',
+    'identity',
+    'synced',
   ],
   limits: [
     'pageKeys',

@@ -1,11 +1,13 @@
 /** What the two ends of a link do for it, whether their databases are reached from here or through a hub. */
 import type { Applied } from '../apply/apply-page.ts';
+import type { Assigned } from '../apply/assigned.ts';
 import type { Batch, Standing } from '../apply/batch.ts';
 import type { StoredCursor } from '../apply/cursor-store.ts';
 import type { LedgerLimits } from '../apply/purge-ledger.ts';
 import type { Care, Written } from '../apply/write-rows.ts';
 import type { Captured } from '../capture/captured.ts';
 import type { Gate } from '../capture/gate.ts';
+import type { Told } from '../capture/keep-columns.ts';
 import type { Table } from '../db/catalog.ts';
 import type { Fence, StoredSubscriber } from '../read/fence.ts';
 import type { Page, PageLimits, ReadOptions, SeenColumns } from '../read/page.ts';
@@ -79,6 +81,8 @@ export interface SourceEnd {
   readRange(flow: number, bounds: Range, hashes: string | null, low: string): Promise<RangeRows>;
   /** Of each key, as what it was logged; null where nothing that the flow carries can come any more. */
   logAgain(flow: number, keys: readonly Key[]): Promise<readonly (Operation | null)[]>;
+  /** Writes ids, and which versions are safe, into the rows of a flow. False when some are locked: see keep-columns.ts. */
+  keep(flow: number, told: Told): Promise<boolean>;
   tidy(done: Acknowledgement): Promise<SourceTidied>;
   /** Throws SNK_SCHEMA_CHANGED, or SNK_CAPTURE_OFF. */
   check(): Promise<void>;
@@ -139,6 +143,10 @@ export interface TargetEnd {
   listKeys(flow: number, bounds: Range, most: number): Promise<readonly Key[]>;
   /** Puts a cursor that stands under this nonce where the link begins anew; all rows are compared once more. */
   beginAnew(nonce: string, baseline: Baseline): Promise<void>;
+  /** What the source is to be told: at most `limit` lists beyond the one named. */
+  assigned(after: string, limit: number): Promise<readonly Assigned[]>;
+  /** It has been told of these lists. */
+  confirm(batches: readonly string[]): Promise<void>;
   hasParked(): Promise<boolean>;
   parked(): Promise<readonly ParkedEntry[]>;
   /** Entries that have not been parked anew meanwhile. */

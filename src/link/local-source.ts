@@ -1,5 +1,6 @@
 /** The source of a link whose database is reached from here. */
 import { noteTransactions, readGate, reopenGate, type Gate } from '../capture/gate.ts';
+import { keptColumns, writeBackIds, type Told } from '../capture/keep-columns.ts';
 import { logKeys } from '../capture/log-keys.ts';
 import type { Table } from '../db/catalog.ts';
 import { noteClock, readClock } from '../db/clock.ts';
@@ -131,6 +132,16 @@ export class LocalSource implements SourceEnd {
       if (its.length > 0) await logKeys(em, { table, op, keys: its, origin: onlyTo(forNode) });
     }
     return operations;
+  }
+
+  async keep(flow: number, told: Told): Promise<boolean> {
+    const { described, declared, targetId } = this.#options;
+    const its = declared[flow] as Flow;
+    return await writeBackIds(
+      session(this.orm),
+      keptColumns(its, described.tables.get(its.from) as Table, targetId),
+      told,
+    );
   }
 
   async tidy({ nonce, low, budget }: Acknowledgement): Promise<SourceTidied> {

@@ -1,6 +1,7 @@
 /** The target of a link whose database is reached from here. */
 import { applyBeside } from '../apply/apply-beside.ts';
 import { applyBatch, type Applied, type ApplyContext } from '../apply/apply-page.ts';
+import { confirmAssigned, readAssigned, type Assigned } from '../apply/assigned.ts';
 import type { Batch, Standing } from '../apply/batch.ts';
 import { adoptFence, loadCursor, type StoredCursor } from '../apply/cursor-store.ts';
 import { patience } from '../apply/park.ts';
@@ -129,6 +130,14 @@ export class LocalTarget implements TargetEnd {
 
   async beginAnew(nonce: string, baseline: Baseline): Promise<void> {
     await beginAnew(this.#em(), this.#link, nonce, baseline);
+  }
+
+  async assigned(after: string, limit: number): Promise<readonly Assigned[]> {
+    return await readAssigned(this.#em(), this.#link, { after, limit });
+  }
+
+  async confirm(batches: readonly string[]): Promise<void> {
+    await confirmAssigned(this.#em(), this.#link, batches);
   }
 
   async hasParked(): Promise<boolean> {

@@ -1,8 +1,10 @@
 /** The ends of a link that are behind a hub, as an engine knows ends. */
 import type { Applied } from '../apply/apply-page.ts';
+import type { Assigned } from '../apply/assigned.ts';
 import type { Standing } from '../apply/batch.ts';
 import type { StoredCursor } from '../apply/cursor-store.ts';
 import type { Care, Written } from '../apply/write-rows.ts';
+import type { Told } from '../capture/keep-columns.ts';
 import type { SnkError } from '../errors.ts';
 import type { FarEnd } from '../link/engine.ts';
 import type {
@@ -116,6 +118,10 @@ class FarSource implements SourceEnd {
     return { ...rest, waitingSince: waited === null ? null : askedAt - waited };
   }
 
+  async keep(flow: number, { keys, ids, versions }: Told): Promise<boolean> {
+    return await this.#hub.ask('keep', { flow, told: { keys: [...keys], ids, versions } });
+  }
+
   async countRows(flow: number): Promise<string> {
     return await this.#hub.ask('count-rows', { flow });
   }
@@ -219,6 +225,14 @@ class FarTarget implements TargetEnd {
 
   async beginAnew(nonce: string, { safe, generation, nonce: next }: Baseline): Promise<void> {
     await this.#hub.ask('begin-anew', { nonce, baseline: { safe, generation, nonce: next } });
+  }
+
+  async assigned(after: string, limit: number): Promise<readonly Assigned[]> {
+    return await this.#hub.ask('assigned', { after, limit });
+  }
+
+  async confirm(batches: readonly string[]): Promise<void> {
+    await this.#hub.ask('confirm', { batches: [...batches] });
   }
 
   async hasParked(): Promise<boolean> {

@@ -26,6 +26,7 @@ import {
   nothing,
   problem,
 } from './shapes.ts';
+import { keepingOperations } from './keeping-operations.ts';
 import { description, snapshot, uuid } from './words.ts';
 
 /** Raised with what is no more understood by those who speak an earlier one. */
@@ -228,6 +229,7 @@ export const operations = {
     request: z.strictObject({ before: digits, closures: digits }),
     answer: nothing,
   },
+  ...keepingOperations,
   'has-parked': { end: 'target', says: 'Whether rows are parked.', request: nothing, answer: z.boolean() },
   parked: { end: 'target', says: 'Some of them.', request: nothing, answer: z.array(parkedEntry) },
   'put-off': {

@@ -83,6 +83,7 @@ export const handlers: Handlers = {
     return {};
   },
   'log-again': async (link, { flow, keys }) => [...(await sourceOf(link).logAgain(flow, keys))],
+  keep: async (link, { flow, told }) => await sourceOf(link).keep(flow, told),
   'tidy-source': async (link, { nonce, low }) => await sourceOf(link).tidy({ nonce, low, budget: purging }),
   cursor: async (link) => await targetOf(link).cursor(),
   attach: async (link, { baseline }) => {
@@ -112,6 +113,11 @@ export const handlers: Handlers = {
   },
   'copy-anew': async (link, { before, closures }) => {
     await targetOf(link).copyAnew(before, closures);
+    return {};
+  },
+  assigned: async (link, { after, limit }) => mutable(await targetOf(link).assigned(after, limit)),
+  confirm: async (link, { batches }) => {
+    await targetOf(link).confirm(batches);
     return {};
   },
   'has-parked': async (link) => await targetOf(link).hasParked(),
