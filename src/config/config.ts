@@ -9,7 +9,7 @@ import {
   type Node,
   type Topology,
 } from '../topology/topology.ts';
-import { httpFaults, withFiles, type http, type HttpOptions } from './http-options.ts';
+import { httpFaults, hubFaults, withFiles, type http, type HttpOptions } from './http-options.ts';
 import { schema, type limits, type verify } from './schema.ts';
 import { toFaults } from './shape-faults.ts';
 import { linkFaults, topologyFaults } from './topology-faults.ts';
@@ -20,7 +20,12 @@ import { linkFaults, topologyFaults } from './topology-faults.ts';
  */
 export type UserNode =
   | { readonly url: string | undefined }
-  | { readonly hub: string | undefined; readonly key: string | undefined }
+  | {
+      readonly hub: string | undefined;
+      readonly key: string | undefined;
+      /** Over http:// to another machine, on a network where nobody listens. */
+      readonly insecure?: boolean | undefined;
+    }
   | { readonly keyed: true };
 
 /** What a user writes: `export default defineConfig({ … })`. */
@@ -61,6 +66,7 @@ export function parseConfig(input: unknown, directory = process.cwd()): Config {
     ...linkFaults(links, topology.nodes),
     ...topologyFaults(topology),
     ...httpFaults(http, topology.nodes),
+    ...hubFaults(nodes),
   ];
   if (faults.length > 0) throw new FaultsError(faults);
   return Object.freeze({

@@ -63,6 +63,28 @@ export function httpFaults(options: HttpOptions | null, nodes: readonly Node[]):
   ];
 }
 
+interface Hub {
+  readonly hub: string;
+  readonly insecure?: boolean | undefined;
+}
+
+/** The same from the other side: the first request has the key in it, whatever is answered. */
+export function hubFaults(nodes: Readonly<Record<string, Hub | object>>): Fault[] {
+  return Object.entries(nodes).flatMap(([name, node]) => {
+    if (!('hub' in node) || node.insecure === true) return [];
+    const { protocol, hostname } = new URL(node.hub);
+    if (protocol === 'https:' || isLoopback({ host: hostname.replace(/^\[|\]$/g, '') })) return [];
+    return [
+      {
+        code: 'SNK_CONFIG_INSECURE',
+        at: `nodes.${name}.hub`,
+        message: `the key would travel in the clear to ${hostname}`,
+        hint: 'Use https://; where nobody else is on that network say insecure: true beside it.',
+      },
+    ];
+  });
+}
+
 interface Served {
   readonly http: HttpOptions | null;
   readonly nodes: readonly Node[];
