@@ -100,7 +100,7 @@ async function open(
     );
     to.get(
       '/v1/wait',
-      { onRequest: door.demandKey, config: { takes: { wait: 60_000, atOnce: 2 } } },
+      { onRequest: door.demandKey, config: { takes: { wait: 60_000, atOnce: 8 } } },
       async (request, reply) => {
         const leaving = door.leaving(request, reply);
         opened.waiting += 1;
@@ -363,16 +363,21 @@ describe('a body', () => {
     expect(taken).toEqual([most]);
   });
 
-  test('finds no room while others have it all, and comes in when they are gone', async () => {
-    const { port, taken } = await open(snk.keys, { bodyBytes: most });
+  test('finds no room beside too much with the same key, and does when that is gone; other keys have room', async () => {
+    const { port, taken } = await open(snk.keys, { bodyBytes: most * 1.5 });
     const slow = connect(port, '127.0.0.1').on('error', () => undefined);
     slow.write([...asks(good, `content-length: ${most}`), '', 'x'.repeat(most - 100)].join('\r\n'));
     const head = asks(good, 'content-length: 200');
     const status = async () => (await exchange(port, head, [Buffer.alloc(200)])).status;
     await waitUntil(async () => (await status()) === 503);
+    const other = asks(bad['foreign'] ?? '', 'content-length: 300').with(
+      0,
+      'POST /v1/links/main->reader/push HTTP/1.1',
+    );
+    expect((await exchange(port, other, [Buffer.alloc(300)])).status).toBe(200);
     slow.destroy();
     await waitUntil(async () => (await status()) === 200);
-    expect(new Set(taken)).toEqual(new Set([200]));
+    expect(new Set(taken)).toEqual(new Set([300, 200]));
   });
 
   test('that is sent to somebody who needs no body is not read', async () => {
@@ -508,6 +513,11 @@ describe('a request that waits', () => {
       await waitUntil(() => waiting() === 2);
       const { status, headers } = await exchange(port, [...head, 'connection: close']);
       expect([status, headers]).toEqual([503, expect.stringContaining('retry-after: 1')]);
+      // Who comes with another key does not notice.
+      const other = connect(port, '127.0.0.1').on('error', () => undefined);
+      other.write(`${head.join('\r\n').replace(good, bad['foreign'] ?? '')}\r\n\r\n`);
+      await waitUntil(() => waiting() === 3);
+      other.destroy();
       for (const socket of sockets) socket.destroy();
       await waitUntil(() => waiting() === 0);
     }
