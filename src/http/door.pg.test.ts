@@ -7,6 +7,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { createDatabase, type TestDatabase } from '../../test/support/databases.ts';
+import { heldMb } from '../../test/support/heap.ts';
 import { chunked, exchange, zeros } from '../../test/support/raw-http.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
 import { parseConfig } from '../config/config.ts';
@@ -81,7 +82,7 @@ async function open(
     to.addContentTypeParser('application/x-stream', (_, body, done) => done(null, body));
     to.post<{ Body: Readable }>(
       '/v1/stream',
-      { onRequest: door.demandKey, bodyLimit: most, config: { takes: { within: 500 } } },
+      { onRequest: door.demandKey, bodyLimit: most, config: { takes: { within: 60_000 } } },
       async (request) => {
         let bytes = 0;
         for await (const part of request.body) bytes += (part as Buffer).length;
@@ -91,13 +92,14 @@ async function open(
     );
     to.post<{ Params: { link: string }; Body: Buffer }>(
       '/v1/links/:link/push',
-      { onRequest: door.demandKey, bodyLimit: most, config: { takes: { within: 500 } } },
+      { onRequest: door.demandKey, bodyLimit: most, config: { takes: { within: 60_000 } } },
       (request) => {
         const { name } = door.requireLink(request, request.params.link);
         taken.push(request.body.length);
         return { name };
       },
     );
+    to.post('/v1/slow', { config: { takes: { within: 300 } } }, () => taken.push(0));
     to.get(
       '/v1/wait',
       { onRequest: door.demandKey, config: { takes: { wait: 60_000, atOnce: 8 } } },
@@ -209,7 +211,7 @@ describe('who brings no good key', () => {
       return await app.inject({ method: 'POST', url: push, headers, payload: 'abc', remoteAddress });
     };
     expect((await ask(good)).statusCode).toBe(200);
-    const before = process.memoryUsage().rss;
+    const before = heldMb();
     const statuses: number[] = [];
     const retryAfter: number[] = [];
     for (let i = 0; i < 1_000; i += 100) {
@@ -230,7 +232,7 @@ describe('who brings no good key', () => {
     expect((await ask(bad['foreign'] ?? '')).statusCode).toBe(429);
     expect((await ask(bad['foreign'] ?? '', '203.0.113.9')).statusCode).toBe(403);
     expect(taken).toEqual([3, 3]);
-    expect((process.memoryUsage().rss - before) / 1_048_576).toBeLessThan(50);
+    expect(heldMb() - before).toBeLessThan(10);
   });
 
   test('is counted by the address that a trusted proxy gives, and by no word of its own', async () => {
@@ -319,7 +321,7 @@ describe('a body', () => {
     // What the systems at both ends hold of it, on top of what the server may read.
     expect(answer.sent).toBeLessThan(64_000_000);
     expect(taken.filter((bytes) => bytes !== 3)).toEqual([]);
-    expect((process.memoryUsage().rss - before) / 1_048_576).toBeLessThan(50);
+    expect((process.memoryUsage().rss - before) / 1_048_576).toBeLessThan(100);
   });
 
   test.each<[string, () => Transform]>([
@@ -339,7 +341,7 @@ describe('a body', () => {
       const head = asks(good, `content-encoding: ${encoding}`, `content-length: ${bomb.length}`);
       expect((await exchange(port, head, [bomb])).status).toBe(413);
       expect(taken).toEqual([]);
-      expect((process.memoryUsage().rss - before) / 1_048_576).toBeLessThan(50);
+      expect((process.memoryUsage().rss - before) / 1_048_576).toBeLessThan(100);
     },
   );
 
@@ -406,7 +408,11 @@ describe('a body', () => {
         await wait(20);
       }
     };
-    const answer = await exchange(port, asks(good, 'content-length: 100000'), drips());
+    const answer = await exchange(
+      port,
+      asks(good, 'content-length: 10000').with(0, 'POST /v1/slow HTTP/1.1'),
+      drips(),
+    );
     expect([answer.status, taken]).toEqual([408, []]);
     expect(JSON.parse(answer.text)).toMatchObject({ code: 'SNK_HTTP_TIMEOUT' });
   });
