@@ -59,14 +59,19 @@ export interface Batch {
   readonly next: Pick<Position, 'low' | 'high' | 'seq'>;
   /** Null where nothing but inserts travels. */
   readonly changes: Changes | null;
-  /** Keys of rows for which the flow's function threw. */
-  readonly failed?: readonly Rows<string>[];
+  readonly failed?: readonly FailedRows[];
   /** Without it the link has parked no row, and may park any number. */
   readonly parking?: Parking;
   /** Further statements of the same transaction. */
   readonly also?: (tx: EntityManager, written: Written) => Promise<void>;
   /** The same rows as text and as they stand now, for the tries after a refused one. */
   readonly reread?: (() => Promise<readonly Rows[]>) | undefined;
+}
+
+/** Keys of rows that cannot be sent. */
+export interface FailedRows extends Rows<string> {
+  /** Of each row, by the target's key; without it they are those, by the source's, for which the flow's function threw. */
+  readonly why?: readonly Pick<Refused, 'code' | 'message'>[];
 }
 
 export function batchOfPage(position: Position, page: Page): Batch {
@@ -289,15 +294,14 @@ export async function writeWithCare(
 async function parkUnmapped(
   tx: EntityManager,
   { flows }: ApplyContext,
-  { flow: index, count, columns }: Rows<string>,
+  { flow: index, count, columns, why }: FailedRows,
 ): Promise<Written> {
   const flow = flows[index] as WritableFlow;
   const message = `the function of the flow into ${flow.table.fullName} threw`;
-  if (!flow.parksUnmapped) throw new SnkError('SNK_FUNCTION', message, { fate: 'stop-link' });
+  if (why === undefined && !flow.parksUnmapped) throw new SnkError('SNK_FUNCTION', message, { fate: 'stop-link' });
   const refused = Array.from({ length: count }, (_, i) => ({
     ordinal: i + 1,
-    code: 'SNK_FUNCTION',
-    message,
+    ...(why?.[i] ?? { code: 'SNK_FUNCTION', message }),
   }));
   await park(tx, flow, columns, refused);
   return { ...nothingWritten, parked: count };

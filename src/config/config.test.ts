@@ -258,6 +258,7 @@ describe('a flow', () => {
       conflict: 'priority',
       truncate: 'ignore',
       existing: 'conflict',
+      files: {},
       bothWays: false,
       passesOn: false,
     });

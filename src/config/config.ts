@@ -1,7 +1,6 @@
 /** The configuration: its shape, its defaults and all of its faults at once (pure). */
 import { resolve } from 'node:path';
 import { closest } from 'fastest-levenshtein';
-import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
 import { FaultsError, type Fault } from '../errors.ts';
 import {
@@ -11,18 +10,9 @@ import {
   type Topology,
 } from '../topology/topology.ts';
 import { parseListen, type Listen } from './listen.ts';
+import { duration } from './duration.ts';
+import { filePlace, folderFault, placedFiles } from './file-options.ts';
 import { linkFaults, topologyFaults } from './topology-faults.ts';
-
-const duration = z.union([z.number().int().nonnegative(), z.string()]).transform((value, context) => {
-  // ms throws on an empty text.
-  const milliseconds =
-    typeof value === 'number' ? value : value === '' ? undefined : ms(value as StringValue);
-  if (milliseconds === undefined || !Number.isFinite(milliseconds) || milliseconds < 0) {
-    context.addIssue({ code: 'custom', message: 'wanted a duration such as "30s", "5m" or milliseconds' });
-    return z.NEVER;
-  }
-  return milliseconds;
-});
 
 const nodeName = z
   .string()
@@ -52,6 +42,17 @@ const conflict = z
   )
   .optional();
 
+const fileColumns = z.record(
+  columnName,
+  z.strictObject({
+    dir: z.string().superRefine((text, context) => {
+      const fault = folderFault(text);
+      if (fault !== null) context.addIssue({ code: 'custom', message: fault });
+    }),
+    maxBytes: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional(),
+  }),
+);
+
 const flow = z.strictObject({
   from: tableName,
   to: tableName.optional(),
@@ -71,6 +72,7 @@ const flow = z.strictObject({
   conflict,
   truncate: z.enum(['replicate', 'ignore', 'refuse']).optional(),
   existing: z.enum(['conflict', 'skip', 'overwrite']).optional(),
+  files: fileColumns.optional(),
 });
 const every = duration.refine((milliseconds) => milliseconds >= 1_000, 'wanted a second or more');
 const linkOptions = {
@@ -132,7 +134,7 @@ const http = z.strictObject({
 
 const schema = z.strictObject({
   nodes: z
-    .record(nodeName, z.strictObject({ url: databaseUrl }))
+    .record(nodeName, z.strictObject({ url: databaseUrl, files: filePlace.optional() }))
     .refine((nodes) => Object.keys(nodes).length >= 2, 'wanted two nodes or more'),
   links: z.array(link).nonempty('wanted one link or more'),
   limits: limits.prefault({}),
@@ -142,7 +144,9 @@ const schema = z.strictObject({
 
 /** What a user writes: `export default defineConfig({ … })`. */
 export interface UserConfig {
-  readonly nodes: Readonly<Record<string, { readonly url: string | undefined }>>;
+  readonly nodes: Readonly<
+    Record<string, { readonly url: string | undefined; readonly files?: z.input<typeof filePlace> | undefined }>
+  >;
   readonly links: readonly LinkDeclaration[];
   readonly limits?: z.input<typeof limits>;
   /** `snk run` verifies all tables, again and again. Default: it does not. */
@@ -169,7 +173,11 @@ export function parseConfig(input: unknown, directory = process.cwd()): Config {
   const { nodes } = parsed.data;
   const links = parsed.data.links.map((each) => withModules(each, directory));
   const topology = buildTopology(
-    Object.entries(nodes).map(([name, node]) => ({ name, url: node.url })),
+    Object.entries(nodes).map(([name, { url, files }]) => ({
+      name,
+      url,
+      ...(files === undefined ? {} : { files: placedFiles(files, directory) }),
+    })),
     links,
   );
   const faults = [...linkFaults(links, Object.keys(nodes)), ...topologyFaults(topology)];
@@ -219,7 +227,7 @@ type Issue = z.core.$ZodIssue;
 
 const knownKeys: Readonly<Record<string, readonly string[]>> = {
   '': ['nodes', 'links', 'limits', 'verify', 'http'],
-  nodes: ['url'],
+  nodes: ['url', 'files'],
   links: ['between', 'from', 'to', 'tables', 'flows', 'on', 'conflict', 'every'],
   flows: [
     'from',
@@ -235,6 +243,7 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
     'conflict',
     'truncate',
     'existing',
+    'files',
   ],
   limits: [
     'pageKeys',

@@ -172,8 +172,29 @@ function orderFaults({ nodes, links }: Topology): Fault[] {
   return faults;
 }
 
+/** Both ends of a link that carries files need a place for them. */
+function fileFaults({ nodes, links }: Topology): Fault[] {
+  const faults = new Map<string, Fault>();
+  for (const { name, source, target, files } of links) {
+    for (const [node, place] of [
+      [source, files?.source],
+      [target, files?.target],
+    ] as const) {
+      // Of a link without files it is undefined; of a node that there is not, another fault says so.
+      if (place !== null || faults.has(node) || !nodes.some((each) => each.name === node)) continue;
+      faults.set(node, {
+        code: 'SNK_CONFIG_FILES',
+        at: `nodes.${node}`,
+        message: `link ${name} carries files, and this node has no place for them`,
+        hint: "Say where they are: files: './folder', or files: { s3: { bucket: '…' } }.",
+      });
+    }
+  }
+  return [...faults.values()];
+}
+
 export function topologyFaults(topology: Topology): Fault[] {
-  const faults: Fault[] = [...loopFaults(topology), ...orderFaults(topology)];
+  const faults: Fault[] = [...loopFaults(topology), ...orderFaults(topology), ...fileFaults(topology)];
   const seen = new Set<string>();
   for (const link of topology.links) {
     const { name, flows, source, target } = link;

@@ -27,6 +27,7 @@ import {
   type BackfillState,
 } from './backfill-state.ts';
 import type { LinkEngine } from './engine.ts';
+import { bringPage } from './bring-page.ts';
 import { mapPage } from './map-page.ts';
 
 /** A range is done: it was equal, or what differed is in. */
@@ -178,7 +179,10 @@ export async function readDifference(
   const rows = await ask<RangeRows>(engine.source, readRange(from, bounds, hashes, changes));
   if (rows.count === 0) return await passOver(engine, difference);
   const columns = from.columns.map((_, i) => rows[`c${i}`] ?? '{}');
-  const mapped = mapPage(engine.maps, { rows: [{ flow: index, count: rows.count, columns }], changes: null });
+  const mapped = await bringPage(
+    engine.files,
+    mapPage(engine.maps, { rows: [{ flow: index, count: rows.count, columns }], changes: null }),
+  );
   return {
     kind: 'backfill',
     rows: mapped.rows,

@@ -23,6 +23,7 @@ import { purgeChangeLog } from '../read/purge.ts';
 import { backfillRound } from './backfill-round.ts';
 import { pendingBackfills, readyBackfills, type BackfillProgress } from './backfill-state.ts';
 import { loadStanding, type LinkEngine } from './engine.ts';
+import { bringPage } from './bring-page.ts';
 import { mapPage } from './map-page.ts';
 import { isReadAsText } from './page-form.ts';
 import { recapture } from './recapture.ts';
@@ -235,7 +236,7 @@ async function drainPage(
   if (page === null) return null;
   const batch = {
     ...batchOfPage(standing.position, page),
-    ...mapPage(engine.maps, page),
+    ...(await bringPage(engine.files, mapPage(engine.maps, page))),
     parking: before.parking,
     reread: isPlain ? rereading(engine, standing.position, page) : undefined,
   };

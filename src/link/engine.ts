@@ -19,6 +19,8 @@ import { loadFunction, type ChooseVersion } from '../map/module.ts';
 import { openMap, type OpenedMap } from '../map/open-map.ts';
 import { PageReader } from '../read/page.ts';
 import type { SourceFlow } from '../read/page-sql.ts';
+import type { LinkFiles } from '../files/bring-files.ts';
+import { openFiles } from '../files/open-files.ts';
 import { addsRows, carriesChanges, reverseName, type Flow, type Link } from '../topology/topology.ts';
 import { checkChain, isRegressed, regressed } from './chain.ts';
 import { isPlainLink } from './page-form.ts';
@@ -32,6 +34,8 @@ export interface LinkEngine {
   readonly sourceFlows: readonly SourceFlow[];
   /** The functions that rows go through, flow by flow. */
   readonly maps: readonly (OpenedMap | null)[];
+  /** The files that rows name; null where none travel. */
+  readonly files: LinkFiles | null;
   readonly apply: ApplyContext;
   readonly turns: Turns;
   /** What the tables of both sides were when this was made: see check-shape.ts. */
@@ -143,6 +147,11 @@ export async function openEngine(
     target,
     reader: new PageReader(sourceFlows, link.flows.some((flow) => flow.bothWays) ? reverseName(link) : null),
     sourceFlows,
+    files: await openFiles(
+      link,
+      ordered.map(({ flow, mapping, targetTable }) => ({ flow, into: mapping.into, target: targetTable })),
+      { source, target },
+    ),
     maps: await Promise.all(ordered.map(async ({ flow, mapping }) => await openMap(flow, mapping))),
     apply: {
       link: link.name,

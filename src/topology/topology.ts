@@ -1,10 +1,20 @@
 /** What is kept in sync with what: nodes, links and flows, as plain data (pure; crosses threads as it is). */
+import {
+  defaultMaxBytes,
+  renamedFiles,
+  type FileColumnOptions,
+  type FileColumns,
+  type FileEnds,
+  type FilePlace,
+} from './file-place.ts';
 
 export type Operation = 'insert' | 'update' | 'delete';
 
 export interface Node {
   readonly name: string;
   readonly url: string;
+  /** Where its files are; without it, it has none. */
+  readonly files?: FilePlace | undefined;
 }
 
 /**
@@ -66,6 +76,8 @@ export interface Flow {
   readonly conflict: ConflictPolicy;
   readonly truncate: TruncatePolicy;
   readonly existing: WhenExisting;
+  /** Target columns that name files, which travel before the row. */
+  readonly files: FileColumns;
   /** The same rows may be changed at the target, and travel back: two sides can change one at the same time. */
   readonly bothWays: boolean;
   /** What this flow writes travels on, to nodes other than its source. */
@@ -83,6 +95,8 @@ export interface Link {
   readonly winner: 'source' | 'target';
   /** Milliseconds from the end of one of its runs to the begin of the next; null: it is kept live. */
   readonly every: number | null;
+  /** Null: it carries no files. */
+  readonly files?: FileEnds | null;
 }
 
 export interface Topology {
@@ -110,6 +124,8 @@ export interface FlowOptions {
   readonly truncate?: TruncatePolicy | undefined;
   /** Default: `conflict`. */
   readonly existing?: WhenExisting | undefined;
+  /** Target column → the folder, below each node's place for files, in which are those that it names: `{ photo: { dir: 'pictures' } }`. */
+  readonly files?: Readonly<Record<string, FileColumnOptions>> | undefined;
 }
 
 export interface LinkOptions {
@@ -187,6 +203,12 @@ function flowsOf(options: LinkOptions, isTwoWay: boolean): Flow[] {
     conflict: flow.conflict ?? options.conflict ?? 'priority',
     truncate: flow.truncate ?? defaultTruncate(flow.on ?? options.on ?? [], isTwoWay),
     existing: flow.existing ?? 'conflict',
+    files: Object.fromEntries(
+      Object.entries(flow.files ?? {}).map(([column, { dir, maxBytes = defaultMaxBytes }]) => [
+        column,
+        { dir, maxBytes },
+      ]),
+    ),
     bothWays: false,
     passesOn: false,
   }));
@@ -202,12 +224,14 @@ function mirrored(flow: Flow): Flow {
     typeof flow.conflict === 'object' && 'column' in flow.conflict
       ? { column: flow.columns?.[flow.conflict.column] ?? flow.conflict.column }
       : flow.conflict;
-  return { ...flow, from: flow.to, to: flow.from, columns, conflict };
+  const files = renamedFiles(flow.files, flow.columns);
+  return { ...flow, from: flow.to, to: flow.from, columns, conflict, files };
 }
 
 /** Declarations → links; a two-way declaration gives two links with mirrored flows. */
 export function buildTopology(nodes: readonly Node[], declarations: readonly LinkDeclaration[]): Topology {
   const rank = new Map(nodes.map((node, index) => [node.name, index]));
+  const placeOf = (node: string): FilePlace | null => nodes.find(({ name }) => name === node)?.files ?? null;
   const link = (source: string, target: string, flows: Flow[], every: number | null): Link => ({
     name: `${source}->${target}`,
     source,
@@ -215,6 +239,9 @@ export function buildTopology(nodes: readonly Node[], declarations: readonly Lin
     flows,
     winner: (rank.get(source) ?? 0) < (rank.get(target) ?? 0) ? 'source' : 'target',
     every,
+    files: flows.some(({ files }) => Object.keys(files).length > 0)
+      ? { source: placeOf(source), target: placeOf(target) }
+      : null,
   });
   const links = declarations.flatMap((declared) => {
     // The configuration has made milliseconds of it.

@@ -1,0 +1,79 @@
+/** The files of a link between two places of this process. */
+import { SnkError } from '../errors.ts';
+import type { Column, Table } from '../db/catalog.ts';
+import { session, type MikroORM } from '../db/orm.ts';
+import type { Flow, Link } from '../topology/topology.ts';
+import type { FileSource, FileTarget } from './file-ends.ts';
+import type { FileColumn, FilesOfFlow, LinkFiles } from './bring-files.ts';
+import { noteColumns } from './ledger.ts';
+import { LocalSource } from './local-source.ts';
+import { LocalTarget } from './local-target.ts';
+import { openStore } from './open-store.ts';
+
+/** Flows in the order in which the link writes them. */
+export interface ResolvedFlow {
+  readonly flow: Flow;
+  readonly into: readonly Column[];
+  readonly target: Table;
+}
+
+/** Null for a link without files. A remote end gives its own `source` or `target`. */
+export async function openFiles(
+  link: Link,
+  flows: readonly ResolvedFlow[],
+  orms: { readonly source: MikroORM | null; readonly target: MikroORM | null },
+  remote: { readonly source?: FileSource; readonly target?: FileTarget } = {},
+): Promise<LinkFiles | null> {
+  if (!flows.some(({ flow }) => hasFiles(flow))) return null;
+  const source = remote.source ?? openSource(link);
+  const target = remote.target ?? openTarget(link, orms.target);
+  await noteFileColumns(link.flows, orms);
+  return { source, target, flows: flows.map(filesOfFlow) };
+}
+
+export const hasFiles = ({ files }: Pick<Flow, 'files'>): boolean => Object.keys(files).length > 0;
+
+export function openSource({ name, files }: Link): FileSource {
+  if (files?.source == null) throw noPlace(name);
+  return new LocalSource(openStore(files.source));
+}
+
+export function openTarget({ name, files }: Link, orm: MikroORM | null, owner = name): FileTarget {
+  if (files?.target == null || orm === null) throw noPlace(name);
+  return new LocalTarget({ store: openStore(files.target), em: () => session(orm), owner });
+}
+
+/** So that what a column of either end names is not taken away there, whichever link brought it. */
+export async function noteFileColumns(
+  flows: readonly Flow[],
+  { source, target }: { readonly source: MikroORM | null; readonly target: MikroORM | null },
+): Promise<void> {
+  const columns = flows.flatMap(({ from, to, columns: renamed, map, files }) =>
+    Object.entries(files).map(([column, { dir }]) => ({
+      target: { dir, table: to, column },
+      // What a function makes a name of is not known.
+      source: map === null ? { dir, table: from, column: renamed?.[column] ?? column } : null,
+    })),
+  );
+  if (target !== null) await noteColumns(session(target), columns.map((each) => each.target));
+  if (source !== null)
+    await noteColumns(session(source), columns.flatMap((each) => (each.source === null ? [] : [each.source])));
+}
+
+export function filesOfFlow({ flow, into, target }: ResolvedFlow): FilesOfFlow | null {
+  if (!hasFiles(flow)) return null;
+  const placeOf = (name: string): number => into.findIndex((column) => column.name === name);
+  const columns: FileColumn[] = Object.entries(flow.files).map(([column, { dir, maxBytes }]) => ({
+    place: placeOf(column),
+    column,
+    dir,
+    maxBytes,
+  }));
+  return { columns, key: target.key.map(({ name }) => placeOf(name)) };
+}
+
+function noPlace(link: string): SnkError {
+  return new SnkError('SNK_CONFIG_FILES', `link ${link} carries files, and one of its nodes has no place for them`, {
+    hint: "Say where they are: nodes: { name: { url, files: './folder' } }.",
+  });
+}
