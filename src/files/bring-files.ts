@@ -49,6 +49,8 @@ export interface LinkFiles {
   readonly target: FileTarget;
   /** Null for a flow without files. */
   readonly flows: readonly (FilesOfFlow | null)[];
+  /** Takes away what no row names any more, now and then; what the other side of a connection keeps is its own affair. */
+  readonly tidy: () => Promise<void>;
 }
 
 /** Keys of rows that are set aside, and why, row by row. */
@@ -65,7 +67,10 @@ export interface Brought {
 }
 
 /** Throws SnkError where an end as a whole is at fault. An empty text names no file, as null does. */
-export async function bringFiles({ source, target, flows }: LinkFiles, rows: readonly TextRows[]): Promise<Brought> {
+export async function bringFiles(
+  { source, target, flows }: Omit<LinkFiles, 'tidy'>,
+  rows: readonly TextRows[],
+): Promise<Brought> {
   const sought = new Map<string, Sought>();
   const names = rows.map((each) =>
     (flows[each.flow]?.columns ?? []).map(({ place, dir, maxBytes }) => {

@@ -9,7 +9,7 @@ const markLength = 16;
 // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const refused = /[\u0000-\u001f\u007f\\:]/;
 const device = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)/i;
-const marked = /^(.*)~([0-9a-f]{16})(\.[^./]*)?$/s;
+const marked = /^(.*)~([0-9a-f]{16}|[0-9a-f]{64})(\.[^./]*)?$/s;
 
 /** Why a name cannot be that of a file below a folder, on any system; null: it can. */
 export function nameFault(name: string): string | null {
@@ -43,9 +43,14 @@ export function plainName(name: string, sha256: string): string {
   return nameFault(plain) === null ? plain : name;
 }
 
-/** A text column's value in SQL, without a mark: what two nodes hold of one row is equal so. */
+/** Without what looks like a mark, of whatever content: what two nodes hold of one row is equal so. */
+export function withoutMark(name: string): string {
+  return name.replace(/~[0-9a-f]{16}([0-9a-f]{48})?(\.[^./]*)?$/, '$2');
+}
+
+/** The same of a text in SQL. */
 export function plainNameSql(value: string): string {
-  return `regexp_replace(${value}, '~[0-9a-f]{${markLength}}(\\.[^./]*)?$', '\\1')`;
+  return `regexp_replace(${value}, '~[0-9a-f]{16}([0-9a-f]{48})?(\\.[^./]*)?$', '\\2')`;
 }
 
 /** Names that one file may have on some file system are the same text. */

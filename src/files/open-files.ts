@@ -5,6 +5,7 @@ import { session, type MikroORM } from '../db/orm.ts';
 import type { Flow, Link } from '../topology/topology.ts';
 import type { FileSource, FileTarget } from './file-ends.ts';
 import type { FileColumn, FilesOfFlow, LinkFiles } from './bring-files.ts';
+import { collectFiles } from './collect.ts';
 import { noteColumns } from './ledger.ts';
 import { LocalSource } from './local-source.ts';
 import { LocalTarget } from './local-target.ts';
@@ -28,7 +29,22 @@ export async function openFiles(
   const source = remote.source ?? openSource(link);
   const target = remote.target ?? openTarget(link, orms.target);
   await noteFileColumns(link.flows, orms);
-  return { source, target, flows: flows.map(filesOfFlow) };
+  return { source, target, flows: flows.map(filesOfFlow), tidy: tidying(link, orms.target) };
+}
+
+/** Milliseconds between two looks, of each of which most do nothing: when a file is looked at stands in the database. */
+const tidyEvery = 60_000;
+
+/** Beside a link's work, and never so that it fails for it: another look follows. */
+export function tidying({ files }: Pick<Link, 'files'>, orm: MikroORM | null): () => Promise<void> {
+  const place = files?.target ?? null;
+  let nextAt = 0;
+  return async () => {
+    if (place === null || orm === null || Date.now() < nextAt) return;
+    nextAt = Date.now() + tidyEvery;
+    const collecting = { em: () => session(orm), store: openStore(place), grace: place.grace };
+    await collectFiles(collecting).catch(() => undefined);
+  };
 }
 
 export const hasFiles = ({ files }: Pick<Flow, 'files'>): boolean => Object.keys(files).length > 0;
