@@ -154,7 +154,7 @@ async function deleteSome(
   );
   if (due.length === 0) return { due: 0, gone: 0 };
   const named = await namedOf(tx, due);
-  const hashes = new Hashes(store);
+  const hashes = Hashes.ofStore(store);
   const gone = due.filter((_, i) => !named.has(i));
   let deleted = 0;
   for (const file of gone) {

@@ -11,6 +11,7 @@ import {
   type RigOptions,
 } from '../../test/support/link-rig.ts';
 import type { TestDatabase } from '../../test/support/databases.ts';
+import type { UserConfig } from '../config/config.ts';
 import { session } from '../db/orm.ts';
 import { retryParked } from '../link/retry-parked.ts';
 import { collectFiles } from './collect.ts';
@@ -21,8 +22,8 @@ shareDatabases();
 const everything = ['insert', 'update', 'delete'] as const;
 const person = 'create table person (id integer primary key, name text, photo text)';
 const flow = { from: 'person', on: everything, files: { photo: { dir: 'pictures', maxBytes: 1_000_000 } } };
-const there: RigOptions['links'] = [{ from: 'a', to: 'b', flows: [flow] }];
-const bothWays: RigOptions['links'] = [{ between: ['a', 'b'], flows: [flow] }];
+const there: UserConfig['links'] = [{ from: 'a', to: 'b', flows: [flow] }];
+const bothWays: UserConfig['links'] = [{ between: ['a', 'b'], flows: [flow] }];
 
 class Office {
   readonly folder: string;
@@ -46,12 +47,13 @@ class Office {
   }
 }
 
-async function offices(options: Omit<RigOptions, 'tables' | 'files'> = {}): Promise<{ rig: LinkRig; at: (node: string) => Office }> {
+async function offices(options: Pick<RigOptions, 'nodes' | 'links'> = {}): Promise<{ rig: LinkRig; at: (node: string) => Office }> {
   const names = ['a', 'b', ...(options.nodes ?? [])];
   const folders = new Map<string, Office>();
   for (const name of names) folders.set(name, new Office(await newFolder()));
   const files = Object.fromEntries([...folders].map(([name, { folder }]) => [name, folder]));
-  const rig = await linkRig({ tables: person, links: there, files, ...options });
+  const { links = there, nodes = [] } = options;
+  const rig = await linkRig({ tables: person, links, nodes, files });
   return { rig, at: (node) => folders.get(node) as Office };
 }
 

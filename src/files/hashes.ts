@@ -7,7 +7,16 @@ import type { Content, FileRef, FileStore } from './file-store.ts';
 const mostKnown = 20_000;
 const blockSize = 1_048_576;
 
+const shared = new WeakMap<FileStore, Hashes>();
+
 export class Hashes {
+  /** Those of a store are found out once for all who ask. */
+  static ofStore(store: FileStore): Hashes {
+    const known = shared.get(store) ?? new Hashes(store);
+    shared.set(store, known);
+    return known;
+  }
+
   readonly #store: FileStore;
   readonly #known = new Map<string, { readonly stamp: string; readonly content: Promise<Content> }>();
 

@@ -14,7 +14,7 @@ export class LocalSource implements FileSource {
 
   constructor(store: FileStore, cache: ChunkCache | null = null) {
     this.#store = store;
-    this.#hashes = new Hashes(store);
+    this.#hashes = Hashes.ofStore(store);
     this.#cache = cache;
   }
 

@@ -27,7 +27,7 @@ export class LocalTarget implements FileTarget {
 
   constructor(options: LocalTargetOptions) {
     this.#options = options;
-    this.#hashes = new Hashes(options.store);
+    this.#hashes = Hashes.ofStore(options.store);
     this.#ownerKey = createHash('sha256').update(options.owner).digest('hex').slice(0, 16);
   }
 

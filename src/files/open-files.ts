@@ -5,6 +5,7 @@ import { session, type MikroORM } from '../db/orm.ts';
 import type { Flow, Link } from '../topology/topology.ts';
 import type { FileSource, FileTarget } from './file-ends.ts';
 import type { FileColumn, FilesOfFlow, LinkFiles } from './bring-files.ts';
+import type { ChunkCache } from './chunk-cache.ts';
 import { collectFiles } from './collect.ts';
 import { noteColumns } from './ledger.ts';
 import { LocalSource } from './local-source.ts';
@@ -49,9 +50,10 @@ export function tidying({ files }: Pick<Link, 'files'>, orm: MikroORM | null): (
 
 export const hasFiles = ({ files }: Pick<Flow, 'files'>): boolean => Object.keys(files).length > 0;
 
-export function openSource({ name, files }: Link): FileSource {
+/** With a cache for many readers that are level: theirs are read once. */
+export function openSource({ name, files }: Link, cache: ChunkCache | null = null): FileSource {
   if (files?.source == null) throw noPlace(name);
-  return new LocalSource(openStore(files.source));
+  return new LocalSource(openStore(files.source), cache);
 }
 
 export function openTarget({ name, files }: Link, orm: MikroORM | null, owner = name): FileTarget {
