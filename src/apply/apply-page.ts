@@ -11,6 +11,7 @@ import { applyPlain } from './apply-plain.ts';
 import { holdCursor, lockCursor, moveCursor, type LedgerEntry, type Marks } from './cursor-store.ts';
 import type { ChangeKind } from './change-sql.ts';
 import { boundParked, freeParked, park, type Parking, type Refused } from './park.ts';
+import { parkFailed, type FailedRows } from './park-failed.ts';
 import { retime } from './pass-on.ts';
 import { moveSequences } from './move-sequences.ts';
 import { hasRival, Unsettled, writeChanges } from './write-changes.ts';
@@ -66,12 +67,6 @@ export interface Batch {
   readonly also?: (tx: EntityManager, written: Written) => Promise<void>;
   /** The same rows as text and as they stand now, for the tries after a refused one. */
   readonly reread?: (() => Promise<readonly Rows[]>) | undefined;
-}
-
-/** Keys of rows that cannot be sent. */
-export interface FailedRows extends Rows<string> {
-  /** Of each row, by the target's key; without it they are those, by the source's, for which the flow's function threw. */
-  readonly why?: readonly Pick<Refused, 'code' | 'message'>[];
 }
 
 export function batchOfPage(position: Position, page: Page): Batch {
@@ -280,7 +275,7 @@ export async function writeWithCare(
       await markAs(flow);
       await retime(tx, flow.retimes, kind === 'gone' ? 'gone' : 'there', { keys, times, lost });
     }
-  for (const rows of batch.failed ?? []) total = add(total, await parkUnmapped(tx, context, rows));
+  for (const rows of batch.failed ?? []) total = add(total, await parkFailed(tx, context.flows, rows));
   if (beside !== null) await holdCursor(tx, context.link, from);
   // By now the page has also taken entries away.
   if (total.parked > 0 && batch.parking !== undefined)
@@ -288,23 +283,6 @@ export async function writeWithCare(
   await batch.also?.(tx, total);
   await moveCursor(tx, context.link, from, to, entries);
   return total;
-}
-
-/** Throws SNK_FUNCTION where the target knows the row by another key, or by none. */
-async function parkUnmapped(
-  tx: EntityManager,
-  { flows }: ApplyContext,
-  { flow: index, count, columns, why }: FailedRows,
-): Promise<Written> {
-  const flow = flows[index] as WritableFlow;
-  const message = `the function of the flow into ${flow.table.fullName} threw`;
-  if (why === undefined && !flow.parksUnmapped) throw new SnkError('SNK_FUNCTION', message, { fate: 'stop-link' });
-  const refused = Array.from({ length: count }, (_, i) => ({
-    ordinal: i + 1,
-    ...(why?.[i] ?? { code: 'SNK_FUNCTION', message }),
-  }));
-  await park(tx, flow, columns, refused);
-  return { ...nothingWritten, parked: count };
 }
 
 /** Rows of one flow, or keys whose rows are gone, and what has become of them so far. */

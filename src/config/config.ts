@@ -145,7 +145,10 @@ const schema = z.strictObject({
 /** What a user writes: `export default defineConfig({ … })`. */
 export interface UserConfig {
   readonly nodes: Readonly<
-    Record<string, { readonly url: string | undefined; readonly files?: z.input<typeof filePlace> | undefined }>
+    Record<
+      string,
+      { readonly url: string | undefined; readonly files?: z.input<typeof filePlace> | undefined }
+    >
   >;
   readonly links: readonly LinkDeclaration[];
   readonly limits?: z.input<typeof limits>;

@@ -11,7 +11,10 @@ const options = {
 };
 const s3 = z.strictObject({
   bucket: z.string().regex(/^[^\0/]{1,255}$/, 'wanted the name of a bucket'),
-  prefix: z.string().regex(/^[^\0]{0,512}$/, 'wanted a text before all names').optional(),
+  prefix: z
+    .string()
+    .regex(/^[^\0]{0,512}$/, 'wanted a text before all names')
+    .optional(),
   endpoint: z.url({ protocol: /^https?$/, error: 'wanted an address such as https://host:9000' }).optional(),
   region: z.string().min(1).optional(),
   pathStyle: z.boolean().optional(),
@@ -29,7 +32,8 @@ export const filePlace = z.union(
 
 /** Folders are looked for from where the configuration is. */
 export function placedFiles(given: z.output<typeof filePlace>, directory: string): FilePlace {
-  if (typeof given === 'string') return placedFiles({ dir: given, grace: options.grace.parse(undefined) }, directory);
+  if (typeof given === 'string')
+    return placedFiles({ dir: given, grace: options.grace.parse(undefined) }, directory);
   const { grace } = given;
   if ('dir' in given) return { dir: resolve(directory, given.dir), s3: null, spool: null, grace };
   const spool = given.spool === undefined ? null : resolve(directory, given.spool);
@@ -38,6 +42,8 @@ export function placedFiles(given: z.output<typeof filePlace>, directory: string
 
 /** A flow's folder stands below those of nodes, whatever these are. */
 export function folderFault(text: string): string | null {
-  const isBelow = text.split('/').every((part) => /^[^\0-\u001f\\:]{1,200}$/.test(part) && !/^\.{1,2}$|^\.snk$|[. ]$/i.test(part));
+  const isBelow = text
+    .split('/')
+    .every((part) => /^[^\p{Cc}\\:]{1,200}$/u.test(part) && !/^\.{1,2}$|^\.snk$|[. ]$/i.test(part));
   return isBelow ? null : "wanted a folder below each node's place for files, as 'pictures'";
 }

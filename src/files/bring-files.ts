@@ -132,7 +132,8 @@ class Courier {
     const found = await this.#source.find(files.map(([, file]) => file));
     return files.flatMap(([key, { dir, name }], i) => {
       const content = found[i] as Found;
-      if (!isFault(content)) return [[key, { dir, name, sha256: content.sha256, size: content.size }] as const];
+      if (!isFault(content))
+        return [[key, { dir, name, sha256: content.sha256, size: content.size }] as const];
       this.ends.set(key, content);
       return [];
     });
@@ -154,7 +155,10 @@ class Courier {
   /** Each content once, the largest first. */
   async #send(files: readonly Missing[]): Promise<void> {
     const contents = [...new Map(files.map((file) => [file.sha256, file])).values()];
-    const loads = Array.from({ length: lanes }, (): { bytes: number; files: Missing[] } => ({ bytes: 0, files: [] }));
+    const loads = Array.from({ length: lanes }, (): { bytes: number; files: Missing[] } => ({
+      bytes: 0,
+      files: [],
+    }));
     for (const file of contents.toSorted((a, b) => b.size - b.from - (a.size - a.from))) {
       const least = loads.toSorted((a, b) => a.bytes - b.bytes || a.files.length - b.files.length)[0];
       least?.files.push(file);
@@ -166,7 +170,9 @@ class Courier {
     });
   }
 
-  async *#counted<Part extends { readonly bytes: Uint8Array }>(chunks: AsyncIterable<Part>): AsyncIterable<Part> {
+  async *#counted<Part extends { readonly bytes: Uint8Array }>(
+    chunks: AsyncIterable<Part>,
+  ): AsyncIterable<Part> {
     for await (const chunk of chunks) {
       this.bytes += chunk.bytes.length;
       yield chunk;

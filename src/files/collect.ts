@@ -164,8 +164,10 @@ async function deleteSome(
   }
   const stay = due.filter((_, i) => named.has(i));
   const binds = (files: readonly FileRef[]) => [files.map(({ dir }) => dir), files.map(({ name }) => name)];
-  const these = 'from unnest($1::text[], $2::text[]) as w (dir, name) where f.dir = w.dir and f.name = w.name';
-  if (stay.length > 0) await query(tx, `update snk.file f set unreferenced_since = null ${these}`, binds(stay));
+  const these =
+    'from unnest($1::text[], $2::text[]) as w (dir, name) where f.dir = w.dir and f.name = w.name';
+  if (stay.length > 0)
+    await query(tx, `update snk.file f set unreferenced_since = null ${these}`, binds(stay));
   if (gone.length > 0)
     await query(tx, `delete from snk.file f ${these.replace('from', 'using')}`, binds(gone));
   return { due: due.length, gone: deleted };

@@ -127,14 +127,18 @@ describe('a name', () => {
     await expect(store.commit('k', ref('folder/new'), contentOf('x'))).rejects.toMatchObject({
       fault: { code: 'SNK_FILE_NAME' },
     });
-    await expect(store.delete(ref('folder/secret'))).rejects.toMatchObject({ fault: { code: 'SNK_FILE_NAME' } });
+    await expect(store.delete(ref('folder/secret'))).rejects.toMatchObject({
+      fault: { code: 'SNK_FILE_NAME' },
+    });
     expect(await readFile(join(root, 'secret'), 'utf8')).toBe('s');
   });
 
   test('of a folder of its own way there is refused, and one of ours', async () => {
     const { store } = await newStore();
     for (const dir of ['..', '.snk', '.SNK/x', '/etc', ''])
-      await expect(store.stat({ dir, name: 'x' })).rejects.toMatchObject({ fault: { code: 'SNK_FILE_NAME' } });
+      await expect(store.stat({ dir, name: 'x' })).rejects.toMatchObject({
+        fault: { code: 'SNK_FILE_NAME' },
+      });
   });
 
   test('of what is no file opens nothing, and waits for nobody', async () => {

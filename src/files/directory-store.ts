@@ -1,6 +1,17 @@
 /** Files in a folder of this machine. */
 import { constants } from 'node:fs';
-import { link, lstat, mkdir, open, readdir, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import {
+  link,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  stat,
+  type FileHandle,
+} from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { badName, FileError, fileMissing, storeFault, unreadable } from './file-fault.ts';
 import type { Committed, Content, FileRef, FileStat, FileStore } from './file-store.ts';
@@ -97,7 +108,10 @@ export class DirectoryStore implements FileStore {
     const base = await this.#base(dir);
     const entries = base === null ? [] : await readdir(base, { recursive: true, withFileTypes: true });
     for (const entry of entries) {
-      if (entry.isFile()) yield join(relative(base as string, entry.parentPath), entry.name).split(sep).join('/');
+      if (entry.isFile())
+        yield join(relative(base as string, entry.parentPath), entry.name)
+          .split(sep)
+          .join('/');
     }
   }
 
@@ -122,7 +136,8 @@ export class DirectoryStore implements FileStore {
   /** The folder of a flow, as it is without links to it; null: there is none. */
   async #base(dir: string): Promise<string | null> {
     const fault = nameFault(dir);
-    if (fault !== null || dir.split('/')[0]?.toLowerCase() === stagingName) throw badName(fault ?? 'is our own');
+    if (fault !== null || dir.split('/')[0]?.toLowerCase() === stagingName)
+      throw badName(fault ?? 'is our own');
     try {
       return await realpath(join(this.#root, ...dir.split('/')));
     } catch (error) {
@@ -231,8 +246,10 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-const isBelow = (base: string, path: string): boolean => path.startsWith(base.endsWith(sep) ? base : base + sep);
+const isBelow = (base: string, path: string): boolean =>
+  path.startsWith(base.endsWith(sep) ? base : base + sep);
 
-const isNameRefused = (error: unknown): boolean => ['ENAMETOOLONG', 'EILSEQ', 'EINVAL'].includes(codeOf(error));
+const isNameRefused = (error: unknown): boolean =>
+  ['ENAMETOOLONG', 'EILSEQ', 'EINVAL'].includes(codeOf(error));
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? 'unknown';

@@ -35,7 +35,10 @@ export interface FileStore {
   /** How many bytes of a content have arrived. */
   progress(key: string): Promise<number>;
   /** Bytes that are known already, or come too early, are passed over. Returns how many have arrived. */
-  write(key: string, part: { readonly offset: number; readonly bytes: Uint8Array; readonly size: number }): Promise<number>;
+  write(
+    key: string,
+    part: { readonly offset: number; readonly bytes: Uint8Array; readonly size: number },
+  ): Promise<number>;
   /** Compares the hash and gives the content its name: from then on it is there as a whole, or not at all. */
   commit(key: string, ref: FileRef, content: Content): Promise<Committed>;
   /** When it returns, what has been committed outlives a loss of power. */

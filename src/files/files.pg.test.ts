@@ -43,11 +43,14 @@ class Office {
   }
 
   async names(): Promise<string[]> {
-    return (await readdir(join(this.folder, 'pictures')).catch(() => [])).toSorted();
+    const names: string[] = await readdir(join(this.folder, 'pictures')).catch(() => []);
+    return names.toSorted();
   }
 }
 
-async function offices(options: Pick<RigOptions, 'nodes' | 'links'> = {}): Promise<{ rig: LinkRig; at: (node: string) => Office }> {
+async function offices(
+  options: Pick<RigOptions, 'nodes' | 'links'> = {},
+): Promise<{ rig: LinkRig; at: (node: string) => Office }> {
   const names = ['a', 'b', ...(options.nodes ?? [])];
   const folders = new Map<string, Office>();
   for (const name of names) folders.set(name, new Office(await newFolder()));

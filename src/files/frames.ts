@@ -23,7 +23,7 @@ export function encodeFrame({ sha256, size, offset, bytes }: Frame): Buffer[] {
 /** Null where it is no sequence of frames, or one that does not fit into its content. */
 export function decodeFrames(body: Buffer): Frame[] | null {
   const frames: Frame[] = [];
-  for (let at = 0; at < body.length; ) {
+  for (let at = 0; at < body.length;) {
     if (body.length - at < headBytes) return null;
     const sha256 = body.toString('hex', at, at + hashBytes);
     const size = body.readUIntBE(at + hashBytes, numberBytes);

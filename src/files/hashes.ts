@@ -46,7 +46,7 @@ export class Hashes {
 
   async #hash(ref: FileRef, size: number): Promise<Content> {
     const hash = createHash('sha256');
-    for (let at = 0; at < size; ) {
+    for (let at = 0; at < size;) {
       const bytes = await this.#store.read(ref, at, Math.min(blockSize, size - at));
       if (bytes.length === 0) throw unreadable('it became shorter meanwhile');
       hash.update(bytes);

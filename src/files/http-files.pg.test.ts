@@ -73,13 +73,18 @@ async function pageOf(folder: string, files: ReadonlyMap<string, Buffer>) {
   await mkdir(join(folder, 'pictures'), { recursive: true });
   for (const [name, bytes] of files) await writeFile(join(folder, 'pictures', name), bytes);
   const names = [...files.keys()];
-  const columns = [`{${names.map((_, i) => i).join(',')}}`, `{${names.map((name) => `"${name}"`).join(',')}}`];
+  const columns = [
+    `{${names.map((_, i) => i).join(',')}}`,
+    `{${names.map((name) => `"${name}"`).join(',')}}`,
+  ];
   return [{ flow: 0, count: names.length, columns }];
 }
 
 const filesOf = (count: number): Map<string, Buffer> => {
   const size = (i: number): number => (i % 10 === 0 ? 1_300_000 : i === 7 ? 0 : 20_000);
-  return new Map(Array.from({ length: count }, (_, i) => [`p${i}.jpg`, Buffer.alloc(size(i), `picture ${i}`)]));
+  return new Map(
+    Array.from({ length: count }, (_, i) => [`p${i}.jpg`, Buffer.alloc(size(i), `picture ${i}`)]),
+  );
 };
 
 async function textOf(folder: string, name: string): Promise<Buffer> {
@@ -171,7 +176,12 @@ describe('who asks for more than is his', () => {
     ['another folder', 'find', body({ dir: '.', name: 'told.jpg', maxBytes: 9 }), 409],
     ['a content by its hash', 'read', body({ dir: 'pictures', name: 'x', sha256, size: 9, from: 0 }), 409],
     ['no list', 'find', '{}', 400],
-    ['too many', 'find', body(...Array.from({ length: 501 }, () => ({ dir: 'a', name: 'b', maxBytes: 1 }))), 400],
+    [
+      'too many',
+      'find',
+      body(...Array.from({ length: 501 }, () => ({ dir: 'a', name: 'b', maxBytes: 1 }))),
+      400,
+    ],
     ['a file that is too large', 'offer', body({ dir: 'pictures', name: 'x', sha256, size: 5_000_001 }), 400],
     ['another folder to write to', 'place', body({ dir: 'other', name: 'x', sha256, size: 1 }), 400],
     ['a hash that is a path', 'offer', body({ dir: 'pictures', name: 'x', sha256: '../x', size: 1 }), 400],

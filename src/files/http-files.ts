@@ -3,16 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { request, type Dispatcher } from 'undici';
 import { z } from 'zod';
 import { SnkError } from '../errors.ts';
-import type {
-  Asked,
-  Chunk,
-  FileSource,
-  FileTarget,
-  Found,
-  Missing,
-  Offer,
-  Sought,
-} from './file-ends.ts';
+import type { Asked, Chunk, FileSource, FileTarget, Found, Missing, Offer, Sought } from './file-ends.ts';
 import { decodeFrames, encodeFrame, type Frame } from './frames.ts';
 
 export interface HttpFilesOptions {
@@ -85,7 +76,7 @@ export class HttpFiles implements FileSource, FileTarget {
     for await (const chunk of chunks) {
       const size = sizes.get(chunk.sha256);
       if (size === undefined) continue;
-      for (let at = 0; at < chunk.bytes.length; ) {
+      for (let at = 0; at < chunk.bytes.length;) {
         const bytes = chunk.bytes.subarray(at, at + Math.max(1, this.#partSize - held));
         waiting.push({ sha256: chunk.sha256, size, offset: chunk.offset + at, bytes });
         at += bytes.length;
@@ -193,9 +184,7 @@ function noSense(): SnkError {
 /** The other side's own code, where it says one. */
 function refused(status: number, body: string): SnkError {
   const mayPass = status >= 500 || status === 408 || status === 409 || status === 429;
-  const said = z
-    .object({ code: z.string().regex(/^SNK_[A-Z_]{1,40}$/) })
-    .safeParse(parsedOrNull(body));
+  const said = z.object({ code: z.string().regex(/^SNK_[A-Z_]{1,40}$/) }).safeParse(parsedOrNull(body));
   const code = said.success ? said.data.code : 'SNK_HUB_REFUSED';
   return new SnkError(code, `the hub refuses files of the link (${status})`, {
     fate: mayPass ? 'retry' : 'stop-link',

@@ -1,6 +1,14 @@
 /** Files leave a store of this process. */
 import type { ChunkCache } from './chunk-cache.ts';
-import { chunkSize, eachOf, type Chunk, type FileSource, type Found, type Missing, type Sought } from './file-ends.ts';
+import {
+  chunkSize,
+  eachOf,
+  type Chunk,
+  type FileSource,
+  type Found,
+  type Missing,
+  type Sought,
+} from './file-ends.ts';
 import { FileError, faultOf, unreadable } from './file-fault.ts';
 import type { FileStore } from './file-store.ts';
 import { Hashes } from './hashes.ts';
@@ -44,7 +52,7 @@ export class LocalSource implements FileSource {
     // A hash opens nothing by itself: the name has to stand for it.
     const content = await this.#hashes.of({ dir, name });
     if (content === 'too-large' || content.sha256 !== sha256) return;
-    for (let offset = from; offset < size; ) {
+    for (let offset = from; offset < size;) {
       const start = offset - (offset % chunkSize);
       const bytes = (await this.#chunk({ dir, name }, sha256, start)).subarray(offset - start);
       if (bytes.length === 0) return;
@@ -58,7 +66,8 @@ export class LocalSource implements FileSource {
       const bytes = await this.#store.read(ref, start, chunkSize);
       // What others are given as a part of this content must be one.
       const content = await this.#hashes.of(ref);
-      if (content === 'too-large' || content.sha256 !== sha256) throw unreadable('it is another one meanwhile');
+      if (content === 'too-large' || content.sha256 !== sha256)
+        throw unreadable('it is another one meanwhile');
       return bytes;
     };
     return this.#cache === null ? await read() : await this.#cache.get(`${sha256} ${start}`, read);

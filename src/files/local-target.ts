@@ -1,7 +1,15 @@
 /** Files arrive in a store of this process, each under a name that is its own, and are noted in the node's database. */
 import { createHash } from 'node:crypto';
 import type { EntityManager } from '../db/orm.ts';
-import { chunkSize, eachOf, type Asked, type Chunk, type FileTarget, type Missing, type Offer } from './file-ends.ts';
+import {
+  chunkSize,
+  eachOf,
+  type Asked,
+  type Chunk,
+  type FileTarget,
+  type Missing,
+  type Offer,
+} from './file-ends.ts';
 import { FileError } from './file-fault.ts';
 import type { FileRef, FileStore } from './file-store.ts';
 import { Hashes } from './hashes.ts';
@@ -54,7 +62,8 @@ export class LocalTarget implements FileTarget {
     const wanted = new Map(files.map((file) => [file.sha256, file]));
     for await (const { sha256, offset, bytes } of chunks) {
       const file = wanted.get(sha256);
-      if (file !== undefined) await this.#options.store.write(this.#key(file), { offset, bytes, size: file.size });
+      if (file !== undefined)
+        await this.#options.store.write(this.#key(file), { offset, bytes, size: file.size });
     }
   }
 
@@ -93,7 +102,7 @@ export class LocalTarget implements FileTarget {
     if (place.isThere) return { name: place.name };
     const { store, em, owner } = this.#options;
     const key = this.#key(file);
-    for (let { name } = place; ; ) {
+    for (let { name } = place; ;) {
       const ref = { dir: file.dir, name };
       try {
         const done = await store.commit(key, ref, file);
@@ -148,7 +157,7 @@ export class LocalTarget implements FileTarget {
     const key = this.#key(file);
     try {
       if ((await this.#contentOf(from)) !== file.sha256) return;
-      for (let at = await store.progress(key); at < file.size; ) {
+      for (let at = await store.progress(key); at < file.size;) {
         const bytes = await store.read(from, at, chunkSize);
         if (bytes.length === 0) return;
         at = await store.write(key, { offset: at, bytes, size: file.size });

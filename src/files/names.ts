@@ -6,8 +6,7 @@ const longestName = 1_024;
 /** Characters of a content's hash that tell namesakes apart. */
 const markLength = 16;
 
-// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
-const refused = /[\u0000-\u001f\u007f\\:]/;
+const refused = /[\p{Cc}\\:]/u;
 const device = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)/i;
 const marked = /^(.*)~([0-9a-f]{16}|[0-9a-f]{64})(\.[^./]*)?$/s;
 
@@ -16,7 +15,8 @@ export function nameFault(name: string): string | null {
   if (name === '') return 'is empty';
   if (Buffer.byteLength(name) > longestName) return 'is too long';
   if (!name.isWellFormed()) return 'is no Unicode';
-  if (refused.test(name)) return 'has a character that means something to a system: \\, : or a control character';
+  if (refused.test(name))
+    return 'has a character that means something to a system: \\, : or a control character';
   for (const part of name.split('/')) {
     if (part === '' || part === '.' || part === '..') return 'would leave the folder';
     if (Buffer.byteLength(part) > longestPart) return 'is too long';

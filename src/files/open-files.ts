@@ -73,9 +73,16 @@ export async function noteFileColumns(
       source: map === null ? { dir, table: from, column: renamed?.[column] ?? column } : null,
     })),
   );
-  if (target !== null) await noteColumns(session(target), columns.map((each) => each.target));
+  if (target !== null)
+    await noteColumns(
+      session(target),
+      columns.map((each) => each.target),
+    );
   if (source !== null)
-    await noteColumns(session(source), columns.flatMap((each) => (each.source === null ? [] : [each.source])));
+    await noteColumns(
+      session(source),
+      columns.flatMap((each) => (each.source === null ? [] : [each.source])),
+    );
 }
 
 export function filesOfFlow({ flow, into, target }: ResolvedFlow): FilesOfFlow | null {
@@ -91,7 +98,11 @@ export function filesOfFlow({ flow, into, target }: ResolvedFlow): FilesOfFlow |
 }
 
 function noPlace(link: string): SnkError {
-  return new SnkError('SNK_CONFIG_FILES', `link ${link} carries files, and one of its nodes has no place for them`, {
-    hint: "Say where they are: nodes: { name: { url, files: './folder' } }.",
-  });
+  return new SnkError(
+    'SNK_CONFIG_FILES',
+    `link ${link} carries files, and one of its nodes has no place for them`,
+    {
+      hint: "Say where they are: nodes: { name: { url, files: './folder' } }.",
+    },
+  );
 }

@@ -6,6 +6,7 @@ import {
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
+  HeadBucketCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
@@ -21,6 +22,8 @@ import { Staging } from './staging.ts';
 
 /** The smallest that all services take, but for the last one. */
 const partSize = 5 * 1_048_576;
+/** Milliseconds. */
+const bucketLasts = 30_000;
 const hashKey = 'snk-sha256';
 
 interface Target {
@@ -32,6 +35,7 @@ export class S3Store implements FileStore {
   readonly #client: S3Client;
   readonly #options: BucketOptions;
   readonly #staging: Staging;
+  #bucketSeenUntil = 0;
 
   constructor(options: BucketOptions, spool: string) {
     this.#options = options;
@@ -49,9 +53,13 @@ export class S3Store implements FileStore {
 
   async stat(ref: FileRef): Promise<FileStat> {
     try {
-      const { ContentLength, ETag, LastModified } = await this.#client.send(new HeadObjectCommand(this.#at(ref)));
+      const { ContentLength, ETag, LastModified } = await this.#client.send(
+        new HeadObjectCommand(this.#at(ref)),
+      );
       return { size: ContentLength ?? 0, stamp: `${ETag}-${LastModified?.getTime()}-${ContentLength}` };
     } catch (error) {
+      // An answer without a body does not say what is missing.
+      if (statusOf(error) === 404) await this.#requireBucket();
       throw readFault(error);
     }
   }
@@ -99,7 +107,7 @@ export class S3Store implements FileStore {
   async *list(dir: string): AsyncIterable<string> {
     const { bucket: Bucket } = this.#options;
     const Prefix = this.#at({ dir, name: '' }).Key;
-    for (let ContinuationToken: string | undefined; ; ) {
+    for (let ContinuationToken: string | undefined; ;) {
       const page = await this.#client
         .send(new ListObjectsV2Command({ Bucket, Prefix, ContinuationToken }))
         .catch((error: unknown) => {
@@ -134,6 +142,16 @@ export class S3Store implements FileStore {
     return { Bucket: bucket, Key: `${prefix === '' ? '' : `${prefix.replace(/\/+$/, '')}/`}${dir}/${name}` };
   }
 
+  async #requireBucket(): Promise<void> {
+    if (Date.now() < this.#bucketSeenUntil) return;
+    try {
+      await this.#client.send(new HeadBucketCommand({ Bucket: this.#options.bucket }));
+    } catch (error) {
+      if (statusOf(error) === 404) throw storeFault('the bucket is not there', error);
+    }
+    this.#bucketSeenUntil = Date.now() + bucketLasts;
+  }
+
   async #exists(at: Target): Promise<boolean> {
     try {
       await this.#client.send(new HeadObjectCommand(at));
@@ -164,7 +182,9 @@ export class S3Store implements FileStore {
           Parts.push({ ETag, PartNumber });
         }
         const MultipartUpload = { Parts };
-        await this.#client.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload, IfNoneMatch: '*' }));
+        await this.#client.send(
+          new CompleteMultipartUploadCommand({ ...upload, MultipartUpload, IfNoneMatch: '*' }),
+        );
       } catch (error) {
         // The service may keep, and charge for, what is neither ended nor aborted.
         await this.#client.send(new AbortMultipartUploadCommand(upload)).catch(() => undefined);
@@ -176,9 +196,13 @@ export class S3Store implements FileStore {
   }
 }
 
-async function partOf(file: Awaited<ReturnType<typeof open>>, offset: number, length: number): Promise<Buffer> {
+async function partOf(
+  file: Awaited<ReturnType<typeof open>>,
+  offset: number,
+  length: number,
+): Promise<Buffer> {
   const bytes = Buffer.allocUnsafe(length);
-  for (let have = 0; have < length; ) {
+  for (let have = 0; have < length;) {
     const { bytesRead } = await file.read(bytes, have, length - have, offset + have);
     if (bytesRead === 0) throw new Error('what has arrived became shorter');
     have += bytesRead;

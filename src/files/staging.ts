@@ -39,7 +39,12 @@ export class Staging {
         const fresh = bytes.subarray(have - offset);
         // More than was said is no part of that content: what is there cannot be either, and is found out by its hash.
         const most = Math.max(0, size - have);
-        const { bytesWritten } = await file.write(fresh.subarray(0, most), 0, Math.min(fresh.length, most), have);
+        const { bytesWritten } = await file.write(
+          fresh.subarray(0, most),
+          0,
+          Math.min(fresh.length, most),
+          have,
+        );
         return have + bytesWritten;
       } finally {
         await file.close();
@@ -110,7 +115,7 @@ export class Staging {
 async function hashOf(file: FileHandle): Promise<string> {
   const hash = createHash('sha256');
   const block = Buffer.allocUnsafe(blockSize);
-  for (let at = 0; ; ) {
+  for (let at = 0; ;) {
     const { bytesRead } = await file.read(block, 0, blockSize, at);
     if (bytesRead === 0) return hash.digest('hex');
     hash.update(block.subarray(0, bytesRead));

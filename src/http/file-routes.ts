@@ -33,9 +33,14 @@ export const fileLimits = {
 
 const dir = z.string().min(1).max(1_024);
 const name = z.string().max(4_096);
-const bytes = z.number().int().min(0).max(2 ** 47);
+const bytes = z
+  .number()
+  .int()
+  .min(0)
+  .max(2 ** 47);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
-const list = <Item extends z.ZodType>(item: Item) => z.strictObject({ files: z.array(item).max(fileLimits.files) });
+const list = <Item extends z.ZodType>(item: Item) =>
+  z.strictObject({ files: z.array(item).max(fileLimits.files) });
 const sought = list(z.strictObject({ dir, name, maxBytes: bytes }));
 const asked = list(z.strictObject({ dir, name, sha256, size: bytes }));
 const missing = list(z.strictObject({ dir, name, sha256, size: bytes, from: bytes }));
@@ -55,8 +60,8 @@ export function fileRoutes({ open }: FileRoutesOptions): (app: FastifyInstance) 
       );
       scope.addHook<Route>('onRequest', async (request, reply) => {
         const access = await open(request, request.params.link);
-        if (access === null) return await reply.code(404).send(problem(404).body);
-        accesses.set(request, access);
+        if (access === null) await reply.code(404).send(problem(404).body);
+        else accesses.set(request, access);
       });
       const post = (path: string, bodyLimit: number, answer: Answer): void => {
         scope.post<Route>(`/v1/links/:link/files/${path}`, { bodyLimit }, async (request, reply) => {
@@ -89,7 +94,10 @@ const find: Answer = async ({ source, folders, isNamed }, { body }, reply) => {
   if (!parsed.success) return refuse(reply, 400);
   const { files } = parsed.data;
   if (!files.every((file) => folders.has(file.dir) && isNamed(file.dir, file.name))) return unnamed(reply);
-  const within = files.map((file) => ({ ...file, maxBytes: Math.min(file.maxBytes, folders.get(file.dir) ?? 0) }));
+  const within = files.map((file) => ({
+    ...file,
+    maxBytes: Math.min(file.maxBytes, folders.get(file.dir) ?? 0),
+  }));
   return { found: await source.find(within) };
 };
 
@@ -105,7 +113,8 @@ const read: Answer = async ({ source, folders, isNamed }, { body }, reply) => {
   for await (const chunk of source.read(files)) {
     const left = fileLimits.parts - held;
     const part = chunk.bytes.subarray(0, left);
-    if (part.length > 0) frames.push(...encodeFrame({ ...chunk, bytes: part, size: sizes.get(chunk.sha256) ?? 0 }));
+    if (part.length > 0)
+      frames.push(...encodeFrame({ ...chunk, bytes: part, size: sizes.get(chunk.sha256) ?? 0 }));
     held += part.length;
     if (held >= fileLimits.parts) break;
   }

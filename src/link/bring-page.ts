@@ -1,5 +1,5 @@
 /** Has the files that the rows of a page, or of a range, name brought to the target before the rows go in. */
-import type { FailedRows } from '../apply/apply-page.ts';
+import type { FailedRows } from '../apply/park-failed.ts';
 import { bringFiles, type LinkFiles } from '../files/bring-files.ts';
 import type { MappedPage } from './map-page.ts';
 

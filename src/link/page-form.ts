@@ -6,8 +6,7 @@ import { carriesChanges, type Flow, type Link } from '../topology/topology.ts';
 /** Whether its rows can go in as one statement: inserts, under one origin, none of which is looked into on its way. */
 export function isPlainLink({ flows }: Pick<Link, 'flows'>): boolean {
   return flows.every(
-    (flow) =>
-      flow.write !== 'update' && flow.map === null && flow.echo === flows[0]?.echo && !hasFiles(flow),
+    (flow) => flow.write !== 'update' && flow.map === null && flow.echo === flows[0]?.echo && !hasFiles(flow),
   );
 }
 

@@ -24,7 +24,8 @@ export function checkMapping(
 ): MappingFindings {
   if (isPlainMapping(flow)) {
     return {
-      faults: [...plainFaults(from, to, source, target),
+      faults: [
+        ...plainFaults(from, to, source, target),
         ...conflictFaults(flow, to, target),
         ...fileFaults(flow, to, target),
       ],

@@ -28,7 +28,9 @@ export interface FileColumnOptions {
   readonly maxBytes?: number | undefined;
 }
 
-export type FileColumns = Readonly<Record<string, Required<Omit<FileColumnOptions, 'maxBytes'>> & { readonly maxBytes: number }>>;
+export type FileColumns = Readonly<
+  Record<string, Required<Omit<FileColumnOptions, 'maxBytes'>> & { readonly maxBytes: number }>
+>;
 
 /** The places of both ends of a link, where files travel. */
 export interface FileEnds {
@@ -39,6 +41,11 @@ export interface FileEnds {
 export const defaultMaxBytes = 100 * 1_048_576;
 
 /** What one direction names by its target's column, the other one does by the source's. */
-export function renamedFiles(files: FileColumns, columns: Readonly<Record<string, string>> | null): FileColumns {
-  return Object.fromEntries(Object.entries(files).map(([target, each]) => [columns?.[target] ?? target, each]));
+export function renamedFiles(
+  files: FileColumns,
+  columns: Readonly<Record<string, string>> | null,
+): FileColumns {
+  return Object.fromEntries(
+    Object.entries(files).map(([target, each]) => [columns?.[target] ?? target, each]),
+  );
 }
