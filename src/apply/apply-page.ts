@@ -1,5 +1,4 @@
 /** One page → one transaction in the target: rows, ledger and cursor together, behind the fence in the source. */
-import { SnkError } from '../errors.ts';
 import { keyListColumn } from '../db/key-lists.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query } from '../db/query.ts';
