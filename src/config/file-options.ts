@@ -47,3 +47,15 @@ export function folderFault(text: string): string | null {
     .every((part) => /^[^\p{Cc}\\:]{1,200}$/u.test(part) && !/^\.{1,2}$|^\.snk$|[. ]$/i.test(part));
   return isBelow ? null : "wanted a folder below each node's place for files, as 'pictures'";
 }
+
+export const fileColumns = z.record(
+  z.string().regex(/^[^\0]{1,63}$/, 'wanted the name of a column'),
+  z.strictObject({
+    dir: z.string().superRefine((text, context) => {
+      const fault = folderFault(text);
+      if (fault !== null) context.addIssue({ code: 'custom', message: fault });
+    }),
+    /** A row that names a larger file is parked. */
+    maxBytes: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER).optional(),
+  }),
+);

@@ -9,21 +9,30 @@ import {
   type FlowOptions,
   type Link,
   type LinkDeclaration,
+  type Node,
   type Topology,
 } from '../topology/topology.ts';
 
-export function linkFaults(links: readonly LinkDeclaration[], nodes: readonly string[]): Fault[] {
+export function linkFaults(links: readonly LinkDeclaration[], nodes: readonly Node[]): Fault[] {
+  const names = nodes.map(({ name }) => name);
   return links.flatMap((declared, i) => {
     const at = `links[${i}]`;
     const ends = 'between' in declared ? declared.between : [declared.from, declared.to];
     const faults: Fault[] = ends
-      .filter((end) => !nodes.includes(end))
+      .filter((end) => !names.includes(end))
       .map((end) => ({
         code: 'SNK_CONFIG_UNKNOWN_NODE',
         at,
         message: `there is no node '${end}'`,
-        hint: `Did you mean '${closest(end, [...nodes])}'?`,
+        hint: `Did you mean '${closest(end, names)}'?`,
       }));
+    if (nodes.filter(({ kind, name }) => kind !== 'database' && ends.includes(name)).length === 2)
+      faults.push({
+        code: 'SNK_CONFIG_NO_DATABASE',
+        at,
+        message: 'neither end is a database that is reached from here',
+        hint: "One of the two nodes needs a 'url'.",
+      });
     if (ends[0] === ends[1])
       faults.push({ code: 'SNK_CONFIG_SAME_NODE', at, message: 'a link needs two different nodes' });
     if ((declared.tables ?? []).length + (declared.flows ?? []).length === 0) {
@@ -180,8 +189,9 @@ function fileFaults({ nodes, links }: Topology): Fault[] {
       [source, files?.source],
       [target, files?.target],
     ] as const) {
-      // Of a link without files it is undefined; of a node that there is not, another fault says so.
-      if (place !== null || faults.has(node) || !nodes.some((each) => each.name === node)) continue;
+      // Of a link without files it is undefined. What is not reached from here has its own place, or says so itself.
+      const isOurs = nodes.some(({ kind, name: known }) => kind === 'database' && known === node);
+      if (place !== null || faults.has(node) || !isOurs) continue;
       faults.set(node, {
         code: 'SNK_CONFIG_FILES',
         at: `nodes.${node}`,

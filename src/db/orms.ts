@@ -4,14 +4,15 @@ import { openOrm, type MikroORM } from './orm.ts';
 
 /**
  * `main` has the model of SNK's own tables. `run` lasts as long as links do, with prepared statements alone. `gauges` is read
- * every few seconds beside all that: one session, and no long waits.
+ * every few seconds beside all that: one session, and no long waits. `keys` lets people in, also while all else is busy.
  */
-export type Purpose = 'main' | 'run' | 'gauges';
+export type Purpose = 'main' | 'run' | 'gauges' | 'keys';
 
 const sessions = {
   main: { poolMax: 6 },
   run: { poolMax: 6, prepares: true },
   gauges: { poolMax: 1, prepares: true, statementTimeout: 3_000 },
+  keys: { poolMax: 4, prepares: true, statementTimeout: 5_000 },
 } as const satisfies Record<Purpose, object>;
 
 export class Orms {
@@ -27,7 +28,8 @@ export class Orms {
     let orm = this.#orms.get(key);
     if (orm === undefined) {
       const url = this.#nodes.find((each) => each.name === node)?.url;
-      if (url === undefined) throw new SnkError('SNK_INTERNAL', `there is no node ${node}`);
+      if (url === undefined)
+        throw new SnkError('SNK_INTERNAL', `there is no database of node ${node} to be reached`);
       orm = openOrm({ purpose, node, url, ...sessions[purpose] });
       this.#orms.set(key, orm);
     }

@@ -15,8 +15,8 @@ import { openStore } from './open-store.ts';
 /** Flows in the order in which the link writes them. */
 export interface ResolvedFlow {
   readonly flow: Flow;
-  readonly into: readonly Column[];
-  readonly target: Table;
+  /** What is written, in its order. */
+  readonly into: { readonly table: Table; readonly columns: readonly Column[] };
 }
 
 /** Null for a link without files. A remote end gives its own `source` or `target`. */
@@ -24,7 +24,10 @@ export async function openFiles(
   link: Link,
   flows: readonly ResolvedFlow[],
   orms: { readonly source: MikroORM | null; readonly target: MikroORM | null },
-  remote: { readonly source?: FileSource; readonly target?: FileTarget } = {},
+  remote: {
+    readonly source?: FileSource | undefined;
+    readonly target?: FileTarget | undefined;
+  } = {},
 ): Promise<LinkFiles | null> {
   if (!flows.some(({ flow }) => hasFiles(flow))) return null;
   const source = remote.source ?? openSource(link);
@@ -85,7 +88,7 @@ export async function noteFileColumns(
     );
 }
 
-export function filesOfFlow({ flow, into, target }: ResolvedFlow): FilesOfFlow | null {
+export function filesOfFlow({ flow, into: { table, columns: into } }: ResolvedFlow): FilesOfFlow | null {
   if (!hasFiles(flow)) return null;
   const placeOf = (name: string): number => into.findIndex((column) => column.name === name);
   const columns: FileColumn[] = Object.entries(flow.files).map(([column, { dir, maxBytes }]) => ({
@@ -94,7 +97,7 @@ export function filesOfFlow({ flow, into, target }: ResolvedFlow): FilesOfFlow |
     dir,
     maxBytes,
   }));
-  return { columns, key: target.key.map(({ name }) => placeOf(name)) };
+  return { columns, key: table.key.map(({ name }) => placeOf(name)) };
 }
 
 function noPlace(link: string): SnkError {

@@ -2,21 +2,21 @@
 import type { FailedRows } from '../apply/park-failed.ts';
 import { bringFiles, type LinkFiles } from '../files/bring-files.ts';
 import type { MappedPage } from './map-page.ts';
+import type { Brought } from './tally.ts';
 
 export interface BroughtPage extends Omit<MappedPage, 'failed'> {
   readonly failed: readonly FailedRows[];
-  /** What was sent for it. */
-  readonly sent: { readonly files: number; readonly bytes: number };
+  readonly brought: Brought;
 }
 
 export async function bringPage(files: LinkFiles | null, page: MappedPage): Promise<BroughtPage> {
-  if (files === null) return { ...page, sent: { files: 0, bytes: 0 } };
+  if (files === null) return { ...page, brought: { files: 0, bytes: 0 } };
   const rows = page.rows.map((each) => ({ ...each, columns: each.columns.map(String) }));
-  const brought = await bringFiles(files, rows);
+  const { rows: there, failed, ...brought } = await bringFiles(files, rows);
   return {
     ...page,
-    rows: brought.rows,
-    failed: [...page.failed, ...brought.failed],
-    sent: { files: brought.files, bytes: brought.bytes },
+    rows: there,
+    failed: [...page.failed, ...failed],
+    brought,
   };
 }

@@ -11,7 +11,7 @@ import { LinkWork } from './link-work.ts';
 import { recordBegin, recordEnd, recordState } from './record-state.ts';
 import type { Tally } from './tally.ts';
 
-type Counts = Pick<Tally, 'created' | 'updated' | 'deleted' | 'conflicts' | 'parked'>;
+type Counts = Pick<Tally, 'created' | 'updated' | 'deleted' | 'conflicts' | 'parked' | 'files'>;
 
 export interface OnceLink extends Counts {
   readonly name: string;
@@ -104,7 +104,7 @@ export class CarriedLink {
 
   async report(): Promise<OnceLink> {
     const { link, target } = this.#options;
-    const { created, updated, deleted, conflicts, parked } = this.#work.tally;
+    const { created, updated, deleted, conflicts, parked, files } = this.#work.tally;
     const standing = await queryOne<{ count: number }>(
       session(target),
       'select count(*)::float8 as count from snk.parked where link = $1',
@@ -117,6 +117,7 @@ export class CarriedLink {
       deleted,
       conflicts,
       parked: standing?.count ?? parked,
+      files,
       seconds: inSeconds(this.#milliseconds),
     };
   }
@@ -190,7 +191,7 @@ async function untilLate(signal: AbortSignal): Promise<readonly never[]> {
 
 /** The report of a run that was ended before a link began. */
 export function neverBegun(names: readonly string[], startedAt: number): OnceReport {
-  const nothing = { created: 0, updated: 0, deleted: 0, conflicts: 0, parked: 0, seconds: 0 };
+  const nothing = { created: 0, updated: 0, deleted: 0, conflicts: 0, parked: 0, files: 0, seconds: 0 };
   return reportOf(
     names.map((name) => ({ ...outcomeOf(name, interrupted()), ...nothing })),
     startedAt,
@@ -207,6 +208,7 @@ function reportOf(links: readonly OnceLink[], startedAt: number): OnceReport {
     deleted: sum('deleted'),
     conflicts,
     parked,
+    files: sum('files'),
     seconds: inSeconds(performance.now() - startedAt),
     links,
   };

@@ -4,7 +4,6 @@ import { serializeError } from '../errors.ts';
 import { openOrm, type MikroORM } from '../db/orm.ts';
 import { toSnkError } from '../db/sqlstate.ts';
 import { Doorbell } from './doorbell.ts';
-import { checkShape } from './check-shape.ts';
 import { drainLink, tidyLink, type DrainState } from './drain.ts';
 import { openEngine, type LinkEngine } from './engine.ts';
 import type { LinkAnswer, LinkTask } from './link-messages.ts';
@@ -87,7 +86,7 @@ async function attend(engine: LinkEngine, { kind, state, limits }: LinkTask): Pr
     return tidied;
   }
   if (kind === 'retry') return { ...state, parked: await retryParked(engine) };
-  await checkShape(engine);
+  await Promise.all([engine.source.check(), engine.target.check()]);
   await engine.files?.tidy();
   return state;
 }

@@ -132,7 +132,7 @@ function openService(snk: Snk, health: Health, watchdog: number | null, log: Log
 async function serve(snk: Snk, health: Health, log: Logger): Promise<HttpServer | null> {
   if (snk.config.http === null) return null;
   const { openHttp } = await import('../../http/server.ts');
-  const server = await openHttp(snk, health, snk.config.http.listen, (error) =>
+  const server = await openHttp(snk, health, snk.config.http, (error) =>
     log.error({ reason: error instanceof Error ? error.stack : String(error) }, 'an HTTP request failed'),
   );
   log.info({ address: server.address }, 'listening');

@@ -17,6 +17,7 @@ test('the entities are the tables that the migrations make', async () => {
     'conflict',
     'file',
     'file_column',
+    'key',
     'parked',
     'purged',
     'verification',
