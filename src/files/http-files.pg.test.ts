@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openBadProxy } from '../../test/support/bad-proxy.ts';
 import { newFolder } from '../../test/support/folder.ts';
 import { linkRig, shareDatabases } from '../../test/support/link-rig.ts';
 import { session } from '../db/orm.ts';
+import { HttpError } from '../http/answers.ts';
 import { buildApp } from '../http/app.ts';
 import { fileLimits, fileRoutes, type FileAccess } from '../http/file-routes.ts';
 import { bringFiles, type FilesOfFlow } from './bring-files.ts';
@@ -47,13 +48,23 @@ async function newHub(): Promise<Hub> {
     isNamed: (dir, name) => named.has(dir, name),
   };
   const faults: unknown[] = [];
-  const open = async (request: { headers: { authorization?: string | undefined } }, link: string) =>
-    request.headers.authorization === 'Bearer key' && link === 'a->b' ? access : null;
-  const app = await buildApp({ rooms: [fileRoutes({ open })], onFault: (error) => faults.push(error) });
+  const app = await buildApp({
+    rooms: [fileRoutes({ open: openFor(access) })],
+    onFault: (error) => faults.push(error),
+  });
   const address = await app.listen({ host: '127.0.0.1', port: 0 });
   onTestFinished(async () => await app.close());
   return { app, address, folder, store, named, faults };
 }
+
+/** As the door does it: before a body is read. */
+const openFor =
+  (access: FileAccess) =>
+  async (request: FastifyRequest, _: FastifyReply, link: string): Promise<FileAccess> => {
+    if (request.headers.authorization !== 'Bearer key') throw new HttpError(401);
+    if (link !== 'a->b') throw new HttpError(403);
+    return await Promise.resolve(access);
+  };
 
 const clientOf = (address: string, more = {}): HttpFiles =>
   new HttpFiles({
@@ -212,8 +223,8 @@ describe('who asks for more than is his', () => {
   });
 
   test.each([
-    ['without a key', {}, 'a->b', 404],
-    ['of another link', { authorization: 'Bearer key' }, 'a->c', 404],
+    ['without a key', {}, 'a->b', 401],
+    ['of another link', { authorization: 'Bearer key' }, 'a->c', 403],
   ])('%s finds nothing', async (_, headers, link, status) => {
     const { app } = await oneHub();
     const answer = await app.inject({
@@ -261,8 +272,8 @@ test('a hub that is away, or answers nonsense, is tried again, and a link is not
     fate: 'retry',
   });
   await expect(clientOf(`${hub.address}/nowhere`, { tries: 1 }).offer([one])).rejects.toMatchObject({
-    code: 'SNK_HTTP_NOT_FOUND',
-    fate: 'stop-link',
+    code: 'SNK_HUB_ANSWER',
+    fate: 'retry',
   });
 });
 
@@ -285,10 +296,11 @@ async function oneHub(): Promise<Pick<Hub, 'app'>> {
       folders: new Map([['pictures', 5_000_000]]),
       isNamed: (dir, name) => dir === 'pictures' && name === 'told.jpg',
     };
-    const open = async (request: { headers: { authorization?: string | undefined } }, link: string) =>
-      request.headers.authorization === 'Bearer key' && link === 'a->b' ? access : null;
     shared = (async () => {
-      const app = await buildApp({ rooms: [fileRoutes({ open })], onFault: () => undefined });
+      const app = await buildApp({
+        rooms: [fileRoutes({ open: openFor(access) })],
+        onFault: () => undefined,
+      });
       return { app } as unknown as Hub;
     })();
   }

@@ -119,7 +119,7 @@ export class HttpFiles implements FileSource, FileTarget {
         return await this.#once(path, body, type);
       } catch (error) {
         const known = error instanceof SnkError ? error : unanswered(error);
-        if (known.fate !== 'retry' || known.code === unnamed || tried >= tries) throw known;
+        if (known.code !== 'SNK_UNREACHABLE' || tried >= tries) throw known;
         onFailure?.();
         await wait(firstPause * 2 ** (tried - 1) * (0.5 + Math.random()));
       }
@@ -127,7 +127,7 @@ export class HttpFiles implements FileSource, FileTarget {
   }
 
   async #once(path: string, body: string | Buffer, type: string): Promise<Buffer> {
-    const { url, headers, dispatcher, timeout = 30_000 } = this.#options;
+    const { url, headers, dispatcher, timeout = 150_000 } = this.#options;
     const answer = await request(`${url}/${path}`, {
       method: 'POST',
       headers: { ...headers(), 'content-type': type },
@@ -144,7 +144,7 @@ export class HttpFiles implements FileSource, FileTarget {
       if (length > mostAnswered) throw noSense();
     }
     if (answer.statusCode === 200) return Buffer.concat(parts);
-    throw refused(answer.statusCode, Buffer.concat(parts).toString());
+    throw refused(answer.statusCode);
   }
 }
 
@@ -181,14 +181,26 @@ function noSense(): SnkError {
   });
 }
 
-/** The other side's own code, where it says one. */
-function refused(status: number, body: string): SnkError {
-  const mayPass = status >= 500 || status === 408 || status === 409 || status === 429;
-  const said = z.object({ code: z.string().regex(/^SNK_[A-Z_]{1,40}$/) }).safeParse(parsedOrNull(body));
-  const code = said.success ? said.data.code : 'SNK_HUB_REFUSED';
-  return new SnkError(code, `the hub refuses files of the link (${status})`, {
-    fate: mayPass ? 'retry' : 'stop-link',
-  });
+const refusals: Readonly<
+  Record<number, { readonly code: string; readonly message: string; readonly hint?: string }>
+> = {
+  401: {
+    code: 'SNK_KEY',
+    message: 'the key is wrong, or has been revoked',
+    hint: "On the hub, 'snk keys list' shows which are good; 'snk keys create' makes another one.",
+  },
+  403: { code: 'SNK_KEY_LINK', message: 'the key is not bound to the link' },
+  404: { code: 'SNK_HUB_ANSWER', message: 'the hub has no files of the link' },
+  409: { code: unnamed, message: 'the hub has forgotten of which files it told' },
+};
+
+function refused(status: number): SnkError {
+  const mayPass = status >= 500 || [404, 408, 409, 429].includes(status);
+  const { code, message, hint } = refusals[status] ?? {
+    code: mayPass ? 'SNK_UNREACHABLE' : 'SNK_HUB_REFUSED',
+    message: `the hub refuses files of the link (status ${status})`,
+  };
+  return new SnkError(code, message, { fate: mayPass ? 'retry' : 'stop-link', hint });
 }
 
 function parsedOrNull(text: string): unknown {

@@ -3,7 +3,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { chunkSize, type FileSource, type FileTarget } from '../files/file-ends.ts';
 import { decodeFrames, encodeFrame, headBytes } from '../files/frames.ts';
-import { problem } from './answers.ts';
+import { HttpError } from './answers.ts';
+import type { Takes } from './bodies.ts';
 
 /** What one node may do with the files of one link. */
 export interface FileAccess {
@@ -18,8 +19,8 @@ export interface FileAccess {
 }
 
 export interface FileRoutesOptions {
-  /** Who comes, and for what, before anything of a body is read. Null: there is no such link for whoever comes. */
-  readonly open: (request: FastifyRequest, link: string) => Promise<FileAccess | null>;
+  /** Who comes, and for what, before anything of a body is read: throws an HttpError where it is not his. */
+  readonly open: (request: FastifyRequest, reply: FastifyReply, link: string) => Promise<FileAccess>;
 }
 
 export const fileLimits = {
@@ -29,6 +30,11 @@ export const fileLimits = {
   question: 1_048_576,
   /** Bytes of contents that one request may carry, either way. */
   parts: 524_288,
+  /** Requests that carry some at once: what they hold together is bounded. */
+  atOnce: 64,
+  /** Milliseconds in which such a request has to come, and for which an answer may be waited: files are hashed for it. */
+  within: 60_000,
+  wait: 120_000,
 } as const;
 
 const dir = z.string().min(1).max(1_024);
@@ -59,41 +65,34 @@ export function fileRoutes({ open }: FileRoutesOptions): (app: FastifyInstance) 
         async (_: FastifyRequest, body: Buffer) => body,
       );
       scope.addHook<Route>('onRequest', async (request, reply) => {
-        const access = await open(request, request.params.link);
-        if (access === null) await reply.code(404).send(problem(404).body);
-        else accesses.set(request, access);
+        accesses.set(request, await open(request, reply, request.params.link));
       });
-      const post = (path: string, bodyLimit: number, answer: Answer): void => {
-        scope.post<Route>(`/v1/links/:link/files/${path}`, { bodyLimit }, async (request, reply) => {
+      const post = (path: string, bodyLimit: number, takes: Takes, answer: Answer): void => {
+        const options = { bodyLimit, config: { takes } };
+        scope.post<Route>(`/v1/links/:link/files/${path}`, options, async (request, reply) => {
           const access = accesses.get(request);
-          return access === undefined ? refuse(reply, 404) : await answer(access, request, reply);
+          if (access === undefined) throw new HttpError(404);
+          return await answer(access, request, reply);
         });
       };
-      post('find', fileLimits.question, find);
-      post('read', fileLimits.question, read);
-      post('offer', fileLimits.question, offer);
-      post('parts', limit, parts);
-      post('place', fileLimits.question, place);
+      post('find', fileLimits.question, { wait: fileLimits.wait }, find);
+      post('read', fileLimits.question, { wait: fileLimits.wait, atOnce: fileLimits.atOnce }, read);
+      post('offer', fileLimits.question, { wait: fileLimits.wait }, offer);
+      post('parts', limit, { within: fileLimits.within, atOnce: fileLimits.atOnce }, parts);
+      post('place', fileLimits.question, { wait: fileLimits.wait }, place);
     });
   };
 }
 
-function refuse(reply: FastifyReply, status: number): FastifyReply {
-  return reply.code(status).send(problem(status).body);
-}
-
 /** Not as if they were missing: a page that is asked for again tells of them again. */
-function unnamed(reply: FastifyReply): FastifyReply {
-  const message = 'no page has told of these names';
-  return reply.code(409).send({ code: 'SNK_FILE_UNNAMED', message });
-}
+const unnamed = (): HttpError => new HttpError(409, { message: 'no page has told of these names' });
 
-const find: Answer = async ({ source, folders, isNamed }, { body }, reply) => {
+const find: Answer = async ({ source, folders, isNamed }, { body }) => {
   const parsed = sought.safeParse(body);
-  if (source === null) return refuse(reply, 404);
-  if (!parsed.success) return refuse(reply, 400);
+  if (source === null) throw new HttpError(404);
+  if (!parsed.success) throw new HttpError(400);
   const { files } = parsed.data;
-  if (!files.every((file) => folders.has(file.dir) && isNamed(file.dir, file.name))) return unnamed(reply);
+  if (!files.every((file) => folders.has(file.dir) && isNamed(file.dir, file.name))) throw unnamed();
   const within = files.map((file) => ({
     ...file,
     maxBytes: Math.min(file.maxBytes, folders.get(file.dir) ?? 0),
@@ -103,10 +102,10 @@ const find: Answer = async ({ source, folders, isNamed }, { body }, reply) => {
 
 const read: Answer = async ({ source, folders, isNamed }, { body }, reply) => {
   const parsed = missing.safeParse(body);
-  if (source === null) return refuse(reply, 404);
-  if (!parsed.success) return refuse(reply, 400);
+  if (source === null) throw new HttpError(404);
+  if (!parsed.success) throw new HttpError(400);
   const { files } = parsed.data;
-  if (!files.every((file) => folders.has(file.dir) && isNamed(file.dir, file.name))) return unnamed(reply);
+  if (!files.every((file) => folders.has(file.dir) && isNamed(file.dir, file.name))) throw unnamed();
   const sizes = new Map(files.map((file) => [file.sha256, file.size]));
   const frames: Buffer[] = [];
   let held = 0;
@@ -121,34 +120,31 @@ const read: Answer = async ({ source, folders, isNamed }, { body }, reply) => {
   return reply.type('application/octet-stream').send(Buffer.concat(frames));
 };
 
-const offer: Answer = async (access, { body }, reply) => {
-  const files = taken(access, body);
-  if (access.target === null) return refuse(reply, 404);
-  return files === null ? refuse(reply, 400) : { offers: await access.target.offer(files) };
+const offer: Answer = async (access, { body }) => {
+  if (access.target === null) throw new HttpError(404);
+  return { offers: await access.target.offer(taken(access, body)) };
 };
 
-const place: Answer = async (access, { body }, reply) => {
-  const files = taken(access, body);
-  if (access.target === null) return refuse(reply, 404);
-  return files === null ? refuse(reply, 400) : { offers: await access.target.place(files) };
+const place: Answer = async (access, { body }) => {
+  if (access.target === null) throw new HttpError(404);
+  return { offers: await access.target.place(taken(access, body)) };
 };
 
-const parts: Answer = async ({ target, folders }, { body }, reply) => {
-  if (target === null) return refuse(reply, 404);
+const parts: Answer = async ({ target, folders }, { body }) => {
+  if (target === null) throw new HttpError(404);
   const frames = Buffer.isBuffer(body) ? decodeFrames(body) : null;
   const most = Math.max(0, ...folders.values());
-  if (frames === null || frames.some(({ size }) => size > most)) return refuse(reply, 400);
+  if (frames === null || frames.some(({ size }) => size > most)) throw new HttpError(400);
   const wanted = frames.map(({ sha256: hash, size }) => ({ dir: '', name: '', sha256: hash, size, from: 0 }));
   await target.put(wanted, inTurn(frames));
   return {};
 };
 
-/** Null: not for this link. */
-function taken({ folders }: FileAccess, body: unknown): z.output<typeof asked>['files'] | null {
+function taken({ folders }: FileAccess, body: unknown): z.output<typeof asked>['files'] {
   const parsed = asked.safeParse(body);
-  if (!parsed.success) return null;
-  const { files } = parsed.data;
-  return files.every((file) => file.size <= (folders.get(file.dir) ?? -1)) ? files : null;
+  const isOfLink = parsed.data?.files.every((file) => file.size <= (folders.get(file.dir) ?? -1));
+  if (!parsed.success || isOfLink !== true) throw new HttpError(400);
+  return parsed.data.files;
 }
 
 // oxlint-disable-next-line require-await -- what a target takes comes in its own time
