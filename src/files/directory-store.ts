@@ -32,11 +32,22 @@ export class DirectoryStore implements FileStore {
   readonly #fold: (name: string) => string;
   /** Folders in which names have changed since they were last made durable. */
   readonly #unsettled = new Set<string>();
+  #isPrepared = false;
 
   constructor(root: string, { fold = (name) => name }: DirectoryOptions = {}) {
     this.#root = root;
     this.#staging = new Staging(join(root, stagingName));
     this.#fold = fold;
+  }
+
+  async prepare(): Promise<void> {
+    if (this.#isPrepared) return;
+    try {
+      await mkdir(this.#root, { recursive: true });
+    } catch (error) {
+      throw storeFault('the folder of files cannot be made', error);
+    }
+    this.#isPrepared = true;
   }
 
   async stat(ref: FileRef): Promise<FileStat> {
@@ -102,6 +113,21 @@ export class DirectoryStore implements FileStore {
       await syncFolder(folder);
       this.#unsettled.delete(folder);
     }
+  }
+
+  async secure(ref: FileRef): Promise<void> {
+    const file = await this.#open(ref);
+    try {
+      await file.datasync();
+    } catch (error) {
+      throw storeFault('a file cannot be made durable', error);
+    } finally {
+      await file.close();
+    }
+    const base = (await this.#base(ref.dir)) as string;
+    const path = join(base, ...this.#fold(ref.name).split('/'));
+    for (let folder = dirname(path); folder.length >= base.length; folder = dirname(folder))
+      this.#unsettled.add(folder);
   }
 
   async *list(dir: string): AsyncIterable<string> {

@@ -28,6 +28,8 @@ export type Committed = 'placed' | 'taken' | 'short' | 'broken';
  * with one file, else an SnkError.
  */
 export interface FileStore {
+  /** Makes the place, where it has never been. One that has been there and is away is waited for. */
+  prepare(): Promise<void>;
   /** Throws where there is none. */
   stat(ref: FileRef): Promise<FileStat>;
   /** Fewer bytes only where the file ends. */
@@ -43,6 +45,8 @@ export interface FileStore {
   commit(key: string, ref: FileRef, content: Content): Promise<Committed>;
   /** When it returns, what has been committed outlives a loss of power. */
   settle(): Promise<void>;
+  /** The same for a file that a kill, or somebody else, has left here. */
+  secure(ref: FileRef): Promise<void>;
   list(dir: string): AsyncIterable<string>;
   /** It may be gone already. */
   delete(ref: FileRef): Promise<void>;

@@ -11,11 +11,11 @@ const inOrder = <Ref extends FileRef>(files: readonly Ref[]): Ref[] =>
 
 const listed = 'unnest($1::text[], $2::text[]) with ordinality as w (dir, name, ord)';
 
-/** They are about to be named by a row. Before it is asked whether they are there: who takes them away asks in the other order. */
-export async function noteUse(em: EntityManager, files: readonly FileRef[]): Promise<void> {
-  if (files.length === 0) return;
+/** They are about to be named by a row. Before it is asked whether they are there: who takes them away asks in the other order. Returns, as `dir/name`, those that were written to their end. */
+export async function noteUse(em: EntityManager, files: readonly FileRef[]): Promise<Set<string>> {
+  if (files.length === 0) return new Set();
   const sorted = inOrder(files);
-  await query(
+  const written = await query<FileRef>(
     em,
     `with wanted as materialized (
        select f.ctid
@@ -27,9 +27,11 @@ export async function noteUse(em: EntityManager, files: readonly FileRef[]): Pro
      update snk.file f
      set used_at = clock_timestamp(), unreferenced_since = null
      from wanted w
-     where f.ctid = w.ctid`,
+     where f.ctid = w.ctid
+     returning f.dir, case when f.written_at is not null then f.name end as name`,
     [sorted.map(({ dir }) => dir), sorted.map(({ name }) => name)],
   );
+  return new Set(written.map(({ dir, name }) => `${dir}/${name}`));
 }
 
 /** They will be written. A kill leaves them as not written, and so as somebody else's. */

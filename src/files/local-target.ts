@@ -41,12 +41,19 @@ export class LocalTarget implements FileTarget {
 
   async offer(files: readonly Asked[]): Promise<readonly Offer[]> {
     const { em, store, owner } = this.#options;
-    await noteUse(
+    await store.prepare();
+    const durable = await noteUse(
       em(),
       files.flatMap((file) => candidates(file).map((name) => ({ dir: file.dir, name }))),
     );
     const places = await eachOf(files, atOnce, async (file) => await this.#placeOf(file));
-    const lacking = files.filter((_, i) => !isThere(places[i]));
+    const found = files.flatMap((file, i) => {
+      const name = nameAt(places[i]);
+      return name === null || durable.has(`${file.dir}/${name}`) ? [] : [{ dir: file.dir, name }];
+    });
+    await eachOf(found, atOnce, async (ref) => await store.secure(ref));
+    if (found.length > 0) await store.settle();
+    const lacking = files.filter((_, i) => nameAt(places[i]) === null);
     const known = await filesOf(em(), owner, [...new Set(lacking.map(({ sha256 }) => sha256))]);
     return await eachOf([...files.entries()], atOnce, async ([i, file]): Promise<Offer> => {
       const place = places[i] as Place | FileError;
@@ -85,7 +92,7 @@ export class LocalTarget implements FileTarget {
       for (const i of group) {
         const file = files[i] as Asked;
         const place = places[i] as Place | FileError;
-        if (first !== null && !isThere(place)) await this.#copy(first, file);
+        if (first !== null && nameAt(place) === null) await this.#copy(first, file);
         const offer = await this.#commit(file, place, written);
         offers[i] = offer;
         if ('name' in offer) first = { dir: file.dir, name: offer.name };
@@ -173,8 +180,9 @@ export class LocalTarget implements FileTarget {
   }
 }
 
-const isThere = (place: Place | FileError | undefined): boolean =>
-  place !== undefined && !(place instanceof FileError) && place.isThere;
+/** Under which it stands already. */
+const nameAt = (place: Place | FileError | undefined): string | null =>
+  place === undefined || place instanceof FileError || !place.isThere ? null : place.name;
 
 /** A name that a file has on every node, where it is free; else with a mark of its content, which two contents hardly share. */
 function candidates({ name, sha256 }: Asked): string[] {

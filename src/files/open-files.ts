@@ -88,6 +88,14 @@ export async function noteFileColumns(
     );
 }
 
+/** The folders of a link, and how large a file may be there: nobody on the other side of a connection gets at others. */
+export function foldersOf({ flows }: Pick<Link, 'flows'>): Map<string, number> {
+  const folders = new Map<string, number>();
+  for (const { dir, maxBytes } of flows.flatMap(({ files }) => Object.values(files)))
+    folders.set(dir, Math.max(maxBytes, folders.get(dir) ?? 0));
+  return folders;
+}
+
 export function filesOfFlow({ flow, into: { table, columns: into } }: ResolvedFlow): FilesOfFlow | null {
   if (!hasFiles(flow)) return null;
   const placeOf = (name: string): number => into.findIndex((column) => column.name === name);

@@ -51,6 +51,9 @@ export class S3Store implements FileStore {
     });
   }
 
+  /** Buckets are made by others, who know for whom. */
+  async prepare(): Promise<void> {}
+
   async stat(ref: FileRef): Promise<FileStat> {
     try {
       const { ContentLength, ETag, LastModified } = await this.#client.send(
@@ -103,6 +106,8 @@ export class S3Store implements FileStore {
 
   /** An object that has been acknowledged is durable. */
   async settle(): Promise<void> {}
+
+  async secure(): Promise<void> {}
 
   async *list(dir: string): AsyncIterable<string> {
     const { bucket: Bucket } = this.#options;
