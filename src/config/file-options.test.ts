@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { FaultsError } from '../errors.ts';
+import type { FaultsError } from '../errors.ts';
 import { parseConfig } from './config.ts';
 
 const url = 'postgres://u:p@one/x';

@@ -1,5 +1,5 @@
 /** Files in a folder of this machine. */
-import { constants } from 'node:fs';
+import { constants, type BigIntStats } from 'node:fs';
 import {
   link,
   lstat,
@@ -14,12 +14,14 @@ import {
 } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { badName, FileError, fileMissing, storeFault, unreadable } from './file-fault.ts';
-import type { Committed, Content, FileRef, FileStat, FileStore } from './file-store.ts';
+import type { Committed, Content, FileRef, FileStat, FileStore, OpenFile } from './file-store.ts';
 import { nameFault } from './names.ts';
 import { Staging } from './staging.ts';
 
 /** In the store's own folder, beside those of flows: a rename must not cross file systems. */
 const stagingName = '.snk';
+/** Milliseconds for which a flow's folder is where it was. */
+const baseLasts = 1_000;
 
 export interface DirectoryOptions {
   /** What the file system makes of a name, for tests of those that know no cases. */
@@ -32,6 +34,7 @@ export class DirectoryStore implements FileStore {
   readonly #fold: (name: string) => string;
   /** Folders in which names have changed since they were last made durable. */
   readonly #unsettled = new Set<string>();
+  readonly #bases = new Map<string, { readonly path: string; readonly until: number }>();
   #isPrepared = false;
 
   constructor(root: string, { fold = (name) => name }: DirectoryOptions = {}) {
@@ -50,31 +53,14 @@ export class DirectoryStore implements FileStore {
     this.#isPrepared = true;
   }
 
-  async stat(ref: FileRef): Promise<FileStat> {
-    const file = await this.#open(ref);
-    try {
-      return await statOf(file);
-    } finally {
-      await file.close();
-    }
-  }
-
-  async read(ref: FileRef, offset: number, length: number): Promise<Buffer> {
-    const file = await this.#open(ref);
-    try {
-      const bytes = Buffer.allocUnsafe(length);
-      let have = 0;
-      while (have < length) {
-        const { bytesRead } = await file.read(bytes, have, length - have, offset + have);
-        if (bytesRead === 0) break;
-        have += bytesRead;
-      }
-      return bytes.subarray(0, have);
-    } catch (error) {
-      throw unreadable(codeOf(error), error);
-    } finally {
-      await file.close();
-    }
+  async open(ref: FileRef): Promise<OpenFile> {
+    const { file, stat } = await this.#open(ref);
+    return {
+      stat,
+      read: async (offset, length) => await readOf(file, offset, length),
+      isSame: async () => statOf(await file.stat({ bigint: true })).stamp === stat.stamp,
+      close: async () => await file.close(),
+    };
   }
 
   async progress(key: string): Promise<number> {
@@ -116,7 +102,7 @@ export class DirectoryStore implements FileStore {
   }
 
   async secure(ref: FileRef): Promise<void> {
-    const file = await this.#open(ref);
+    const { file } = await this.#open(ref);
     try {
       await file.datasync();
     } catch (error) {
@@ -142,14 +128,13 @@ export class DirectoryStore implements FileStore {
   }
 
   async delete(ref: FileRef): Promise<void> {
-    let file: FileHandle;
     try {
-      file = await this.#open(ref);
+      const { file } = await this.#open(ref);
+      await file.close();
     } catch (error) {
       if (error instanceof FileError && error.fault.code === 'SNK_FILE_MISSING') return;
       throw error;
     }
-    await file.close();
     const path = join((await this.#base(ref.dir)) as string, ...this.#fold(ref.name).split('/'));
     await rm(path, { force: true });
     this.#unsettled.add(dirname(path));
@@ -164,9 +149,14 @@ export class DirectoryStore implements FileStore {
     const fault = nameFault(dir);
     if (fault !== null || dir.split('/')[0]?.toLowerCase() === stagingName)
       throw badName(fault ?? 'is our own');
+    const known = this.#bases.get(dir);
+    if (known !== undefined && known.until > Date.now()) return known.path;
     try {
-      return await realpath(join(this.#root, ...dir.split('/')));
+      const path = await realpath(join(this.#root, ...dir.split('/')));
+      this.#bases.set(dir, { path, until: Date.now() + baseLasts });
+      return path;
     } catch (error) {
+      this.#bases.delete(dir);
       if (codeOf(error) !== 'ENOENT') throw storeFault('the folder of files cannot be read', error);
     }
     // Of an empty place all files are missing; of one that is away nothing is known.
@@ -174,7 +164,7 @@ export class DirectoryStore implements FileStore {
     throw storeFault('the folder of files is not there', { code: 'ENOENT' });
   }
 
-  async #open({ dir, name }: FileRef): Promise<FileHandle> {
+  async #open({ dir, name }: FileRef): Promise<{ readonly file: FileHandle; readonly stat: FileStat }> {
     const fault = nameFault(name);
     if (fault !== null) throw badName(fault);
     const base = await this.#base(dir);
@@ -201,7 +191,7 @@ export class DirectoryStore implements FileStore {
       });
       if (!isBelow(base, real) || there.ino !== opened.ino || there.dev !== opened.dev)
         throw badName('leads out of the folder');
-      return file;
+      return { file, stat: statOf(opened) };
     } catch (error) {
       await file.close();
       throw error;
@@ -212,13 +202,9 @@ export class DirectoryStore implements FileStore {
   async #placeOf({ dir, name }: FileRef): Promise<string> {
     const fault = nameFault(name);
     if (fault !== null) throw badName(fault);
-    try {
-      await this.#makeFolders(join(this.#root, ...dir.split('/')));
-    } catch (error) {
-      throw storeFault('the folder of files cannot be made', error);
-    }
-    const base = (await this.#base(dir)) as string;
+    const base = await this.#madeBase(dir);
     const path = join(base, ...this.#fold(name).split('/'));
+    if (!name.includes('/')) return path;
     try {
       await this.#makeFolders(dirname(path));
     } catch (error) {
@@ -231,6 +217,17 @@ export class DirectoryStore implements FileStore {
     return path;
   }
 
+  async #madeBase(dir: string): Promise<string> {
+    const base = await this.#base(dir);
+    if (base !== null) return base;
+    try {
+      await this.#makeFolders(join(this.#root, ...dir.split('/')));
+    } catch (error) {
+      throw storeFault('the folder of files cannot be made', error);
+    }
+    return (await this.#base(dir)) as string;
+  }
+
   async #makeFolders(path: string): Promise<void> {
     const first = await mkdir(path, { recursive: true });
     if (first === undefined) return;
@@ -241,9 +238,23 @@ export class DirectoryStore implements FileStore {
   }
 }
 
-async function statOf(file: FileHandle): Promise<FileStat> {
-  const { size, mtimeNs, ctimeNs, ino } = await file.stat({ bigint: true });
+function statOf({ size, mtimeNs, ctimeNs, ino }: BigIntStats): FileStat {
   return { size: Number(size), stamp: `${size}-${mtimeNs}-${ctimeNs}-${ino}` };
+}
+
+async function readOf(file: FileHandle, offset: number, length: number): Promise<Buffer> {
+  try {
+    const bytes = Buffer.allocUnsafe(length);
+    let have = 0;
+    while (have < length) {
+      const { bytesRead } = await file.read(bytes, have, length - have, offset + have);
+      if (bytesRead === 0) break;
+      have += bytesRead;
+    }
+    return bytes.subarray(0, have);
+  } catch (error) {
+    throw unreadable(codeOf(error), error);
+  }
 }
 
 async function syncFolder(path: string): Promise<void> {

@@ -19,6 +19,16 @@ export interface FileStat {
   readonly stamp: string;
 }
 
+/** The bytes behind a name, whatever becomes of the name meanwhile. */
+export interface OpenFile {
+  readonly stat: FileStat;
+  /** Fewer bytes only where the file ends. */
+  read(offset: number, length: number): Promise<Buffer>;
+  /** What has been read is what was there when it was opened. */
+  isSame(): Promise<boolean>;
+  close(): Promise<void>;
+}
+
 /** What became of a content that was to get its name: `taken`: another file has it; `short`, `broken`: it is not whole, and of a broken one nothing is kept. */
 export type Committed = 'placed' | 'taken' | 'short' | 'broken';
 
@@ -31,9 +41,7 @@ export interface FileStore {
   /** Makes the place, where it has never been. One that has been there and is away is waited for. */
   prepare(): Promise<void>;
   /** Throws where there is none. */
-  stat(ref: FileRef): Promise<FileStat>;
-  /** Fewer bytes only where the file ends. */
-  read(ref: FileRef, offset: number, length: number): Promise<Buffer>;
+  open(ref: FileRef): Promise<OpenFile>;
   /** How many bytes of a content have arrived. */
   progress(key: string): Promise<number>;
   /** Bytes that are known already, or come too early, are passed over. Returns how many have arrived. */

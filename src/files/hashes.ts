@@ -1,7 +1,7 @@
 /** The hash of a file's bytes, found out once as long as nothing says that they are others. */
 import { createHash } from 'node:crypto';
 import { unreadable } from './file-fault.ts';
-import type { Content, FileRef, FileStore } from './file-store.ts';
+import type { Content, FileRef, FileStore, OpenFile } from './file-store.ts';
 
 /** A few hundred bytes each. */
 const mostKnown = 20_000;
@@ -26,7 +26,21 @@ export class Hashes {
 
   /** Throws FileError. */
   async of(ref: FileRef, maxBytes = Number.POSITIVE_INFINITY): Promise<Content | 'too-large'> {
-    const { size, stamp } = await this.#store.stat(ref);
+    const file = await this.#store.open(ref);
+    try {
+      return await this.ofOpen(ref, file, maxBytes);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** The same of a file that stays open. */
+  async ofOpen(
+    ref: FileRef,
+    file: OpenFile,
+    maxBytes = Number.POSITIVE_INFINITY,
+  ): Promise<Content | 'too-large'> {
+    const { size, stamp } = file.stat;
     if (size > maxBytes) return 'too-large';
     const key = `${ref.dir}/${ref.name}`;
     const known = this.#known.get(key);
@@ -35,7 +49,7 @@ export class Hashes {
       this.#known.set(key, known);
       return await known.content;
     }
-    const content = this.#hash(ref, size);
+    const content = hashOf(file);
     content.catch(() => {
       if (this.#known.get(key)?.content === content) this.#known.delete(key);
     });
@@ -43,15 +57,16 @@ export class Hashes {
     if (this.#known.size > mostKnown) this.#known.delete(this.#known.keys().next().value as string);
     return await content;
   }
+}
 
-  async #hash(ref: FileRef, size: number): Promise<Content> {
-    const hash = createHash('sha256');
-    for (let at = 0; at < size;) {
-      const bytes = await this.#store.read(ref, at, Math.min(blockSize, size - at));
-      if (bytes.length === 0) throw unreadable('it became shorter meanwhile');
-      hash.update(bytes);
-      at += bytes.length;
-    }
-    return { sha256: hash.digest('hex'), size };
+async function hashOf(file: OpenFile): Promise<Content> {
+  const { size } = file.stat;
+  const hash = createHash('sha256');
+  for (let at = 0; at < size;) {
+    const bytes = await file.read(at, Math.min(blockSize, size - at));
+    if (bytes.length === 0) throw unreadable('it became shorter meanwhile');
+    hash.update(bytes);
+    at += bytes.length;
   }
+  return { sha256: hash.digest('hex'), size };
 }

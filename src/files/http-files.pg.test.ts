@@ -129,7 +129,18 @@ describe('over a connection that loses, cuts, repeats and reorders a third of al
     const files = filesOf(30);
     const page = await pageOf(hub.folder, files);
     hub.named.note(flows, page);
-    const read = vi.spyOn(hub.store, 'read');
+    const read = vi.fn<() => void>();
+    const open = hub.store.open.bind(hub.store);
+    vi.spyOn(hub.store, 'open').mockImplementation(async (ref) => {
+      const file = await open(ref);
+      return {
+        ...file,
+        read: async (...bounds) => {
+          read();
+          return await file.read(...bounds);
+        },
+      };
+    });
     const pulled = async (percent: number): Promise<string> => {
       const proxy = await openBadProxy(hub.address, percent, 7);
       const rig = await linkRig();

@@ -10,7 +10,7 @@ import {
   type Sought,
 } from './file-ends.ts';
 import { FileError, faultOf, unreadable } from './file-fault.ts';
-import type { FileStore } from './file-store.ts';
+import type { FileStore, OpenFile } from './file-store.ts';
 import { Hashes } from './hashes.ts';
 
 const lookedAtAtOnce = 4;
@@ -49,25 +49,28 @@ export class LocalSource implements FileSource {
   }
 
   async *#readOne({ dir, name, sha256, size, from }: Missing): AsyncIterable<Chunk> {
-    // A hash opens nothing by itself: the name has to stand for it.
-    const content = await this.#hashes.of({ dir, name });
-    if (content === 'too-large' || content.sha256 !== sha256) return;
-    for (let offset = from; offset < size;) {
-      const start = offset - (offset % chunkSize);
-      const bytes = (await this.#chunk({ dir, name }, sha256, start)).subarray(offset - start);
-      if (bytes.length === 0) return;
-      yield { sha256, offset, bytes };
-      offset += bytes.length;
+    const file = await this.#store.open({ dir, name });
+    try {
+      // A hash opens nothing by itself: the name has to stand for it.
+      const content = await this.#hashes.ofOpen({ dir, name }, file);
+      if (content === 'too-large' || content.sha256 !== sha256) return;
+      for (let offset = from; offset < size;) {
+        const start = offset - (offset % chunkSize);
+        const bytes = (await this.#chunk(file, sha256, start)).subarray(offset - start);
+        if (bytes.length === 0) return;
+        yield { sha256, offset, bytes };
+        offset += bytes.length;
+      }
+    } finally {
+      await file.close();
     }
   }
 
-  async #chunk(ref: { dir: string; name: string }, sha256: string, start: number): Promise<Buffer> {
+  async #chunk(file: OpenFile, sha256: string, start: number): Promise<Buffer> {
     const read = async (): Promise<Buffer> => {
-      const bytes = await this.#store.read(ref, start, chunkSize);
+      const bytes = await file.read(start, Math.min(chunkSize, file.stat.size - start));
       // What others are given as a part of this content must be one.
-      const content = await this.#hashes.of(ref);
-      if (content === 'too-large' || content.sha256 !== sha256)
-        throw unreadable('it is another one meanwhile');
+      if (!(await file.isSame())) throw unreadable('it is another one meanwhile');
       return bytes;
     };
     return this.#cache === null ? await read() : await this.#cache.get(`${sha256} ${start}`, read);

@@ -163,11 +163,17 @@ export class LocalTarget implements FileTarget {
     const { store } = this.#options;
     const key = this.#key(file);
     try {
-      if ((await this.#contentOf(from)) !== file.sha256) return;
-      for (let at = await store.progress(key); at < file.size;) {
-        const bytes = await store.read(from, at, chunkSize);
-        if (bytes.length === 0) return;
-        at = await store.write(key, { offset: at, bytes, size: file.size });
+      const source = await store.open(from);
+      try {
+        const content = await this.#hashes.ofOpen(from, source);
+        if (content === 'too-large' || content.sha256 !== file.sha256) return;
+        for (let at = await store.progress(key); at < file.size;) {
+          const bytes = await source.read(at, Math.min(chunkSize, file.size - at));
+          if (bytes.length === 0) return;
+          at = await store.write(key, { offset: at, bytes, size: file.size });
+        }
+      } finally {
+        await source.close();
       }
     } catch (error) {
       if (!(error instanceof FileError)) throw error;

@@ -57,12 +57,12 @@ describe.skipIf(unavailable)(`a bucket${unavailable ? ` (skipped: ${server})` : 
     const { store, spool } = await newStore();
     const bytes = randomBytes(size);
     expect(await put(store, 'a/Ada ~ö آدا.jpg', bytes)).toBe('placed');
-    expect((await store.stat(ref('a/Ada ~ö آدا.jpg'))).size).toBe(size);
+    expect((await store.open(ref('a/Ada ~ö آدا.jpg'))).stat.size).toBe(size);
     const parts: Buffer[] = [];
     for (let at = 0; at < size; at += 4_000_000)
-      parts.push(await store.read(ref('a/Ada ~ö آدا.jpg'), at, 4_000_000));
+      parts.push(await (await store.open(ref('a/Ada ~ö آدا.jpg'))).read(at, 4_000_000));
     expect(Buffer.concat(parts).equals(bytes)).toBe(true);
-    expect(await store.read(ref('a/Ada ~ö آدا.jpg'), size + 1, 10)).toHaveLength(0);
+    expect(await (await store.open(ref('a/Ada ~ö آدا.jpg'))).read(size + 1, 10)).toHaveLength(0);
     expect(await Array.fromAsync(store.list('pictures'))).toEqual(['a/Ada ~ö آدا.jpg']);
     expect(await readdir(spool)).toEqual([]);
   });
@@ -80,14 +80,14 @@ describe.skipIf(unavailable)(`a bucket${unavailable ? ` (skipped: ${server})` : 
   test('never writes over a file, and has another stamp for another content', async () => {
     const { store } = await newStore();
     expect(await put(store, 'ada.jpg', Buffer.from('one'))).toBe('placed');
-    const { stamp } = await store.stat(ref('ada.jpg'));
+    const { stamp } = (await store.open(ref('ada.jpg'))).stat;
     expect(await put(store, 'ada.jpg', Buffer.from('two'))).toBe('taken');
-    expect(await store.read(ref('ada.jpg'), 0, 9)).toEqual(Buffer.from('one'));
+    expect(await (await store.open(ref('ada.jpg'))).read(0, 9)).toEqual(Buffer.from('one'));
     await store.delete(ref('ada.jpg'));
     await store.delete(ref('ada.jpg'));
-    await expect(store.stat(ref('ada.jpg'))).rejects.toMatchObject({ fault: { code: 'SNK_FILE_MISSING' } });
+    await expect(store.open(ref('ada.jpg'))).rejects.toMatchObject({ fault: { code: 'SNK_FILE_MISSING' } });
     expect(await put(store, 'ada.jpg', Buffer.from('two'))).toBe('placed');
-    expect((await store.stat(ref('ada.jpg'))).stamp).not.toBe(stamp);
+    expect((await store.open(ref('ada.jpg'))).stat.stamp).not.toBe(stamp);
   });
 
   test('gets nothing of what is broken or not whole', async () => {
@@ -101,9 +101,8 @@ describe.skipIf(unavailable)(`a bucket${unavailable ? ` (skipped: ${server})` : 
 
   test('that is not there is waited for, and a name that leads out refused', async () => {
     const { store } = await newStore({ bucket: `no-${bucket}` });
-    await expect(store.read(ref('x'), 0, 1)).rejects.toMatchObject({ code: 'SNK_FILE_STORE', fate: 'retry' });
-    await expect(store.stat(ref('x'))).rejects.toMatchObject({ code: 'SNK_FILE_STORE', fate: 'retry' });
-    await expect(store.stat(ref('../x'))).rejects.toMatchObject({ fault: { code: 'SNK_FILE_NAME' } });
+    await expect(store.open(ref('x'))).rejects.toMatchObject({ code: 'SNK_FILE_STORE', fate: 'retry' });
+    await expect(store.open(ref('../x'))).rejects.toMatchObject({ fault: { code: 'SNK_FILE_NAME' } });
     await expect(store.commit('k', ref('a/../x'), contentOf(Buffer.alloc(0)))).rejects.toMatchObject({
       fault: { code: 'SNK_FILE_NAME' },
     });

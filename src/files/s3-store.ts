@@ -16,7 +16,7 @@ import {
 } from '@aws-sdk/client-s3';
 import type { BucketOptions } from '../topology/file-place.ts';
 import { badName, FileError, fileMissing, storeFault, unreadable } from './file-fault.ts';
-import type { Committed, Content, FileRef, FileStat, FileStore } from './file-store.ts';
+import type { Committed, Content, FileRef, FileStore, OpenFile } from './file-store.ts';
 import { nameFault } from './names.ts';
 import { Staging } from './staging.ts';
 
@@ -54,12 +54,20 @@ export class S3Store implements FileStore {
   /** Buckets are made by others, who know for whom. */
   async prepare(): Promise<void> {}
 
-  async stat(ref: FileRef): Promise<FileStat> {
+  async open(ref: FileRef): Promise<OpenFile> {
+    const at = this.#at(ref);
     try {
-      const { ContentLength, ETag, LastModified } = await this.#client.send(
-        new HeadObjectCommand(this.#at(ref)),
-      );
-      return { size: ContentLength ?? 0, stamp: `${ETag}-${LastModified?.getTime()}-${ContentLength}` };
+      const { ContentLength = 0, ETag, LastModified } = await this.#client.send(new HeadObjectCommand(at));
+      return {
+        stat: { size: ContentLength, stamp: `${ETag}-${LastModified?.getTime()}-${ContentLength}` },
+        read: async (offset, length) =>
+          length === 0 || offset >= ContentLength
+            ? Buffer.alloc(0)
+            : await this.#read(at, ETag, offset, length),
+        // Else it would not have been read.
+        isSame: async () => await Promise.resolve(true),
+        close: async () => await Promise.resolve(),
+      };
     } catch (error) {
       // An answer without a body does not say what is missing.
       if (statusOf(error) === 404) await this.#requireBucket();
@@ -67,14 +75,13 @@ export class S3Store implements FileStore {
     }
   }
 
-  async read(ref: FileRef, offset: number, length: number): Promise<Buffer> {
+  async #read(at: Target, IfMatch: string | undefined, offset: number, length: number): Promise<Buffer> {
     try {
-      const range = `bytes=${offset}-${offset + length - 1}`;
-      const { Body } = await this.#client.send(new GetObjectCommand({ ...this.#at(ref), Range: range }));
+      const Range = `bytes=${offset}-${offset + length - 1}`;
+      const { Body } = await this.#client.send(new GetObjectCommand({ ...at, Range, IfMatch }));
       return Buffer.from((await Body?.transformToByteArray()) ?? []);
     } catch (error) {
-      // Beyond its end.
-      if (statusOf(error) === 416) return Buffer.alloc(0);
+      if (statusOf(error) === 412) throw unreadable('it is another one meanwhile', error);
       throw readFault(error);
     }
   }

@@ -32,9 +32,8 @@ export class Staging {
     { offset, bytes, size }: { readonly offset: number; readonly bytes: Uint8Array; readonly size: number },
   ): Promise<number> {
     return await this.#alone(key, async () => {
-      const file = await this.#open(key);
+      const { file, have } = await this.#open(key);
       try {
-        const have = (await file.stat()).size;
         if (offset > have || offset + bytes.length <= have) return have;
         const fresh = bytes.subarray(have - offset);
         // More than was said is no part of that content: what is there cannot be either, and is found out by its hash.
@@ -55,12 +54,11 @@ export class Staging {
   /** Durable when it is whole. Of what is not the content nothing is kept. */
   async check(key: string, { sha256, size }: Content): Promise<'whole' | 'short' | 'broken'> {
     return await this.#alone(key, async () => {
-      const file = await this.#open(key);
+      const { file, have } = await this.#open(key);
       let isWhole = false;
       try {
-        const have = (await file.stat()).size;
         if (have < size) return 'short';
-        isWhole = have === size && (await hashOf(file)) === sha256;
+        isWhole = have === size && (await hashOf(file, size)) === sha256;
         if (isWhole) await file.sync();
       } finally {
         await file.close();
@@ -83,16 +81,20 @@ export class Staging {
     }
   }
 
-  async #open(key: string): Promise<FileHandle> {
+  async #open(key: string): Promise<{ readonly file: FileHandle; readonly have: number }> {
     const path = this.pathOf(key);
     try {
-      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-      const file = await open(path, readWrite, 0o644);
+      const file = await open(path, readWrite, 0o644).catch(async (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error;
+        await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+        return await open(path, readWrite, 0o644);
+      });
       // A kill between its two names: what has a name already must not grow.
-      if ((await file.stat()).nlink <= 1) return file;
+      const { size, nlink } = await file.stat();
+      if (nlink <= 1) return { file, have: size };
       await file.close();
       await rm(path, { force: true });
-      return await open(path, readWrite, 0o644);
+      return { file: await open(path, readWrite, 0o644), have: 0 };
     } catch (error) {
       throw storeFault('what arrives cannot be kept', error);
     }
@@ -112,15 +114,16 @@ export class Staging {
   }
 }
 
-async function hashOf(file: FileHandle): Promise<string> {
+async function hashOf(file: FileHandle, size: number): Promise<string> {
   const hash = createHash('sha256');
-  const block = Buffer.allocUnsafe(blockSize);
-  for (let at = 0; ;) {
-    const { bytesRead } = await file.read(block, 0, blockSize, at);
-    if (bytesRead === 0) return hash.digest('hex');
+  const block = Buffer.allocUnsafe(Math.min(blockSize, size));
+  for (let at = 0; at < size;) {
+    const { bytesRead } = await file.read(block, 0, Math.min(block.length, size - at), at);
+    if (bytesRead === 0) return '';
     hash.update(block.subarray(0, bytesRead));
     at += bytesRead;
   }
+  return hash.digest('hex');
 }
 
 /** What is not there answers with `otherwise`. */
