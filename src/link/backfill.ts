@@ -11,13 +11,16 @@ import { progressOf, stateOf, type BackfillProgress } from './backfill-state.ts'
 import type { CopyState, CopyStep, Extent, LinkBatch, RangeRows, SourceEnd } from './ends.ts';
 import type { LinkEngine } from './engine.ts';
 import type { LinkFlow } from './link-flows.ts';
+import { bringPage } from './bring-page.ts';
 import { mapPage } from './map-page.ts';
+import type { Brought } from './tally.ts';
 
 /** A range is done: it was equal, or what differed is in. */
 export interface BackfillStep {
   /** Of the flow, in its link. */
   readonly index: number;
   readonly written: Written | null;
+  readonly brought?: Brought;
   readonly progress: BackfillProgress;
   /** Rows that were looked at. */
   readonly compared: number;
@@ -182,7 +185,7 @@ export async function readDifference(
   standing: Standing,
   difference: Difference,
   parking: Parking | undefined,
-): Promise<LinkBatch | BackfillStep> {
+): Promise<(LinkBatch & { readonly brought: Brought }) | BackfillStep> {
   const { index, bounds, hashes } = difference;
   const { from, into } = engine.flows[index] as LinkFlow;
   const { low } = standing.position;
@@ -191,11 +194,12 @@ export async function readDifference(
   if (rows.count + gone.length === 0) return await passOver(engine, difference);
   const columns = from.columns.map((_, i) => rows[`c${i}`] ?? '{}');
   const present = rows.count === 0 ? [] : [{ flow: index, count: rows.count, columns }];
-  const mapped = mapPage(engine.maps, { rows: present, changes: null });
+  const mapped = await bringPage(engine.files, mapPage(engine.maps, { rows: present, changes: null }));
   return {
     kind: 'backfill',
     rows: mapped.rows,
     failed: mapped.failed,
+    brought: mapped.brought,
     changes:
       into.changes === null
         ? null

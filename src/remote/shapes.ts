@@ -52,7 +52,13 @@ export const step = z.strictObject({ flow, from: key.nullable(), to: key, compar
 export const batch = z.object({
   kind: z.enum(['window', 'backfill']),
   rows: z.array(rows),
-  failed: z.array(rows).optional(),
+  failed: z
+    .array(
+      rows.extend({
+        why: z.array(z.object({ code: z.string().max(100), message: z.string().max(500) })).optional(),
+      }),
+    )
+    .optional(),
   changes: changes.nullable(),
   low: snapshot,
   high: snapshot,

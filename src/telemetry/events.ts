@@ -32,6 +32,9 @@ export interface SnkEvents {
       deleted: number;
       conflicts: number;
       parked: number;
+      /** Sent to the target, before the rows that name them. */
+      files: number;
+      fileBytes: number;
       durationMs: number;
       /** Of each window that held changes: from the capture of its oldest one until its commit in the target was answered. */
       lagsMs: readonly number[];
