@@ -455,19 +455,25 @@ test('headers that come too slowly are given up', async () => {
 
 describe('a request that waits', () => {
   test('ends when another process revokes its key, and not the others', async () => {
-    const { app } = await open();
+    const { port, waiting } = await open();
     const { key } = await snk.keys.create('brest', ['main->office']);
     const ask = async (key: string) =>
-      await app.inject({ url: '/v1/wait', headers: { authorization: `Bearer ${key}` } });
+      await exchange(port, [
+        'GET /v1/wait HTTP/1.1',
+        'host: hub',
+        'connection: close',
+        `authorization: Bearer ${key}`,
+      ]);
     const revoked = ask(key);
     let others = false;
     void ask(good).then(() => (others = true));
+    await waitUntil(() => waiting() === 2);
     const other = new Snk(snk.config);
     await other.keys.revoke('brest');
     await other.close();
-    const answer = await revoked;
-    expect([answer.statusCode, answer.json<{ code: string }>().code]).toEqual([401, 'SNK_HTTP_KEY']);
-    expect(others).toBe(false);
+    const { status, text } = await revoked;
+    expect([status, JSON.parse(text)]).toMatchObject([401, { code: 'SNK_HTTP_KEY' }]);
+    expect([others, waiting()]).toEqual([false, 1]);
   });
 
   test('takes no place where it is gone before anybody knows who it is', async () => {
