@@ -4,7 +4,7 @@ import { createGzip, createZstdCompress, gzipSync, zstdCompressSync } from 'node
 import { Readable, type Transform } from 'node:stream';
 import { once } from 'node:events';
 import { connect, type AddressInfo, type Socket } from 'node:net';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { createDatabase, type TestDatabase } from '../../test/support/databases.ts';
 import { heldMb } from '../../test/support/heap.ts';
@@ -474,6 +474,12 @@ describe('a request that waits', () => {
     const { status, text } = await revoked;
     expect([status, JSON.parse(text)]).toMatchObject([401, { code: 'SNK_HTTP_KEY' }]);
     expect([others, waiting()]).toEqual([false, 1]);
+  });
+
+  test('is no fault of ours where it is gone before it is looked at', async () => {
+    const gone = { headers: { authorization: `Bearer ${good}` }, ip: undefined } as unknown as FastifyRequest;
+    const entering = new Door(snk.keys).demandKey(gone, {} as FastifyReply);
+    await expect(entering).rejects.toMatchObject({ statusCode: 400 });
   });
 
   test('takes no place where it is gone before anybody knows who it is', async () => {
