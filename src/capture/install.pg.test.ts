@@ -64,6 +64,8 @@ describe('install', () => {
           '009-scheduled-links',
           '010-keys',
           '012-identity',
+          '013-files',
+          '014-readers',
         ],
         captured: ['public.record'],
       },
@@ -81,6 +83,8 @@ describe('install', () => {
           '009-scheduled-links',
           '010-keys',
           '012-identity',
+          '013-files',
+          '014-readers',
         ],
         captured: ['public.record'],
       },
@@ -131,6 +135,8 @@ describe('install', () => {
       'a 009-scheduled-links',
       'a 010-keys',
       'a 012-identity',
+      'a 013-files',
+      'a 014-readers',
       'b 001-control-tables',
       'b 002-row-images',
       'b 003-changes',
@@ -142,6 +148,8 @@ describe('install', () => {
       'b 009-scheduled-links',
       'b 010-keys',
       'b 012-identity',
+      'b 013-files',
+      'b 014-readers',
     ]);
     for (const database of [rig.a, rig.b]) {
       expect(await triggers(database)).toEqual(isRight);

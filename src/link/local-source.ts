@@ -23,7 +23,7 @@ import {
 } from '../read/range-sql.ts';
 import { onlyTo } from '../read/unread-log.ts';
 import { carriesChanges, reverseName, type Flow, type Link, type Operation } from '../topology/topology.ts';
-import { subscribe } from './attach.ts';
+import { renew, subscribe } from './attach.ts';
 import { checkEnd } from './check-shape.ts';
 import type {
   Acknowledgement,
@@ -70,6 +70,10 @@ export class LocalSource implements SourceEnd {
     return await subscribe(session(this.orm), this.#options.link, this.#options.targetId);
   }
 
+  async renew(): Promise<Baseline> {
+    return await renew(session(this.orm), this.#options.link.name);
+  }
+
   async raise(fence: Fence): Promise<void> {
     await raiseFence(session(this.orm), fence);
   }
@@ -96,6 +100,13 @@ export class LocalSource implements SourceEnd {
 
   async fittingRange(flow: number, bounds: Range, mostBytes: number): Promise<Extent> {
     return await this.#ask<Extent>(fittingRange(this.#range(flow), bounds, mostBytes));
+  }
+
+  async missing(flow: number, keys: readonly Key[]): Promise<readonly number[]> {
+    const { table } = this.#flow(flow);
+    const range = this.#range(flow);
+    const isThere = await arePresent(session(this.orm), { ...table, key: range.table.key }, keys);
+    return isThere.flatMap((there, i) => (there ? [] : [i]));
   }
 
   async readRange(flow: number, bounds: Range, hashes: string | null, low: string): Promise<RangeRows> {

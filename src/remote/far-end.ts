@@ -89,6 +89,10 @@ class FarSource implements SourceEnd {
     return await this.#hub.ask('subscribe', {});
   }
 
+  async renew(): Promise<Baseline> {
+    return await this.#hub.ask('renew', {});
+  }
+
   async raise(fence: Fence): Promise<void> {
     await this.#hub.ask('raise', { fence });
   }
@@ -133,6 +137,10 @@ class FarSource implements SourceEnd {
   async readRange(flow: number, bounds: Range, hashes: string | null, low: string): Promise<RangeRows> {
     const answer = await this.#hub.ask('read-range', { flow, bounds: wordsOfRange(bounds), hashes, low });
     return answer as RangeRows;
+  }
+
+  async missing(flow: number, keys: readonly Key[]): Promise<readonly number[]> {
+    return await this.#hub.ask('missing', { flow, keys: keys.map((each) => [...each]) });
   }
 
   async logAgain(flow: number, keys: readonly Key[]): Promise<readonly (Operation | null)[]> {
@@ -209,6 +217,14 @@ class FarTarget implements TargetEnd {
 
   async listHashes(flow: number, bounds: Range): Promise<string> {
     return await this.#hub.ask('list-hashes', { flow, bounds: wordsOfRange(bounds) });
+  }
+
+  async listKeys(flow: number, bounds: Range, most: number): Promise<readonly Key[]> {
+    return await this.#hub.ask('list-keys', { flow, bounds: wordsOfRange(bounds), most });
+  }
+
+  async beginAnew(nonce: string, { safe, generation, nonce: next }: Baseline): Promise<void> {
+    await this.#hub.ask('begin-anew', { nonce, baseline: { safe, generation, nonce: next } });
   }
 
   async assigned(after: string, limit: number): Promise<readonly Assigned[]> {

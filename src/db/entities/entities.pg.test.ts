@@ -16,6 +16,8 @@ test('the entities are the tables that the migrations make', async () => {
     'capture_gate',
     'captured_table',
     'conflict',
+    'file',
+    'file_column',
     'identity',
     'key',
     'parked',
