@@ -348,6 +348,8 @@ describe('what a source has pushed', () => {
       links: [push('a'), { from: 'a', to: 'c', tables: ['public.person'], on: everything }],
     });
     await rig.a.query(person(1, 'Ada'));
+    await drain(await rig.engine('a->c'));
+    expect(await persons(rig, 'c')).toMatchObject([{ id: 1, primary_id: null }]);
     // what is logged of the id is none of its changes
     expect(await drain(await rig.engine('a->b'))).toMatchObject({ created: 1, updated: 0 });
     await settle(rig);
