@@ -14,13 +14,13 @@ import { boundParked, freeParked, park, type Refused } from './park.ts';
 import { parkFailed } from './park-failed.ts';
 import { retime } from './pass-on.ts';
 import { moveSequences } from './move-sequences.ts';
-import { hasRival, Unsettled, writeChanges } from './write-changes.ts';
+import { hasRival, Unsettled } from './write-changes.ts';
+import { noted, writeFlow } from './write-flow.ts';
 import {
   add,
   keyLists,
   nothingWritten,
   writeRefused,
-  writeRows,
   type Care,
   type Refusal,
   type WritableFlow,
@@ -202,10 +202,7 @@ export async function writeWithCare(
     const lost: number[] = [];
     const seen = batch.changes?.seen ?? null;
     await markAs(flow);
-    const written =
-      flow.changes === null
-        ? await writeRows(tx, flow, { rows, kind: kind === 'copied' ? kind : 'present', care }, refusals)
-        : await writeChanges(tx, flow, flow.changes, { rows, keys, kind, seen, care, lost }, refusals);
+    const written = await writeFlow(tx, flow, { rows, keys, kind, seen, care, lost }, refusals);
     const width = kind === 'gone' ? keys.length : flow.columns.length;
     writings.push({
       flow,
@@ -213,6 +210,7 @@ export async function writeWithCare(
       kind,
       times: rows.columns[width],
       lost,
+      columns: rows.columns,
       count: rows.count,
       written,
       refusals,
@@ -230,7 +228,8 @@ export async function writeWithCare(
     const { written, refused } = await settleRefusals(tx, writing, batch);
     writing.lost.push(...refused.map(({ ordinal }) => ordinal));
     total = add(total, written);
-    entries.push(ledgerEntry(writing, batch, written, beside ?? to.generation));
+    const keys = await noted(tx, writing.flow, writing);
+    entries.push(ledgerEntry({ ...writing, keys }, batch, written, beside ?? to.generation));
   }
   for (const { flow, keys, kind, times, lost } of writings)
     if (flow.retimes !== null && times !== undefined) {
@@ -257,6 +256,8 @@ interface Writing {
   readonly times: string | undefined;
   /** Places of rows that are not in: they did not win, where times decide, or were refused. Counted from 1. */
   readonly lost: number[];
+  /** All lists of the page. */
+  readonly columns: readonly string[];
   readonly count: number;
   readonly written: Written;
   readonly refusals: readonly Refusal[];
@@ -281,11 +282,12 @@ function asText(rows: Rows): Rows<string> {
 }
 
 function ledgerEntry(
-  { flow: { table }, keys, count }: Writing,
+  { flow, keys, count }: Writing,
   batch: Batch,
   { written }: Written,
   generation: string,
 ): LedgerEntry {
+  const table = flow.identity?.table ?? flow.table;
   return {
     targetTable: table.fullName,
     kind: batch.kind,

@@ -8,7 +8,7 @@ import { nothingWritten, type WritableFlow, type Written } from './write-rows.ts
 /** Keys of such rows. */
 export interface FailedRows extends Rows<string> {
   /** Of each row, by the target's key; without it they are those, by the source's, for which the flow's function threw. */
-  readonly why?: readonly Pick<Refused, 'code' | 'message'>[];
+  readonly why?: readonly Pick<Refused, 'code' | 'message'>[] | undefined;
 }
 
 /** Throws SNK_FUNCTION where the target knows the row by another key, or by none. */

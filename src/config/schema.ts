@@ -4,6 +4,7 @@ import { nodeNamePattern, nodeNameWanted } from '../topology/node-name.ts';
 import { duration } from './duration.ts';
 import { fileColumns, filePlace } from './file-options.ts';
 import { http } from './http-options.ts';
+import { identityOptions } from './identity-options.ts';
 
 const nodeName = z.string().regex(nodeNamePattern, nodeNameWanted);
 const tableName = z.string().regex(/^[^."\0]{1,63}(\.[^."\0]{1,63})?$/, 'wanted a table as "schema.table"');
@@ -58,6 +59,7 @@ const flow = z.strictObject({
   conflict,
   truncate: z.enum(['replicate', 'ignore', 'refuse']).optional(),
   existing: z.enum(['conflict', 'skip', 'overwrite']).optional(),
+  ...identityOptions,
   files: fileColumns.optional(),
 });
 const every = duration.refine((milliseconds) => milliseconds >= 1_000, 'wanted a second or more');
@@ -90,6 +92,8 @@ export const limits = z.strictObject({
   copyRowsPerSecond: z.number().int().min(0).default(0),
   /** Tables that the first copy of a link has under way at once, at the most; each takes sessions of its own. */
   copyTables: z.number().int().min(1).max(4).default(2),
+  /** How long the change log is kept for a node that comes with a key and does not; after that it begins anew. */
+  readerAge: duration.default(7 * 24 * 3_600_000),
   /** How far apart two nodes' clocks may be, where the newest change wins, before SNK says so. */
   clockSkew: duration.default(60_000),
 });

@@ -23,6 +23,8 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
     'conflict',
     'truncate',
     'existing',
+    'identity',
+    'synced',
     'files',
   ],
   limits: [
@@ -34,6 +36,7 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
     'ledgerAge',
     'copyRowsPerSecond',
     'copyTables',
+    'readerAge',
     'clockSkew',
   ],
   verify: ['every', 'rowsPerSecond'],

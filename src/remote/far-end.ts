@@ -1,8 +1,10 @@
 /** The ends of a link that are behind a hub, as an engine knows ends. */
 import type { Applied } from '../apply/apply-page.ts';
+import type { Assigned } from '../apply/assigned.ts';
 import type { Standing } from '../apply/batch.ts';
 import type { StoredCursor } from '../apply/cursor-store.ts';
 import type { Care, Written } from '../apply/write-rows.ts';
+import type { Told } from '../capture/keep-columns.ts';
 import type { SnkError } from '../errors.ts';
 import type { FarEnd } from '../link/engine.ts';
 import type {
@@ -25,6 +27,7 @@ import type { Page, PageLimits, ReadOptions } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
 import type { Key, Range } from '../read/range-sql.ts';
 import type { Link, Operation } from '../topology/topology.ts';
+import type { LinkRecord } from '../link/record-state.ts';
 import type { HubClient } from './hub-client.ts';
 import { linkWords } from './link-words.ts';
 import { protocol, type AnswerOf, type OperationName, type RequestOf } from './operations.ts';
@@ -86,6 +89,10 @@ class FarSource implements SourceEnd {
     return await this.#hub.ask('subscribe', {});
   }
 
+  async renew(): Promise<Baseline> {
+    return await this.#hub.ask('renew', {});
+  }
+
   async raise(fence: Fence): Promise<void> {
     await this.#hub.ask('raise', { fence });
   }
@@ -111,6 +118,10 @@ class FarSource implements SourceEnd {
     return { ...rest, waitingSince: waited === null ? null : askedAt - waited };
   }
 
+  async keep(flow: number, { keys, ids, versions }: Told): Promise<boolean> {
+    return await this.#hub.ask('keep', { flow, told: { keys: [...keys], ids, versions } });
+  }
+
   async countRows(flow: number): Promise<string> {
     return await this.#hub.ask('count-rows', { flow });
   }
@@ -126,6 +137,10 @@ class FarSource implements SourceEnd {
   async readRange(flow: number, bounds: Range, hashes: string | null, low: string): Promise<RangeRows> {
     const answer = await this.#hub.ask('read-range', { flow, bounds: wordsOfRange(bounds), hashes, low });
     return answer as RangeRows;
+  }
+
+  async missing(flow: number, keys: readonly Key[]): Promise<readonly number[]> {
+    return await this.#hub.ask('missing', { flow, keys: keys.map((each) => [...each]) });
   }
 
   async logAgain(flow: number, keys: readonly Key[]): Promise<readonly (Operation | null)[]> {
@@ -204,6 +219,22 @@ class FarTarget implements TargetEnd {
     return await this.#hub.ask('list-hashes', { flow, bounds: wordsOfRange(bounds) });
   }
 
+  async listKeys(flow: number, bounds: Range, most: number): Promise<readonly Key[]> {
+    return await this.#hub.ask('list-keys', { flow, bounds: wordsOfRange(bounds), most });
+  }
+
+  async beginAnew(nonce: string, { safe, generation, nonce: next }: Baseline): Promise<void> {
+    await this.#hub.ask('begin-anew', { nonce, baseline: { safe, generation, nonce: next } });
+  }
+
+  async assigned(after: string, limit: number): Promise<readonly Assigned[]> {
+    return await this.#hub.ask('assigned', { after, limit });
+  }
+
+  async confirm(batches: readonly string[]): Promise<void> {
+    await this.#hub.ask('confirm', { batches: [...batches] });
+  }
+
   async hasParked(): Promise<boolean> {
     return await this.#hub.ask('has-parked', {});
   }
@@ -238,7 +269,7 @@ class FarTarget implements TargetEnd {
 }
 
 /** What is told of a link whose cursor is behind a hub; where that cannot be had, nothing is told. */
-export class FarRecord {
+export class FarRecord implements LinkRecord {
   readonly #hub: HubLink;
 
   constructor(hub: HubLink) {
@@ -257,6 +288,10 @@ export class FarRecord {
 
   async end(every: number | null): Promise<void> {
     await this.#hub.ask('record-end', { every }).catch(() => undefined);
+  }
+
+  async parked(): Promise<number | null> {
+    return await this.#hub.ask('count-parked', {}).catch(() => null);
   }
 }
 
@@ -282,9 +317,8 @@ const wordsOfEntry = ({ table, key, at, due }: ParkedEntry): RequestOf<'put-off'
 });
 
 /** Of a page that was read as text there is nothing to be read again. */
-function wordsOfBatch({ reread: _, step, ...batch }: LinkBatch): RequestOf<'apply'>['batch'] {
-  return {
-    ...batch,
-    ...(step === undefined ? {} : { step: wordsOfStep(step) }),
-  } as RequestOf<'apply'>['batch'];
+function wordsOfBatch(batch: LinkBatch): RequestOf<'apply'>['batch'] {
+  const { step } = batch;
+  const words = { ...batch, reread: undefined, step: step === undefined ? undefined : wordsOfStep(step) };
+  return words as unknown as RequestOf<'apply'>['batch'];
 }
