@@ -14,7 +14,7 @@ import { parseConfig } from './config/config.ts';
 import { freePort } from './dev/port.ts';
 import { SnkError } from './errors.ts';
 import { tidyLink } from './link/drain.ts';
-import type { LinkStatus } from './link/status.ts';
+import type { LinkStatus } from './link/link-status.ts';
 import { Snk } from './snk.ts';
 
 shareDatabases();

@@ -95,6 +95,24 @@ const problem = z.object({
   hint: z.string().max(2_000).nullable(),
 });
 
+const time = z.string().max(64).nullable();
+const targetFacts = z.object({
+  low: snapshot,
+  high: snapshot.nullable(),
+  seq: digits,
+  appliedRows: z.number(),
+  lastAppliedAt: time,
+  lastRunAt: time,
+  nextRunAt: time,
+  rests: z.boolean(),
+  state: z.enum(['running', 'paused', 'stopped']),
+  error: problem.nullable(),
+  conflicts: z.number(),
+  parked: z.number(),
+  backfilling: z.boolean(),
+  running: z.boolean(),
+});
+
 interface Shape {
   /** The end that has to be the hub's. */
   readonly end: 'source' | 'target' | 'either';
@@ -279,6 +297,34 @@ export const operations = {
   'tidy-target': { end: 'target', says: 'Purges the ledger.', request: nothing, answer: digits },
   check: { end: 'either', says: 'Whether the tables are what they were.', request: nothing, answer: nothing },
   clock: { end: 'either', says: 'Milliseconds since the epoch.', request: nothing, answer: z.number() },
+  describe: {
+    end: 'either',
+    says: 'What the hub has of a link, without opening it; `own` is null where nothing is installed yet.',
+    request: z.strictObject({
+      protocol: z.number().int(),
+      link: z.string().max(1_000_000),
+      own: description.nullable(),
+    }),
+    answer: description,
+  },
+  pending: {
+    end: 'source',
+    says: 'What waits beyond a position, which stands in the target.',
+    request: z.strictObject({ low: snapshot, high: snapshot.nullable(), seq: digits }),
+    answer: z.object({ pendingRows: z.number(), lagMs: z.number(), capturing: z.boolean() }),
+  },
+  standing: {
+    end: 'target',
+    says: 'How the link fares; null: it has no place here yet.',
+    request: nothing,
+    answer: targetFacts.nullable(),
+  },
+  forget: {
+    end: 'either',
+    says: 'Gives up what stands here of the link, so that it begins anew: if it is still under that fence.',
+    request: z.strictObject({ generation: digits, nonce: uuid }),
+    answer: z.boolean(),
+  },
   'count-parked': { end: 'target', says: 'How many rows are parked.', request: nothing, answer: count },
   mark: { end: 'source', says: 'The snapshot as it is now.', request: nothing, answer: snapshot },
   'record-state': {
@@ -303,6 +349,12 @@ export type AnswerOf<Name extends OperationName> = z.output<Operations[Name]['an
 
 /** They ask for nothing but the link's name. */
 export const unopened = [
+  'describe',
+  'pending',
+  'standing',
+  'forget',
+  'subscriber',
+  'cursor',
   'mark',
   'count-parked',
   'record-state',
