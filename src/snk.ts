@@ -1,52 +1,31 @@
 /** The composition root: a configuration becomes nodes, links and verbs. It knows every room; no room knows it. */
-import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { uninstallNode } from './capture/install.ts';
 import type { Config } from './config/config.ts';
-import { servingWarnings } from './config/http-options.ts';
 import type { MikroORM } from './db/orm.ts';
 import { Orms, type Purpose } from './db/orms.ts';
 import { FaultsError, SnkError } from './errors.ts';
 import { Keys, type Holder } from './keys/keys.ts';
 import { rebaselineLink } from './link/attach.ts';
 import { CarriedLink, carryOnce, neverBegun, oncePace, type OnceReport } from './link/carry-once.ts';
-import { readGauges, type Gauges } from './link/gauges.ts';
+import type { Gauges } from './link/gauges.ts';
 import { LinkLock } from './link/link-lock.ts';
 import { LinkPool } from './link/link-pool.ts';
 import { LinkRunner, type LinkRunnerOptions } from './link/link-runner.ts';
-import { makePlan, type Plan } from './link/plan.ts';
+import type { Plan } from './link/plan.ts';
 import { NodeSession } from './link/node-session.ts';
-import { pauseLink, resumeLink } from './link/pause.ts';
-import { resolveConflict, type Resolving } from './link/resolve-conflict.ts';
-import {
-  dropParked,
-  hastenParked,
-  readConflict,
-  readConflicts,
-  readParked,
-  readParkedRow,
-  type Conflict,
-  type ConflictInFull,
-  type ParkedInFull,
-  type ParkedRow,
-} from './link/set-aside.ts';
-import { idleState, readStatus, type Others, type Status } from './link/status.ts';
-import { readCome, type Comer } from './link/come-status.ts';
-import type { DescribeFar } from './link/plan-far.ts';
-import { drainLimits } from './drain-limits.ts';
+import type { Resolving } from './link/resolve-conflict.ts';
+import type { Conflict, ConflictInFull, ParkedInFull, ParkedRow } from './link/set-aside.ts';
+import { idleState, type Status } from './link/status.ts';
+import { drainLimits, openHub } from './limits.ts';
 import { installNodes, nodesWithout, startNodes, type StartContext } from './start.ts';
-import {
-  databasesOf,
-  localPart,
-  ownLinks,
-  qualifyTable,
-  servedLinks,
-  type Link,
-} from './topology/topology.ts';
+import { databasesOf, localPart, ownLinks, type Link } from './topology/topology.ts';
 import { LinksHere, nothingToWork, type Elsewhere } from './links-here.ts';
 import { NearAndFar } from './near-and-far.ts';
-import { describeFar, farLooks, rebaselineFar } from './remote/far-looks.ts';
-import { Hub } from './remote/hub.ts';
+import { Looks } from './looks.ts';
+import { SetAside } from './set-aside.ts';
+import { rebaselineFar } from './remote/far-looks.ts';
+import type { Hub } from './remote/hub.ts';
 import { isOperation, largestBody, type OperationName } from './remote/operations.ts';
 import { Events } from './telemetry/events.ts';
 import { traceRow, type Trace } from './verify/trace.ts';
@@ -90,6 +69,8 @@ export class Snk {
   readonly hub: Hub;
   readonly #places: NearAndFar;
   readonly #links: LinksHere;
+  readonly #looks: Looks;
+  readonly #aside: SetAside;
   /** What can be compared from here. */
   readonly #local: Config;
   readonly #ormOf = (node: string): MikroORM => this.#orm(node);
@@ -98,26 +79,22 @@ export class Snk {
     this.config = config;
     this.events = events;
     this.#local = { ...config, ...localPart(config) };
-    const { limits } = config;
-    this.hub = new Hub({ topology: config, ormOf: (node) => this.#orm(node, 'served'), limits });
+    this.hub = openHub(config, (node) => this.#orm(node, 'served'));
     this.#places = new NearAndFar(config, (node) => this.#orm(node, 'run'));
     this.#orms = new Orms(databasesOf(config));
     this.keys = new Keys(config, (node) => this.#orm(node, 'keys'));
-    this.#links = new LinksHere(config, this.#ormOf, async () => await this.#comers());
+    this.#looks = new Looks(config, this.keys, this.#places);
+    this.#links = new LinksHere(config, this.#ormOf, async () => await this.#looks.comers());
+    this.#aside = new SetAside(this.#links, this.#ormOf);
   }
 
   /** What is wrong and what would be installed; writes nothing. */
   async plan(): Promise<Plan> {
-    const plan = await this.#plan(
-      async (link, own) => await describeFar(this.#places.farOf(link), link, own),
-    );
-    return { ...plan, warnings: [...plan.warnings, ...servingWarnings(this.config)] };
+    return await this.#looks.plan(this.#ormOf, { asksHubs: true });
   }
 
-  /** Where hubs are not asked what they have nothing is said of it: what does not fit stops the link that meets it. */
-  async #plan(describeFar?: DescribeFar): Promise<Plan> {
-    const newLock = () => randomInt(2 ** 47);
-    return await makePlan({ topology: this.config, ormOf: this.#ormOf, newLock, describeFar });
+  async #plan(): Promise<Plan> {
+    return await this.#looks.plan(this.#ormOf, { asksHubs: false });
   }
 
   /** Installs what is missing in every node and gives every link its ends. Throws FaultsError before it writes. */
@@ -154,6 +131,7 @@ export class Snk {
     await this.#atWork(links, signal, async (optionsOf, lockers, both) => {
       const ending = new AbortController();
       const verifying = this.#verifyAgain(lockers, AbortSignal.any([both, ending.signal]));
+      const keeping = this.hub.keep(AbortSignal.any([both, ending.signal]), this.events);
       try {
         const runners = links.map(
           async (link) =>
@@ -166,7 +144,7 @@ export class Snk {
         if (!signal.aborted && failed.length > 0) throw failed.at(-1)?.reason;
       } finally {
         ending.abort();
-        await Promise.allSettled([verifying]);
+        await Promise.allSettled([verifying, keeping]);
       }
     });
   }
@@ -233,13 +211,11 @@ export class Snk {
 
   /** The named link writes nothing from now on, until it is resumed, also through restarts. */
   async pause(name: string): Promise<void> {
-    const { link, target } = await this.#links.atTarget(name);
-    await pauseLink(link, target);
+    await this.#aside.pause(name);
   }
 
   async resume(name: string): Promise<void> {
-    const { link, target } = await this.#links.atTarget(name);
-    await resumeLink(link, target);
+    await this.#aside.resume(name);
   }
 
   /** Links that `conflicts` and `parked` leave out, since their targets are not reached from here. */
@@ -249,74 +225,47 @@ export class Snk {
 
   /** Conflicts that nobody has settled by hand, or all; of all links, or of the named one. */
   async conflicts(name?: string, options: { readonly all?: boolean } = {}): Promise<readonly Conflict[]> {
-    return await this.#ofLinks(name, async (links, target) => await readConflicts(links, target, options));
+    return await this.#aside.conflicts(name, options);
   }
 
   async conflict(name: string, id: string): Promise<ConflictInFull> {
-    const { link, target } = await this.#links.atTarget(name);
-    return await readConflict(link, target, id);
+    return await this.#aside.conflict(name, id);
   }
 
   /** Makes the version of one node the row of both. Throws SNK_CONFLICT_STALE when it has become another one since. */
   async resolveConflict(name: string, id: string, resolving: Resolving): Promise<void> {
-    const { link } = await this.#links.atTarget(name);
-    const ormOf = (node: string) => (this.#links.isHere(node) ? this.#orm(node) : null);
-    await resolveConflict(this.#links.beside(link), link, ormOf, id, resolving);
+    await this.#aside.resolve(name, id, resolving);
   }
 
   /** Rows that their target refuses; of all links, or of the named one. */
   async parked(name?: string): Promise<readonly ParkedRow[]> {
-    return await this.#ofLinks(name, readParked);
+    return await this.#aside.parked(name);
   }
 
   /** One of them, with the row as it stands in the source now. */
   async parkedRow(name: string, table: string, key: readonly string[]): Promise<ParkedInFull> {
-    const { link, target } = await this.#links.atTarget(name);
-    const source = this.#links.isHere(link.source) ? this.#orm(link.source) : null;
-    return await readParkedRow(link, { source, target }, qualifyTable(table), key);
+    return await this.#aside.parkedRow(name, table, key);
   }
 
   /** Parked rows are sent by themselves, after growing pauses; from now on at once. Returns how many. */
   async retryParked(name?: string): Promise<number> {
-    const hastened = await this.#ofLinks(name, async (links, target) => [await hastenParked(links, target)]);
-    return hastened.reduce((sum, count) => sum + count, 0);
+    return await this.#aside.retry(name);
   }
 
   /** Gives up the parked rows of a link, or the one of that key. Returns how many. */
   async dropParked(name: string, key: readonly string[] = []): Promise<number> {
-    const { link, target } = await this.#links.atTarget(name);
-    return await dropParked(link, target, key);
-  }
-
-  async #ofLinks<Item>(
-    name: string | undefined,
-    read: (links: readonly string[], target: MikroORM) => Promise<readonly Item[]>,
-  ): Promise<readonly Item[]> {
-    const targets = await this.#links.targets(name);
-    return (await Promise.all(targets.map(async ({ links, target }) => await read(links, target)))).flat();
+    return await this.#aside.drop(name, key);
   }
 
   async status(): Promise<Status & { readonly verifications: readonly LastVerification[] }> {
-    const ormOf = this.#ormOf;
-    const status = await readStatus(this.config, ormOf, this.#others(ormOf));
+    const status = await this.#looks.status(this.#ormOf);
     const isReachable = (name: string) => status.nodes.some((node) => node.name === name && node.reachable);
-    return { ...status, verifications: await readVerifications(this.#local, ormOf, isReachable) };
-  }
-
-  #others(ormOf: (node: string) => MikroORM): Others {
-    const come = async (reachable: ReadonlySet<string>) =>
-      await readCome(this.config, ormOf, await this.#comers().catch(() => []), reachable);
-    return { far: farLooks((link) => this.#places.farOf(link)), come };
-  }
-
-  async #comers(): Promise<readonly Comer[]> {
-    return servedLinks(this.config).length === 0 ? [] : await this.keys.list();
+    return { ...status, verifications: await readVerifications(this.#local, this.#ormOf, isReachable) };
   }
 
   /** What metrics show beside events. Never rejects. */
   async gauges(): Promise<Gauges> {
-    const ormOf = (node: string) => this.#orm(node, 'gauges');
-    return await readGauges(this.config, ormOf, this.#others(ormOf));
+    return await this.#looks.gauges((node) => this.#orm(node, 'gauges'));
   }
 
   /** Throws SNK_USAGE where no link has both of its ends here. */

@@ -63,6 +63,8 @@ describe('install', () => {
           '008-merge',
           '009-scheduled-links',
           '010-keys',
+          '012-identity',
+          '014-readers',
         ],
         captured: ['public.record'],
       },
@@ -79,6 +81,8 @@ describe('install', () => {
           '008-merge',
           '009-scheduled-links',
           '010-keys',
+          '012-identity',
+          '014-readers',
         ],
         captured: ['public.record'],
       },
@@ -128,6 +132,8 @@ describe('install', () => {
       'a 008-merge',
       'a 009-scheduled-links',
       'a 010-keys',
+      'a 012-identity',
+      'a 014-readers',
       'b 001-control-tables',
       'b 002-row-images',
       'b 003-changes',
@@ -138,6 +144,8 @@ describe('install', () => {
       'b 008-merge',
       'b 009-scheduled-links',
       'b 010-keys',
+      'b 012-identity',
+      'b 014-readers',
     ]);
     for (const database of [rig.a, rig.b]) {
       expect(await triggers(database)).toEqual(isRight);

@@ -3,6 +3,7 @@ import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
 import { nodeNamePattern, nodeNameWanted } from '../topology/node-name.ts';
 import { http } from './http-options.ts';
+import { identityOptions } from './identity-options.ts';
 
 const duration = z.union([z.number().int().nonnegative(), z.string()]).transform((value, context) => {
   // ms throws on an empty text.
@@ -75,6 +76,7 @@ const flow = z.strictObject({
   conflict,
   truncate: z.enum(['replicate', 'ignore', 'refuse']).optional(),
   existing: z.enum(['conflict', 'skip', 'overwrite']).optional(),
+  ...identityOptions,
 });
 const every = duration.refine((milliseconds) => milliseconds >= 1_000, 'wanted a second or more');
 const linkOptions = {
@@ -106,6 +108,8 @@ export const limits = z.strictObject({
   copyRowsPerSecond: z.number().int().min(0).default(0),
   /** Tables that the first copy of a link has under way at once, at the most; each takes sessions of its own. */
   copyTables: z.number().int().min(1).max(4).default(2),
+  /** How long the change log is kept for a node that comes with a key and does not; after that it begins anew. */
+  readerAge: duration.default(7 * 24 * 3_600_000),
   /** How far apart two nodes' clocks may be, where the newest change wins, before SNK says so. */
   clockSkew: duration.default(60_000),
 });

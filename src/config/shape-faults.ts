@@ -23,6 +23,8 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
     'conflict',
     'truncate',
     'existing',
+    'identity',
+    'synced',
   ],
   limits: [
     'pageKeys',
@@ -33,6 +35,7 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
     'ledgerAge',
     'copyRowsPerSecond',
     'copyTables',
+    'readerAge',
     'clockSkew',
   ],
   verify: ['every', 'rowsPerSecond'],

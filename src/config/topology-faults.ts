@@ -1,6 +1,7 @@
 /** What is wrong with links and flows as they were declared (pure). */
 import { closest } from 'fastest-levenshtein';
 import type { Fault } from '../errors.ts';
+import { identityFaults, keepingFaults } from './identity-options.ts';
 import {
   carriesChanges,
   isMirrorOf,
@@ -51,7 +52,7 @@ const narrowing = ['set', 'where', 'write', 'echo', 'map'] as const;
 
 function flowFaults(flow: FlowOptions, at: string, declared: LinkDeclaration): Fault[] {
   const isTwoWay = 'between' in declared;
-  const faults: Fault[] = [];
+  const faults: Fault[] = identityFaults(flow, at, isTwoWay);
   const fault = (code: string, message: string, hint?: string): void => {
     faults.push({ code, at, message, hint });
   };
@@ -182,7 +183,7 @@ function orderFaults({ nodes, links }: Topology): Fault[] {
 }
 
 export function topologyFaults(topology: Topology): Fault[] {
-  const faults: Fault[] = [...loopFaults(topology), ...orderFaults(topology)];
+  const faults: Fault[] = [...loopFaults(topology), ...orderFaults(topology), ...keepingFaults(topology)];
   const seen = new Set<string>();
   for (const link of topology.links) {
     const { name, flows, source, target } = link;

@@ -32,7 +32,7 @@ const catchingUpMs = 1_000;
 
 interface Pull {
   readonly link: string;
-  readonly seenAt: string;
+  readonly seenAt: string | null;
 }
 
 interface Waiting {
@@ -122,7 +122,7 @@ export async function cameLinks(
 function pullOf(
   link: Link,
   comer: Comer | undefined,
-  seenAt: string,
+  seenAt: string | null,
   waiting: Waiting | undefined,
 ): LinkStatus {
   const lastSeenAt = latest(seenAt, comer?.lastUsedAt ?? null);
@@ -166,7 +166,11 @@ function latest(one: string | null, other: string | null): string | null {
 const comesFrom = `split_part(s.link, '->', 1) = $1 and split_part(s.link, '->', 2) <> all ($2::text[])`;
 const comesTo = `split_part(c.link, '->', 2) = $1 and split_part(c.link, '->', 1) <> all ($2::text[])`;
 
-const pullsText = `select s.link, ${iso('s.updated_at')} as "seenAt" from snk.subscriber s where ${comesFrom}`;
+// One for which the log is not kept any more was let go by the hub, at a time of the hub's own.
+const pullsText = `
+select s.link, case when s.standing <> 'expired' then ${iso('s.updated_at')} end as "seenAt"
+from snk.subscriber s
+where ${comesFrom}`;
 const pushesText = targetFactsText('false', comesTo);
 
 /** The log is gone through once, however many read it and wherever they are. */
@@ -181,6 +185,7 @@ with readers as materialized (
     ) as tables
   from json_to_recordset($1::json) as r (link text, tables text[])
   join snk.subscriber s using (link)
+  where s.standing <> 'expired'
 ),
 marks as materialized (
   select array_agg(distinct xmax order by xmax) as at, min(xmax) as lowest

@@ -14,6 +14,7 @@ import type { Position } from '../read/position.ts';
 import { backfillRound } from './backfill-round.ts';
 import { readyBackfills, type BackfillProgress } from './backfill-state.ts';
 import type { LinkEngine } from './engine.ts';
+import { keepSource } from './keeping.ts';
 import { mapPage } from './map-page.ts';
 import { isReadAsText } from './page-form.ts';
 import { recapture } from './recapture.ts';
@@ -53,6 +54,8 @@ export interface DrainState {
   readonly copyAt: number;
   /** Milliseconds that the target's clock is ahead of the source's, where times decide conflicts. */
   readonly clockSkew: number;
+  /** The source is to be told of ids, or of versions, and has rows that are locked. */
+  readonly owing: boolean;
   /** Capture has stood still, and the first copy that makes up for it cannot begin yet. */
   readonly missing: boolean;
 }
@@ -68,6 +71,7 @@ export const freshState: DrainState = {
   restUntil: 0,
   copyAt: 0,
   clockSkew: 0,
+  owing: false,
   missing: false,
 };
 
@@ -115,6 +119,8 @@ export async function drainLink(
   let copyNext = false;
   // After silence, or a halt, nobody knows how much has come in.
   let large = Date.now() - restUntil > unknownAfter;
+  // What an earlier process has left is told first: see keepSource.
+  let owing = before.standing === null ? !(await keepSource(engine)) : before.owing;
   do {
     try {
       const copies: boolean = copyNext && pending.length > 0;
@@ -139,6 +145,7 @@ export async function drainLink(
         if (went.lag !== null) lags.push(went.lag);
         total = sumOf(total, { ...tallyOf(applied), windows: 1 });
         parked ||= applied.parked > 0;
+        owing = !(await keepSource(engine));
       } else if (pending[0] !== undefined) {
         const early = copyAt - Date.now();
         if (early > 0) {
@@ -162,6 +169,7 @@ export async function drainLink(
           parked ||= step.written.parked > 0;
         }
         if (limits.copyRows > 0) copyAt = Date.now() + (compared * 1_000) / limits.copyRows;
+        owing = !(await keepSource(engine));
         if (round.failure !== undefined) throw round.failure;
       } else {
         drained = true;
@@ -184,6 +192,7 @@ export async function drainLink(
       expectant,
       restUntil,
       copyAt,
+      owing,
     },
     ...total,
     drained,
@@ -287,12 +296,14 @@ export async function tidyLink(
   const done = { nonce: subscriber.nonce, low: position.low, budget: limits.budget };
   const { more, gate } = await source.tidy(done);
   const recaptured = await recapture(engine, gate, await target.tidy(limits));
+  const owing = state.owing && !(await keepSource(engine));
   const isTimed = flows.some(({ from }) => from.isTimed);
   return {
     ...state,
     untidy: more || recaptured !== 'complete',
     backfilling: recaptured === 'copying' ? null : state.backfilling,
     missing: recaptured === 'waiting',
+    owing,
     clockSkew: isTimed
       ? await clockSkew(
           async () => await source.clock(),

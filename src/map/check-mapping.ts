@@ -2,9 +2,12 @@
 import { closest } from 'fastest-levenshtein';
 import type { Column, Table } from '../db/catalog.ts';
 import { addsRows, type Flow } from '../topology/topology.ts';
+import { keptFaults, keptNames } from './kept-columns.ts';
 import { isPlainMapping, originsOf, type Origin } from './mapping.ts';
 
 export interface MappingFault {
+  /** Where it is not that the tables differ. */
+  readonly code?: string;
   readonly message: string;
   readonly hint?: string | undefined;
 }
@@ -36,7 +39,8 @@ export function checkMapping(
       ...nameFaults(flow, from, to, source, target),
       ...findings.flatMap(({ fault }) => (fault === undefined ? [] : [fault])),
       ...missingFaults(flow, to, origins, target),
-      ...keyFaults(flow, from, to, origins, source),
+      ...(flow.identity === null ? keyFaults(flow, from, to, origins, source) : []),
+      ...keptFaults(flow, from, to, { source, target }),
       ...conflictFaults(flow, to, target),
     ],
     warnings: findings.flatMap(({ warning }) => (warning === undefined ? [] : [warning])),
@@ -94,6 +98,9 @@ function nameFaults(flow: Flow, from: Table, to: Table, source: string, target: 
     ];
   };
   const wanted = flow.columns ?? {};
+  // They need no place: the target's key is its own affair.
+  const local = flow.identity === null ? [] : from.key.map(({ name }) => name);
+  const left = new Set([...keptNames(flow), ...local]);
   return [
     ...Object.entries(wanted).flatMap(([theirs, ours]) => [
       ...unknown(ours, from, source),
@@ -103,7 +110,7 @@ function nameFaults(flow: Flow, from: Table, to: Table, source: string, target: 
     // All columns by their names: one that has no place is not left out in silence.
     ...(flow.columns === null
       ? from.columns.flatMap(({ name }) =>
-          to.columns.some((column) => column.name === name)
+          left.has(name) || to.columns.some((column) => column.name === name)
             ? []
             : [
                 {
@@ -187,6 +194,7 @@ function missingFaults(
 ): MappingFault[] {
   if (!addsRows(flow)) return [];
   return to.columns
+    .filter((column) => column.name !== flow.identity?.key)
     .filter((column) => column.notNull && !column.hasDefault && !origins.has(column))
     .map((column) => ({
       message: `column ${column.name} on ${target} may not be null, and nothing is said of it`,

@@ -68,3 +68,54 @@ describe('a node that comes to a hub with a key', () => {
     expect(rig.faults).toEqual([]);
   });
 });
+
+describe('a reader that was away for longer than the log is kept', () => {
+  const reading: HubRigOptions = {
+    tables: person,
+    links: [{ from: 'main', to: 'office', tables: ['person'], on: [...on] }],
+    limits: { readerAge: 0 },
+  };
+
+  test('begins anew by itself, and is rid of what went meanwhile', async () => {
+    const rig = await hubRig(reading);
+    const [away, there] = [await rig.spoke('r1'), await rig.spoke('r2')];
+    await rig.main.query(`insert into person select i, 'person ' || i, null from generate_series(1, 300) i`);
+    const first = rig.run(away);
+    const other = rig.run(there);
+    await waitUntil(async () => (await people(away.database)).length === 300);
+    await waitUntil(async () => (await people(there.database)).length === 300);
+    expect(await rig.hub.hub.tidy()).toEqual([]);
+    await first.end();
+    // In the middle, at both ends, and behind the last one that is left.
+    await rig.main.query(`delete from person where id < 10 or id between 100 and 150 or id > 200`);
+    await rig.main.query(`update person set phone = '1' where id = 50`);
+    await rig.main.query(`insert into person values (120, 'again', null), (160000, 'new', null)`);
+    await expectSame(rig.main, there.database);
+    await other.end();
+    const expired = new Set<string>();
+    await waitUntil(async () => {
+      for (const link of await rig.hub.hub.tidy()) expired.add(link);
+      const log = await rig.main.query(`select from snk.change_log`);
+      return log.length === 0;
+    });
+    expect(expired).toContain('main->r1');
+    rig.run(away);
+    await expectSame(rig.main, away.database);
+    expect(await people(away.database)).toHaveLength(142);
+    await rig.main.query(`insert into person values (7, 'seven', null)`);
+    await rig.main.query(`delete from person where id = 50`);
+    await expectSame(rig.main, away.database);
+    expect(rig.faults).toEqual([]);
+  });
+
+  test('that is new gets what there is, and no deletes of old', async () => {
+    const rig = await hubRig(reading);
+    await rig.main.query(`insert into person select i, 'person ' || i, null from generate_series(1, 30) i`);
+    await rig.main.query(`delete from person where id > 20`);
+    const spoke = await rig.spoke('r1');
+    await spoke.database.query(`insert into person values (25, 'of its own', null)`);
+    rig.run(spoke);
+    await waitUntil(async () => (await people(spoke.database)).length === 21);
+    expect(rig.faults).toEqual([]);
+  });
+});

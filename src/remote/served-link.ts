@@ -44,6 +44,7 @@ type Handlers = {
 
 export const handlers: Handlers = {
   subscribe: async (link) => await sourceOf(link).subscribe(),
+  renew: async (link) => await sourceOf(link).renew(),
   raise: async (link, { fence }) => {
     await sourceOf(link).raise({ ...fence, link: link.name });
     return {};
@@ -78,7 +79,15 @@ export const handlers: Handlers = {
     ...(await sourceOf(link).readRange(flow, bounds, hashes, low)),
   }),
   'list-hashes': async (link, { flow, bounds }) => await targetOf(link).listHashes(flow, bounds),
+  missing: async (link, { flow, keys }) => [...(await sourceOf(link).missing(flow, keys))],
+  'list-keys': async (link, { flow, bounds, most }) =>
+    mutable(await targetOf(link).listKeys(flow, bounds, most)),
+  'begin-anew': async (link, { nonce, baseline }) => {
+    await targetOf(link).beginAnew(nonce, baseline);
+    return {};
+  },
   'log-again': async (link, { flow, keys }) => [...(await sourceOf(link).logAgain(flow, keys))],
+  keep: async (link, { flow, told }) => await sourceOf(link).keep(flow, told),
   'tidy-source': async (link, { nonce, low }) => await sourceOf(link).tidy({ nonce, low, budget: purging }),
   attach: async (link, { baseline }) => {
     await targetOf(link).attach(baseline);
@@ -107,6 +116,11 @@ export const handlers: Handlers = {
   },
   'copy-anew': async (link, { before, closures }) => {
     await targetOf(link).copyAnew(before, closures);
+    return {};
+  },
+  assigned: async (link, { after, limit }) => mutable(await targetOf(link).assigned(after, limit)),
+  confirm: async (link, { batches }) => {
+    await targetOf(link).confirm(batches);
     return {};
   },
   'has-parked': async (link) => await targetOf(link).hasParked(),

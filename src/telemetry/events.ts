@@ -41,6 +41,8 @@ export interface SnkEvents {
   'link:turned': [{ link: string }];
   'link:failed': [{ link: string; error: SerializedError; retryInMs: number | null }];
   /** Two nodes whose clocks decide conflicts are further apart than `limits.clockSkew`: positive where the target is ahead. */
+  /** The log is not kept any more for a node that stays away: it begins anew when it comes. */
+  'link:expired': [{ link: string }];
   'link:clock-skew': [{ link: string; skewMs: number }];
   'link:recovered': [{ link: string; outageMs: number }];
   /** A pair of tables was verified in the background: rows of each node, and how many are missing somewhere or differ. */

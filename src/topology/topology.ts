@@ -63,6 +63,23 @@ export type ConflictPolicy =
   | { readonly column: string }
   | { readonly function: string };
 
+/**
+ * The target gives each row its key, and the source learns it. A row is known by the node that it comes from and its key there,
+ * for good: the same local key always has the same id, also when its row has gone meanwhile, on either side, and comes again. Under
+ * another key a row is another one. Rows that the source has no id of are never written by it.
+ */
+export interface Identity {
+  /** The target's key, one column that has a value by itself. */
+  readonly key: string;
+  /** The source's column that is told the id. It does not travel. */
+  readonly writeBack: string;
+  /**
+   * A row without an id whose `writeBack` holds the key of a row that the target has becomes that row, whoever made it, unless
+   * another row of the same source is it already. Without it the column says nothing, and the row is a new one.
+   */
+  readonly shared: boolean;
+}
+
 /** A constant, or SQL over the source's row. */
 export type SetValue = string | number | boolean | null | { readonly sql: string };
 
@@ -86,6 +103,13 @@ export interface Flow {
   readonly conflict: ConflictPolicy;
   readonly truncate: TruncatePolicy;
   readonly existing: WhenExisting;
+  /** Null: rows have one key on both sides. */
+  readonly identity: Identity | null;
+  /**
+   * The source's column that is true while the row, as it is, is safe in the target: no application makes it true, and each change
+   * makes it false. It does not travel. Null: none.
+   */
+  readonly synced: string | null;
   /** The same rows may be changed at the target, and travel back: two sides can change one at the same time. */
   readonly bothWays: boolean;
   /** What this flow writes travels on, to nodes other than its source. */
@@ -130,6 +154,10 @@ export interface FlowOptions {
   readonly truncate?: TruncatePolicy | undefined;
   /** Default: `conflict`. */
   readonly existing?: WhenExisting | undefined;
+  readonly identity?:
+    | { readonly key: string; readonly writeBack: string; readonly shared?: boolean | undefined }
+    | undefined;
+  readonly synced?: string | undefined;
 }
 
 export interface LinkOptions {
@@ -215,8 +243,15 @@ export function qualifyTable(table: string): string {
 }
 
 /** The target holds what the source holds, column for column: its rows can be read from either. */
-export function isMirror({ set, where, write, echo, map }: Flow): boolean {
-  return Object.keys(set).length === 0 && where === null && write === 'upsert' && !echo && map === null;
+export function isMirror({ set, where, write, echo, map, identity }: Flow): boolean {
+  return (
+    Object.keys(set).length === 0 &&
+    where === null &&
+    write === 'upsert' &&
+    !echo &&
+    map === null &&
+    identity === null
+  );
 }
 
 function defaultTruncate(on: readonly Operation[], isTwoWay: boolean): TruncatePolicy {
@@ -244,6 +279,9 @@ function flowsOf(options: LinkOptions, isTwoWay: boolean): Flow[] {
     conflict: flow.conflict ?? options.conflict ?? 'priority',
     truncate: flow.truncate ?? defaultTruncate(flow.on ?? options.on ?? [], isTwoWay),
     existing: flow.existing ?? 'conflict',
+    identity:
+      flow.identity === undefined ? null : { ...flow.identity, shared: flow.identity.shared ?? false },
+    synced: flow.synced ?? null,
     bothWays: false,
     passesOn: false,
   }));
@@ -298,6 +336,18 @@ function readersOf(links: readonly Link[], node: string, table: string): string[
 export function passesOn(links: readonly Link[], node: string, table: string): boolean {
   return links.some(
     ({ target, flows }) => target === node && flows.some((flow) => flow.to === table && flow.passesOn),
+  );
+}
+
+/** Ids that the target of one flow writes into a table go to those other nodes that read its updates. */
+export function tellsIds(links: readonly Link[], node: string, table: string): boolean {
+  const readers = links.flatMap(({ source, target, flows }) =>
+    flows.filter((flow) => source === node && flow.from === table).map((flow) => ({ target, flow })),
+  );
+  return readers.some(
+    (one) =>
+      one.flow.identity !== null &&
+      readers.some(({ target, flow }) => target !== one.target && flow.on.includes('update')),
   );
 }
 
