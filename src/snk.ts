@@ -26,7 +26,7 @@ import { Looks } from './looks.ts';
 import { SetAside } from './set-aside.ts';
 import { rebaselineFar } from './remote/far-looks.ts';
 import type { Hub } from './remote/hub.ts';
-import { isOperation, largestBody, type OperationName } from './remote/operations.ts';
+import type { OperationName } from './remote/operations.ts';
 import { Events } from './telemetry/events.ts';
 import { traceRow, type Trace } from './verify/trace.ts';
 import { verifyInBackground } from './verify/background.ts';
@@ -36,7 +36,7 @@ import { repairTables, type RepairOptions, type RepairReport } from './verify/re
 import { verifyTables, type VerifyOptions, type VerifyReport } from './verify/verify.ts';
 
 export type { Gauges, Holder, Hub, Keys, OperationName };
-export { isOperation, largestBody };
+export * from './remote/protocol.ts';
 
 /** Sessions that hold links, by the node in which they do. */
 type Lockers = ReadonlyMap<string, NodeSession>;

@@ -14,6 +14,8 @@ export interface HubRigOptions {
   /** Between `main` and `office`, which stands for all that come with a key. */
   readonly links: UserConfig['links'];
   readonly limits?: UserConfig['limits'];
+  /** There is a node `reader` as well, which stands for others. */
+  readonly readers?: boolean;
 }
 
 export interface Spoke {
@@ -35,7 +37,11 @@ export class HubRig {
     this.#options = options;
     this.hub = new Snk(
       parseConfig({
-        nodes: { main: { url: main.url }, office: { keyed: true } },
+        nodes: {
+          main: { url: main.url },
+          office: { keyed: true },
+          ...(options.readers === true ? { reader: { keyed: true } } : {}),
+        },
         links: options.links,
         limits: options.limits,
         http: { listen: 0 },
