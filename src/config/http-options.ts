@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { FaultsError, SnkError, type Fault } from '../errors.ts';
-import type { Node } from '../topology/topology.ts';
+import { servedLinks, type Node, type Topology } from '../topology/topology.ts';
 import { isLoopback, parseListen } from './listen.ts';
 
 const listen = z
@@ -63,26 +63,22 @@ export function httpFaults(options: HttpOptions | null, nodes: readonly Node[]):
   ];
 }
 
-interface Hub {
-  readonly hub: string;
-  readonly insecure?: boolean | undefined;
-}
-
-/** The same from the other side: the first request has the key in it, whatever is answered. */
-export function hubFaults(nodes: Readonly<Record<string, Hub | object>>): Fault[] {
-  return Object.entries(nodes).flatMap(([name, node]) => {
-    if (!('hub' in node) || node.insecure === true) return [];
-    const { protocol, hostname } = new URL(node.hub);
-    if (protocol === 'https:' || isLoopback({ host: hostname.replace(/^\[|\]$/g, '') })) return [];
-    return [
-      {
-        code: 'SNK_CONFIG_INSECURE',
-        at: `nodes.${name}.hub`,
-        message: `the key would travel in the clear to ${hostname}`,
-        hint: 'Use https://; where nobody else is on that network say insecure: true beside it.',
-      },
-    ];
-  });
+/** Who comes with a key finds nobody. */
+export function servingWarnings({
+  http,
+  nodes,
+  links,
+}: Topology & { readonly http: HttpOptions | null }): Fault[] {
+  const served = servedLinks({ nodes, links }).map((link) => link.name);
+  if (http !== null || served.length === 0) return [];
+  return [
+    {
+      code: 'SNK_CONFIG_NOT_SERVED',
+      at: 'http',
+      message: `nobody can come with a key: ${served.join(', ')} are served where 'snk run' listens`,
+      hint: "Give 'http.listen', or run 'snk run --listen'.",
+    },
+  ];
 }
 
 interface Served {
