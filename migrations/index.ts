@@ -8,6 +8,7 @@ import { Clock } from './006-clock.ts';
 import { Truncate } from './007-truncate.ts';
 import { Merge } from './008-merge.ts';
 import { ScheduledLinks } from './009-scheduled-links.ts';
+import { Audit } from './011-audit.ts';
 
 export const migrationsList = [
   { name: '001-control-tables', class: ControlTables },
@@ -19,4 +20,5 @@ export const migrationsList = [
   { name: '007-truncate', class: Truncate },
   { name: '008-merge', class: Merge },
   { name: '009-scheduled-links', class: ScheduledLinks },
+  { name: '011-audit', class: Audit },
 ];

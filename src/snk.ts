@@ -1,10 +1,12 @@
 /** The composition root: a configuration becomes nodes, links and verbs. It knows every room; no room knows it. */
 import { randomInt } from 'node:crypto';
+import { Audit } from './audit/audit.ts';
 import { uninstallNode } from './capture/install.ts';
 import type { Config } from './config/config.ts';
 import { session, type MikroORM } from './db/orm.ts';
 import { Orms, type Purpose } from './db/orms.ts';
 import { queryOne } from './db/query.ts';
+import { toSnkError } from './db/sqlstate.ts';
 import { FaultsError, SnkError } from './errors.ts';
 import { rebaselineLink } from './link/attach.ts';
 import { CarriedLink, carryOnce, neverBegun, oncePace, type OnceReport } from './link/carry-once.ts';
@@ -31,6 +33,7 @@ import {
 } from './link/set-aside.ts';
 import { idleState, readStatus, type Status } from './link/status.ts';
 import { installNodes, nodesWithout, startNodes, type StartContext } from './start.ts';
+import { Tables } from './tables/tables.ts';
 import { qualifyTable, type Link } from './topology/topology.ts';
 import { Events } from './telemetry/events.ts';
 import { traceRow, type Trace } from './verify/trace.ts';
@@ -39,7 +42,7 @@ import { readVerifications, type LastVerification } from './verify/last-verifica
 import { repairTables, type RepairOptions, type RepairReport } from './verify/repair.ts';
 import { verifyTables, type VerifyOptions, type VerifyReport } from './verify/verify.ts';
 
-export type { Gauges };
+export { toSnkError, type Gauges };
 
 /** Sessions that hold links, by the node in which they do. */
 type Lockers = ReadonlyMap<string, NodeSession>;
@@ -65,6 +68,10 @@ export interface RunOnceOptions extends RunOptions {
 export class Snk {
   readonly config: Config;
   readonly events: Events;
+  /** Rows of synced tables, for people. */
+  readonly tables: Tables;
+  /** What was done by way of the console. */
+  readonly audit: Audit;
   readonly #orms: Orms;
   readonly #ormOf = (node: string): MikroORM => this.#orm(node);
 
@@ -72,6 +79,10 @@ export class Snk {
     this.config = config;
     this.events = events;
     this.#orms = new Orms(config.nodes);
+    const local = config.nodes.map(({ name }) => name);
+    const forConsole = (node: string): MikroORM => this.#orm(node, 'console');
+    this.tables = new Tables(config, local, forConsole);
+    this.audit = new Audit(local, forConsole);
   }
 
   /** What is wrong and what would be installed; writes nothing. */

@@ -62,6 +62,7 @@ describe('install', () => {
           '007-truncate',
           '008-merge',
           '009-scheduled-links',
+          '011-audit',
         ],
         captured: ['public.record'],
       },
@@ -77,6 +78,7 @@ describe('install', () => {
           '007-truncate',
           '008-merge',
           '009-scheduled-links',
+          '011-audit',
         ],
         captured: ['public.record'],
       },
@@ -125,6 +127,7 @@ describe('install', () => {
       'a 007-truncate',
       'a 008-merge',
       'a 009-scheduled-links',
+      'a 011-audit',
       'b 001-control-tables',
       'b 002-row-images',
       'b 003-changes',
@@ -134,6 +137,7 @@ describe('install', () => {
       'b 007-truncate',
       'b 008-merge',
       'b 009-scheduled-links',
+      'b 011-audit',
     ]);
     for (const database of [rig.a, rig.b]) {
       expect(await triggers(database)).toEqual(isRight);

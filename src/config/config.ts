@@ -10,6 +10,7 @@ import {
   type LinkDeclaration,
   type Topology,
 } from '../topology/topology.ts';
+import { consoleFault, consoleSchema, type ConsoleOptions } from './console-options.ts';
 import { parseListen, type Listen } from './listen.ts';
 import { linkFaults, topologyFaults } from './topology-faults.ts';
 
@@ -128,6 +129,8 @@ const listen = z
 const http = z.strictObject({
   /** Where `snk run` serves health and metrics. They are served to whoever reaches it, without a password. */
   listen,
+  /** A page for people on the same address, behind a log-in: links, conflicts, rows. Default: there is none. */
+  console: consoleSchema.optional(),
 });
 
 const schema = z.strictObject({
@@ -154,7 +157,7 @@ export interface UserConfig {
 export interface Config extends Topology {
   readonly limits: Readonly<z.output<typeof limits>>;
   readonly verify: Readonly<z.output<typeof verify>> | null;
-  readonly http: { readonly listen: Listen } | null;
+  readonly http: { readonly listen: Listen; readonly console?: ConsoleOptions | null | undefined } | null;
 }
 
 /** Gives the file its types; it changes nothing. */
@@ -173,6 +176,8 @@ export function parseConfig(input: unknown, directory = process.cwd()): Config {
     links,
   );
   const faults = [...linkFaults(links, Object.keys(nodes)), ...topologyFaults(topology)];
+  const unsafe = parsed.data.http === undefined ? null : consoleFault(parsed.data.http);
+  if (unsafe !== null) faults.push({ code: 'SNK_CONFIG_INVALID', at: 'http.console', message: unsafe });
   if (faults.length > 0) throw new FaultsError(faults);
   const { limits, verify = null, http = null } = parsed.data;
   return Object.freeze({
@@ -248,7 +253,7 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
     'clockSkew',
   ],
   verify: ['every', 'rowsPerSecond'],
-  http: ['listen'],
+  http: ['listen', 'console', 'token', 'hosts'],
 };
 
 function toFaults(issue: Issue, input: unknown, above: readonly PropertyKey[] = []): Fault[] {

@@ -12,6 +12,7 @@ const codes: Readonly<Record<number, string>> = {
   408: 'SNK_HTTP_TIMEOUT',
   413: 'SNK_HTTP_TOO_LARGE',
   415: 'SNK_HTTP_MEDIA_TYPE',
+  429: 'SNK_HTTP_TOO_MANY',
   431: 'SNK_HTTP_TOO_LARGE',
   503: 'SNK_HTTP_UNAVAILABLE',
 };

@@ -5,6 +5,7 @@ import type { Listen } from '../config/listen.ts';
 import type { Snk } from '../snk.ts';
 import type { Health } from '../telemetry/health.ts';
 import { buildApp } from './app.ts';
+import type { ConsoleStart } from './console/console.ts';
 import { healthRoutes } from './health-routes.ts';
 import { metricsRoutes } from './metrics-routes.ts';
 import { Metrics } from './metrics.ts';
@@ -27,10 +28,16 @@ export async function openHttp(
   health: Health,
   listen: Listen,
   onFault: (error: unknown) => void,
+  console: ConsoleStart | null = null,
 ): Promise<HttpServer> {
   const metrics = new Metrics(snk.config.links, snk.events, health);
   const gauges = new Sampled(async () => await snk.gauges(), sampling);
-  const app = await buildApp({ rooms: [healthRoutes(health), metricsRoutes(metrics, gauges)], onFault });
+  const rooms = [healthRoutes(health), metricsRoutes(metrics, gauges)];
+  if (console !== null) {
+    const { consoleRoom } = await import('./console/console.ts');
+    rooms.push(consoleRoom({ ...console, snk, health, listen, onFault }));
+  }
+  const app = await buildApp({ rooms, onFault });
   const address = await listenOn(app, listen);
   return {
     address,
