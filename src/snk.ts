@@ -239,10 +239,10 @@ export class Snk {
     return hastened.reduce((sum, count) => sum + count, 0);
   }
 
-  /** Gives up the parked rows of a link, or the one of that key. Returns how many. */
-  async dropParked(name: string, key: readonly string[] = []): Promise<number> {
+  /** Gives up the parked rows of a link, or those of a key, in all of its tables or in one. Returns how many. */
+  async dropParked(name: string, key: readonly string[] = [], table?: string): Promise<number> {
     const link = this.#link(name);
-    return await dropParked(link, this.#orm(link.target), key);
+    return await dropParked(link, this.#orm(link.target), key, table);
   }
 
   #link(name: string): Link {

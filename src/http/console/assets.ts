@@ -39,7 +39,7 @@ async function built(): Promise<Bundle> {
 
 /** The bundler is a tool of development: what is installed never comes here. */
 async function bundled(): Promise<Bundle> {
-  const { bundleConsole } = (await import(new URL('bundle.ts', folder).href)) as {
+  const { bundleConsole } = (await import(new URL('bundle.ts', import.meta.url).href)) as {
     bundleConsole: () => Promise<Bundle>;
   };
   return await bundleConsole();

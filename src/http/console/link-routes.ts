@@ -80,7 +80,7 @@ export function linkRoutes(app: FastifyInstance, snk: Snk, overviews: Overviews,
       const { link, table, key } = request.body;
       const subject = `${link}, ${table}, row ${fingerprint(key)}`;
       const deed = { node: targetOf(snk, link), action: 'drop parked', subject };
-      return { rows: await act(request, deed, async () => await snk.dropParked(link, key)) };
+      return { rows: await act(request, deed, async () => await snk.dropParked(link, key, table)) };
     },
   );
 
