@@ -81,6 +81,8 @@ async function post<Result>(path: string, body: object): Promise<Result> {
 }
 
 const part = encodeURIComponent;
+/** Of a table no more than where it is. */
+const at = ({ node, table }: Place): Place => ({ node, table });
 
 function entered(session: SessionNow): SessionNow {
   csrf = session.csrf;
@@ -90,7 +92,10 @@ function entered(session: SessionNow): SessionNow {
 export const api = {
   logIn: async (token: string, name: string) =>
     entered(await post<SessionNow>('session', name === '' ? { token } : { token, name })),
-  session: async () => entered(await get<SessionNow>('session')),
+  session: async () => {
+    const session = await get<SessionNow | null>('session');
+    return session === null ? null : entered(session);
+  },
   logOut: async () => await send('DELETE', 'session'),
 
   overview: async (since: number) => await get<Overview>(`overview?since=${since}`),
@@ -115,17 +120,17 @@ export const api = {
 
   tables: async () => await get<readonly TableNow[]>('tables'),
   rows: async (place: Place, after: readonly string[] | null, search: string | null) =>
-    await post<RowPage>('rows', { ...place, after, search }),
+    await post<RowPage>('rows', { ...at(place), after, search }),
   row: async (place: Place, key: readonly string[]) =>
-    (await post<{ row: FullRow | null }>('rows/one', { ...place, key })).row,
+    (await post<{ row: FullRow | null }>('rows/one', { ...at(place), key })).row,
   insert: async (place: Place, values: Values) =>
-    (await post<{ key: readonly string[] }>('rows/insert', { ...place, values })).key,
+    (await post<{ key: readonly string[] }>('rows/insert', { ...at(place), values })).key,
   update: async (place: Place, { key, version }: FullRow, values: Values) =>
-    await post('rows/update', { ...place, key, version, values }),
+    await post('rows/update', { ...at(place), key, version, values }),
   delete: async (place: Place, { key, version }: FullRow) =>
-    await post('rows/delete', { ...place, key, version }),
+    await post('rows/delete', { ...at(place), key, version }),
   picture: async (place: Place, key: readonly string[], column: string) =>
-    await (await send('POST', 'rows/picture', { ...place, key, column })).blob(),
+    await (await send('POST', 'rows/picture', { ...at(place), key, column })).blob(),
 
   keys: async () => await get<readonly KeyNow[]>('keys'),
   createKey: async (name: string, links: readonly string[]) => await post<NewKey>('keys', { name, links }),

@@ -39,6 +39,11 @@ export function clock(at: string | number): string {
   return `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
 }
 
+/** To the millisecond. */
+export function exactClock(at: string): string {
+  return `${clock(at)}.${String(new Date(at).getMilliseconds()).padStart(3, '0')}`;
+}
+
 export function dateTime(at: string): string {
   const date = new Date(at);
   const pad = (value: number): string => String(value).padStart(2, '0');

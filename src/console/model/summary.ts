@@ -90,7 +90,10 @@ export function summarize({ nodes }: Overview, links: readonly LinkView[]): Summ
     (sum, { link }) => sum + (link.status?.conflicts ?? 0) + (link.status?.parked ?? 0),
     0,
   );
-  const detail = [flowText(links), aside > 0 ? `${plural(aside, 'row')} set aside.` : '']
+  const detail = [
+    flowText(links),
+    aside > 0 ? `${plural(aside, 'row')} ${aside === 1 ? 'stands' : 'stand'} aside.` : '',
+  ]
     .filter((part) => part !== '')
     .join(' ');
   if (busy.length > 0) {
@@ -102,7 +105,7 @@ export function summarize({ nodes }: Overview, links: readonly LinkView[]): Summ
     return { level: 'idle', title: `${some(idle.length, links.length)} ${does}.`, detail };
   }
   const title = links.length === 1 ? 'The link is well.' : `All ${links.length} links are well.`;
-  return { level: aside > 0 ? 'care' : 'good', title, detail };
+  return { level: 'good', title, detail };
 }
 
 function flowText(links: readonly LinkView[]): string {

@@ -70,10 +70,7 @@ function LinkCard({ view, now, hasChart }: CardProps): JSX.Element {
       </header>
       <dl class="facts">
         <Fact name="Lag" value={view.state === 'paused' ? '–' : duration(lagMs)} strong />
-        <Fact
-          name="Rows a second"
-          value={count(rowsPerSecond < 10 ? Math.ceil(rowsPerSecond) : rowsPerSecond)}
-        />
+        <Fact name="Rows/s" value={count(rowsPerSecond < 10 ? Math.ceil(rowsPerSecond) : rowsPerSecond)} />
         <Fact name="Waiting" value={count(pending)} />
         <Fact name="Applied" value={count(status?.appliedRows ?? null)} />
       </dl>

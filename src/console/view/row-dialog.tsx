@@ -5,6 +5,7 @@ import type { FullRow } from '../../http/console/wire.ts';
 import { api, type TableNow, type Values } from '../api.ts';
 import { changed, fieldsOf, type Field } from '../model/fields.ts';
 import { href } from '../model/route.ts';
+import { visible } from '../model/visible.ts';
 import { confirm, Dialog, tell } from '../ui/dialog.tsx';
 import { useAct, useAsked } from '../ui/hooks.ts';
 import { Fault, Loading, Value } from '../ui/parts.tsx';
@@ -161,6 +162,7 @@ function FieldRow({ field, value, isLocked, onChange }: FieldProps): JSX.Element
   const { name, type, choices, nullable, locked } = field;
   const id = `field-${name}`;
   const shared = { id, disabled: value === null };
+  const isOdd = typeof value === 'string' && visible(value).some(({ mark }) => mark);
   const change = (text: string): void =>
     onChange(text === '' && field.value === undefined ? undefined : text);
   return (
@@ -196,6 +198,11 @@ function FieldRow({ field, value, isLocked, onChange }: FieldProps): JSX.Element
           value={value ?? ''}
           onInput={(event) => change(event.currentTarget.value)}
         />
+      )}
+      {isOdd && locked === null && (
+        <small class="odd">
+          Holds characters that are not seen: <Value text={value} longest={500} />
+        </small>
       )}
       {nullable && locked === null && !isLocked && (
         <label class="check">

@@ -3,7 +3,7 @@ import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { Hop, Trace as TraceFound } from '../../http/console/wire.ts';
 import { api } from '../api.ts';
-import { clock, dateTime, duration } from '../model/format.ts';
+import { dateTime, duration, exactClock } from '../model/format.ts';
 import { href } from '../model/route.ts';
 import { useAct, useAsked } from '../ui/hooks.ts';
 import { Icon } from '../ui/icons.tsx';
@@ -99,7 +99,6 @@ const words: Readonly<Record<Hop['what'], string>> = {
 
 function Found({ trace }: { readonly trace: TraceFound }): JSX.Element {
   const { hops } = trace;
-  const start = hops[0] === undefined ? 0 : Date.parse(hops[0].at);
   return (
     <section aria-label="The way of the row">
       <p class="trace-row">
@@ -123,14 +122,16 @@ function Found({ trace }: { readonly trace: TraceFound }): JSX.Element {
         {hops.map((hop, i) => (
           <li key={i} data-what={hop.what}>
             <time dateTime={hop.at} title={dateTime(hop.at)}>
-              {clock(hop.at)}
+              {exactClock(hop.at)}
             </time>
             <span>
               <strong>{words[hop.what]}</strong> {hop.node}
               {hop.link !== null && <span class="muted"> by {hop.link}</span>}
             </span>
             <span class="muted">
-              {i === 0 ? dateTime(hop.at).slice(0, 10) : `+ ${duration(Date.parse(hop.at) - start)}`}
+              {i === 0
+                ? dateTime(hop.at).slice(0, 10)
+                : `+ ${duration(Date.parse(hop.at) - Date.parse(hops[i - 1]?.at ?? hop.at))}`}
               {hop.transaction !== null && `, transaction ${hop.transaction}`}
               {hop.batch !== null && (
                 <>

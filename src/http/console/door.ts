@@ -59,6 +59,11 @@ export async function addDoor(
     return isForeign ? refuse(reply, 403, foreign) : undefined;
   });
 
+  scope.get('/console/api/session', async ({ consoleSession: session }, reply) => {
+    const found = session === null ? null : answer(session, options);
+    return await reply.type('application/json').send(JSON.stringify(found));
+  });
+
   scope.post(
     '/console/api/session',
     { config: { rateLimit: { max: tries, timeWindow: 60_000 } } },
@@ -84,7 +89,6 @@ export async function addDoor(
 
   await scope.register(async (inside) => {
     inside.addHook('onRequest', async (request, reply) => await letIn(request, reply));
-    inside.get('/console/api/session', ({ consoleSession }) => answer(consoleSession as Session, options));
     inside.delete('/console/api/session', async (request, reply) => {
       sessions.close(request.cookies[name(request)]);
       void reply.clearCookie(name(request), attributes);
