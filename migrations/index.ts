@@ -8,6 +8,7 @@ import { Clock } from './006-clock.ts';
 import { Truncate } from './007-truncate.ts';
 import { Merge } from './008-merge.ts';
 import { ScheduledLinks } from './009-scheduled-links.ts';
+import { Keys } from './010-keys.ts';
 import { Audit } from './011-audit.ts';
 
 export const migrationsList = [
@@ -20,5 +21,6 @@ export const migrationsList = [
   { name: '007-truncate', class: Truncate },
   { name: '008-merge', class: Merge },
   { name: '009-scheduled-links', class: ScheduledLinks },
+  { name: '010-keys', class: Keys },
   { name: '011-audit', class: Audit },
 ];

@@ -2,6 +2,7 @@
 export { defineConfig, parseConfig, type Config, type UserConfig } from './config/config.ts';
 export { loadConfig, loadDotEnv } from './config/load-config.ts';
 export { FaultsError, SnkError, type Fate, type Fault, type SerializedError } from './errors.ts';
+export type { KeyInfo, NewKey, RotateOptions } from './keys/keys.ts';
 export type { LinkStatus, NodeStatus, Status } from './link/status.ts';
 export type { Plan } from './link/plan.ts';
 export type { Conflict, ConflictInFull, ParkedRow, Version } from './link/set-aside.ts';

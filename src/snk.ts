@@ -6,8 +6,8 @@ import type { Config } from './config/config.ts';
 import { session, type MikroORM } from './db/orm.ts';
 import { Orms, type Purpose } from './db/orms.ts';
 import { queryOne } from './db/query.ts';
-import { toSnkError } from './db/sqlstate.ts';
 import { FaultsError, SnkError } from './errors.ts';
+import { Keys, type Holder } from './keys/keys.ts';
 import { rebaselineLink } from './link/attach.ts';
 import { CarriedLink, carryOnce, neverBegun, oncePace, type OnceReport } from './link/carry-once.ts';
 import type { DrainLimits } from './link/drain.ts';
@@ -34,7 +34,7 @@ import {
 import { idleState, readStatus, type Status } from './link/status.ts';
 import { installNodes, nodesWithout, startNodes, type StartContext } from './start.ts';
 import { Tables } from './tables/tables.ts';
-import { qualifyTable, type Link } from './topology/topology.ts';
+import { databasesOf, localPart, qualifyTable, type Link } from './topology/topology.ts';
 import { Events } from './telemetry/events.ts';
 import { traceRow, type Trace } from './verify/trace.ts';
 import { verifyInBackground } from './verify/background.ts';
@@ -42,7 +42,8 @@ import { readVerifications, type LastVerification } from './verify/last-verifica
 import { repairTables, type RepairOptions, type RepairReport } from './verify/repair.ts';
 import { verifyTables, type VerifyOptions, type VerifyReport } from './verify/verify.ts';
 
-export { toSnkError, type Gauges };
+export { toSnkError } from './db/sqlstate.ts';
+export type { Gauges, Holder, Keys };
 
 /** Sessions that hold links, by the node in which they do. */
 type Lockers = ReadonlyMap<string, NodeSession>;
@@ -68,21 +69,26 @@ export interface RunOnceOptions extends RunOptions {
 export class Snk {
   readonly config: Config;
   readonly events: Events;
+  /** Who may come in over HTTP. */
+  readonly keys: Keys;
   /** Rows of synced tables, for people. */
   readonly tables: Tables;
   /** What was done by way of the console. */
   readonly audit: Audit;
   readonly #orms: Orms;
+  /** What can be compared from here. */
+  readonly #local: Config;
   readonly #ormOf = (node: string): MikroORM => this.#orm(node);
 
   constructor(config: Config, events = new Events()) {
     this.config = config;
     this.events = events;
-    this.#orms = new Orms(config.nodes);
-    const local = config.nodes.map(({ name }) => name);
-    const forConsole = (node: string): MikroORM => this.#orm(node, 'console');
-    this.tables = new Tables(config, local, forConsole);
-    this.audit = new Audit(local, forConsole);
+    this.#local = { ...config, ...localPart(config) };
+    this.#orms = new Orms(databasesOf(config));
+    this.keys = new Keys(config, (node) => this.#orm(node, 'keys'));
+    const forPeople = (node: string): MikroORM => this.#orm(node, 'console');
+    this.tables = new Tables(config, forPeople);
+    this.audit = new Audit(config, forPeople);
   }
 
   /** What is wrong and what would be installed; writes nothing. */
@@ -264,7 +270,7 @@ export class Snk {
     const ormOf = this.#ormOf;
     const status = await readStatus(this.config, ormOf);
     const isReachable = (name: string) => status.nodes.some((node) => node.name === name && node.reachable);
-    return { ...status, verifications: await readVerifications(this.config, ormOf, isReachable) };
+    return { ...status, verifications: await readVerifications(this.#local, ormOf, isReachable) };
   }
 
   /** What metrics show beside events. Never rejects. */
@@ -273,12 +279,12 @@ export class Snk {
   }
 
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
-    return await verifyTables(this.config, this.#ormOf, options);
+    return await verifyTables(this.#local, this.#ormOf, options);
   }
 
   /** Has what differs carried once more, by the rules of its flow, and looks at it again. */
   async repair(options: RepairOptions = {}): Promise<RepairReport> {
-    const { config } = this;
+    const config = this.#local;
     const ormOf = this.#ormOf;
     const stateOf = async (link: Link) => await idleState(link, config, ormOf);
     return await repairTables({ config, ormOf, idleState: stateOf }, options);
@@ -286,7 +292,7 @@ export class Snk {
 
   /** Every hop of one row, from the change logs and the ledgers, as far as they reach back. */
   async trace(table: string, key: readonly string[]): Promise<Trace> {
-    return await traceRow(this.config, this.#ormOf, table, key);
+    return await traceRow(this.#local, this.#ormOf, table, key);
   }
 
   /** Takes SNK out of every node. Refuses while links are at work. Returns what was freed, per node. */
@@ -303,7 +309,7 @@ export class Snk {
       });
     }
     const freed = new Map<string, readonly string[]>();
-    for (const { name } of this.config.nodes) freed.set(name, await uninstallNode(this.#orm(name)));
+    for (const { name } of databasesOf(this.config)) freed.set(name, await uninstallNode(this.#orm(name)));
     return freed;
   }
 
@@ -325,7 +331,8 @@ export class Snk {
   }
 
   #optionsOf(link: Link, lockers: Lockers, pool: LinkPool): LinkRunnerOptions {
-    const urlOf = (name: string): string => this.config.nodes.find((node) => node.name === name)?.url ?? '';
+    const urlOf = (name: string): string =>
+      databasesOf(this.config).find((node) => node.name === name)?.url ?? '';
     return {
       link,
       urls: { source: urlOf(link.source), target: urlOf(link.target) },

@@ -8,7 +8,7 @@ import { FaultsError, SnkError, serializeError, type Fault } from './errors.ts';
 import { attachLink } from './link/attach.ts';
 import { capturedTablesOf, type Plan } from './link/plan.ts';
 import type { Events } from './telemetry/events.ts';
-import type { Link } from './topology/topology.ts';
+import { databasesOf, localPart, type Link } from './topology/topology.ts';
 
 export interface StartContext {
   readonly config: Config;
@@ -40,7 +40,7 @@ export async function startNodes(
       const plan = await context.plan();
       const faults = plan.faults.filter((fault) => !without.has(fault.at));
       const away = faults.filter((fault) => fault.code === 'SNK_UNREACHABLE' || fault.code === 'SNK_STANDBY');
-      for (const { name } of config.nodes) {
+      for (const { name } of databasesOf(config)) {
         if (waitingFor.has(name) && !away.some((fault) => fault.at === name)) {
           waitingFor.delete(name);
           events.tell('node:reached', { node: name });
@@ -72,7 +72,7 @@ export async function installNodes(
   signal?: AbortSignal,
 ): Promise<void> {
   const reports = await Promise.all(
-    config.nodes
+    databasesOf(config)
       .filter(({ name }) => !without.has(name))
       .map(async ({ name }) => ({
         node: name,
@@ -87,7 +87,7 @@ export async function installNodes(
     if (report.migrations.length + report.captured.length > 0) events.tell('node:installed', report);
   }
   if (signal?.aborted === true) return;
-  for (const link of config.links) {
+  for (const link of localPart(config).links) {
     if (without.has(link.source) || without.has(link.target)) continue;
     await attachLink(link, ormOf(link.source), ormOf(link.target));
   }

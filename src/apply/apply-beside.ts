@@ -1,6 +1,7 @@
 /** One of several batches, of tables of their own, that go in side by side: each in a transaction, all behind one fence. */
 import { session } from '../db/orm.ts';
-import { marksOf, moreCareful, writeWithCare, type ApplyContext, type Batch } from './apply-page.ts';
+import { marksOf, moreCareful, writeWithCare, type ApplyContext } from './apply-page.ts';
+import type { Batch } from './batch.ts';
 import { markWrites } from './cursor-store.ts';
 import { moveSequences } from './move-sequences.ts';
 import type { Position } from '../read/position.ts';

@@ -13,8 +13,10 @@ import { testLimits } from '../../test/support/limits.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
 import { session } from '../db/orm.ts';
 import { loadSubscriber, raiseFence } from '../read/fence.ts';
-import { loadStanding, type LinkEngine } from '../link/engine.ts';
-import { applyBatch, batchOfPage, type Applied, type Standing } from './apply-page.ts';
+import { type LocalEngine } from '../link/engine.ts';
+import { loadStanding } from '../link/standing.ts';
+import { applyBatch, type Applied } from './apply-page.ts';
+import { batchOfPage, type Standing } from './batch.ts';
 import type { Care } from './write-rows.ts';
 
 shareDatabases();
@@ -34,11 +36,11 @@ async function settledRig(options?: RigOptions): Promise<LinkRig> {
 }
 
 /** Reads the next page and applies it. */
-async function applyNext(engine: LinkEngine, care: Care = 'plain', standing?: Standing): Promise<Applied> {
+async function applyNext(engine: LocalEngine, care: Care = 'plain', standing?: Standing): Promise<Applied> {
   const from = standing ?? (await loadStanding(engine));
-  const page = await engine.reader.read(session(engine.source), from.position, testLimits.page);
+  const page = await engine.source.read(from.position, testLimits.page);
   if (page === null) throw new Error('nothing waits');
-  return await applyBatch(engine.apply, from, batchOfPage(from.position, page), care);
+  return await applyBatch(engine.target.context, from, batchOfPage(from.position, page), care);
 }
 
 const rows = async (database: TestDatabase): Promise<string[]> =>
@@ -426,14 +428,14 @@ describe('rows, ledger and cursor', () => {
     await insert(rig.a, [1, 'x']);
     const engine = await rig.engine();
     const standing = await loadStanding(engine);
-    const page = await engine.reader.read(session(engine.source), standing.position, testLimits.page);
+    const page = await engine.source.read(standing.position, testLimits.page);
     if (page === null) throw new Error('nothing waits');
     const before = await traces(rig.b);
     const also = async (): Promise<void> => {
       throw new Error('the last statement failed');
     };
     const failing = applyBatch(
-      engine.apply,
+      engine.target.context,
       standing,
       { ...batchOfPage(standing.position, page), also },
       care,

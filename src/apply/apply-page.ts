@@ -4,13 +4,14 @@ import { keyListColumn } from '../db/key-lists.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query } from '../db/query.ts';
 import { codeOf, isRowError } from '../db/sqlstate.ts';
-import { loadSubscriber, overtaken, raiseFence, type Fence, type Subscriber } from '../read/fence.ts';
-import type { Changes, Page, Rows } from '../read/page.ts';
+import { overtaken, type Fence, type StoredSubscriber } from '../read/fence.ts';
+import type { Rows } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
 import { applyPlain } from './apply-plain.ts';
+import { nextFence, type Batch, type Standing } from './batch.ts';
 import { holdCursor, lockCursor, moveCursor, type LedgerEntry, type Marks } from './cursor-store.ts';
 import type { ChangeKind } from './change-sql.ts';
-import { boundParked, freeParked, park, type Parking, type Refused } from './park.ts';
+import { boundParked, freeParked, park, type Refused } from './park.ts';
 import { retime } from './pass-on.ts';
 import { moveSequences } from './move-sequences.ts';
 import { hasRival, Unsettled, writeChanges } from './write-changes.ts';
@@ -26,17 +27,18 @@ import {
   type Written,
 } from './write-rows.ts';
 
-/** Where a link stands, on both of its sides. */
-export interface Standing {
-  readonly position: Position;
-  readonly subscriber: Subscriber;
+/** The fence of the link, at its source. */
+export interface Fences {
+  subscriber(): Promise<StoredSubscriber | null>;
+  raise(fence: Fence): Promise<void>;
 }
 
 export interface ApplyContext {
   readonly link: string;
   /** The source's node id: the mark of the engine's own writes. */
   readonly origin: string;
-  readonly source: MikroORM;
+  /** Null: each batch comes behind a fence that was raised for it, and for all tries of it. */
+  readonly fences: Fences | null;
   readonly target: MikroORM;
   readonly flows: readonly WritableFlow[];
   /** Its rows can go in as one statement. */
@@ -47,50 +49,6 @@ export interface ApplyContext {
 export interface Applied extends Written {
   readonly standing: Standing;
   readonly care: Care;
-}
-
-/** What is written and what the cursor becomes. */
-export interface Batch {
-  readonly kind: 'window' | 'backfill';
-  readonly rows: readonly Rows[];
-  readonly low: string;
-  readonly high: string;
-  readonly capturedAt: string | null;
-  readonly next: Pick<Position, 'low' | 'high' | 'seq'>;
-  /** Null where nothing but inserts travels. */
-  readonly changes: Changes | null;
-  /** Keys of rows for which the flow's function threw. */
-  readonly failed?: readonly Rows<string>[];
-  /** Without it the link has parked no row, and may park any number. */
-  readonly parking?: Parking;
-  /** Further statements of the same transaction. */
-  readonly also?: (tx: EntityManager, written: Written) => Promise<void>;
-  /** The same rows as text and as they stand now, for the tries after a refused one. */
-  readonly reread?: (() => Promise<readonly Rows[]>) | undefined;
-}
-
-export function batchOfPage(position: Position, page: Page): Batch {
-  return {
-    kind: 'window',
-    rows: page.rows,
-    changes: page.changes,
-    low: position.low,
-    high: page.high,
-    capturedAt: page.capturedAt,
-    next: page.moreInWindow
-      ? { low: position.low, high: page.high, seq: page.lastSeq }
-      : { low: page.high, high: null, seq: '0' },
-  };
-}
-
-/** The fence of the batch that follows: one generation ahead of the cursor, under a nonce of its own. */
-export function nextFence(context: ApplyContext, { position, subscriber }: Standing): Fence {
-  const next = {
-    generation: (BigInt(position.generation) + 1n).toString(),
-    nonce: context.newNonce(),
-    prevNonce: position.nonce,
-  };
-  return { link: context.link, expected: subscriber, next, safe: position.low };
 }
 
 /**
@@ -117,13 +75,15 @@ export async function applyBatch(
     if (error instanceof Unsettled) await error.record(session(context.target));
     const careNext = moreCareful(first, error);
     if (careNext === null) throw error;
-    // The refused try may have raised the fence. One that another process has raised is not ours to move on: it
-    // may be about to commit under it.
-    const now = await loadSubscriber(session(context.source), context.link);
-    const subscriber = [standing.subscriber, fence.next].find((mine) => mine.nonce === now?.nonce);
-    if (subscriber === undefined) throw overtaken(context.link);
     const { reread, ...same } = batch;
     const again = reread === undefined ? same : { ...same, rows: await reread() };
+    // Whoever comes in between is told by the cursor, as at the first try.
+    if (context.fences === null) return await applyBatch(context, standing, again, careNext, raised);
+    // The refused try may have raised the fence. One that another process has raised is not ours to move on: it
+    // may be about to commit under it.
+    const now = await context.fences.subscriber();
+    const subscriber = [standing.subscriber, fence.next].find((mine) => mine.nonce === now?.nonce);
+    if (subscriber === undefined) throw overtaken(context.link);
     return await applyBatch(context, { ...standing, subscriber }, again, careNext);
   }
 }
@@ -164,7 +124,9 @@ async function applyBehindRaised({ context, from, to, batch, care }: Step): Prom
 
 /** In a transaction that commits only when the fence stands. */
 async function applyBehind({ context, from, to, batch, care }: Step, fence: Fence): Promise<Written> {
-  const raise = async (): Promise<void> => await raiseFence(session(context.source), fence);
+  const { fences } = context;
+  if (fences === null) throw new Error('a fence that another side has to raise is to be raised before');
+  const raise = async (): Promise<void> => await fences.raise(fence);
   // The first try raises the fence beside its writing, which saves the time of a commit: whoever holds it is the only
   // one who can commit, since it moves by compare-and-set. Later ones take the cursor's lock first.
   let raising = care === 'plain' ? raise() : null;

@@ -5,9 +5,10 @@ import { session } from '../db/orm.ts';
 import { query } from '../db/query.ts';
 import { identifier } from '../../test/support/sql.ts';
 import { testLimits } from '../../test/support/limits.ts';
-import { loadStanding } from '../link/engine.ts';
+import { loadStanding } from '../link/standing.ts';
 import type { Form } from '../read/page-sql.ts';
-import { applyBatch, batchOfPage } from './apply-page.ts';
+import { applyBatch } from './apply-page.ts';
+import { batchOfPage } from './batch.ts';
 import type { Care } from './write-rows.ts';
 
 shareDatabases();
@@ -270,11 +271,16 @@ describe('every value arrives as it is stored', () => {
     await fill(rig.a);
     for (;;) {
       const standing = await loadStanding(engine);
-      const page = await engine.reader.read(session(engine.source), standing.position, testLimits.page, {
+      const page = await engine.source.read(standing.position, testLimits.page, {
         form,
       });
       if (page === null) break;
-      const applied = await applyBatch(engine.apply, standing, batchOfPage(standing.position, page), care);
+      const applied = await applyBatch(
+        engine.target.context,
+        standing,
+        batchOfPage(standing.position, page),
+        care,
+      );
       expect(applied).toMatchObject({ care, conflicts: 0, parked: 0 });
     }
     expect(await contents(rig.b)).toEqual(await contents(rig.a));

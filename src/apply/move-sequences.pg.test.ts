@@ -12,8 +12,9 @@ import type { TestDatabase } from '../../test/support/databases.ts';
 import { describeTables } from '../db/catalog.ts';
 import { session } from '../db/orm.ts';
 import { query } from '../db/query.ts';
-import { loadStanding } from '../link/engine.ts';
-import { applyBatch, batchOfPage } from './apply-page.ts';
+import { loadStanding } from '../link/standing.ts';
+import { applyBatch } from './apply-page.ts';
+import { batchOfPage } from './batch.ts';
 import { moveText } from './move-sequences.ts';
 import type { Care } from './write-rows.ts';
 
@@ -164,12 +165,12 @@ describe('the sequence of a written column', () => {
       await rig.a.query(`insert into t (what) select 'a' || n from generate_series(1, 60) n`);
       const standing = await loadStanding(engine);
       const form = care === 'plain' ? 'binary' : 'text';
-      const page = await engine.reader.read(session(engine.source), standing.position, testLimits.page, {
+      const page = await engine.source.read(standing.position, testLimits.page, {
         form,
       });
       if (page === null) throw new Error('there is a page');
       expect(
-        await applyBatch(engine.apply, standing, batchOfPage(standing.position, page), care),
+        await applyBatch(engine.target.context, standing, batchOfPage(standing.position, page), care),
       ).toMatchObject({ care });
       expect(await drawn(rig.b)).toBe('61');
       await rig.b.query(`insert into t (what) values ('of b')`);

@@ -2,6 +2,7 @@
 import { session, type MikroORM } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
 import { toSnkError } from '../db/sqlstate.ts';
+import { databasesOf, type Topology } from '../topology/topology.ts';
 
 /** No row values: a row is told by its table and a fingerprint of its key. */
 export interface Deed {
@@ -27,9 +28,8 @@ export class Audit {
   readonly #nodes: readonly string[];
   readonly #ormOf: (node: string) => MikroORM;
 
-  /** `nodes`: those whose databases this process reaches. */
-  constructor(nodes: readonly string[], ormOf: (node: string) => MikroORM) {
-    this.#nodes = nodes;
+  constructor(topology: Topology, ormOf: (node: string) => MikroORM) {
+    this.#nodes = databasesOf(topology).map(({ name }) => name);
     this.#ormOf = ormOf;
   }
 

@@ -4,7 +4,7 @@ import { drain, linkRig, shareDatabases, type LinkRig } from '../../test/support
 import { testLimits } from '../../test/support/limits.ts';
 import { session } from '../db/orm.ts';
 import { drainLink, tidyLink, type DrainState } from '../link/drain.ts';
-import type { LinkEngine } from '../link/engine.ts';
+import type { LocalEngine } from '../link/engine.ts';
 import { readGate } from './gate.ts';
 
 shareDatabases();
@@ -32,7 +32,7 @@ async function fillLog(rig: LinkRig): Promise<void> {
 }
 
 /** Drains and tidies until the link says that it is complete, or `rounds` have passed. */
-async function tidyUntilComplete(engine: LinkEngine, rounds = 10): Promise<DrainState> {
+async function tidyUntilComplete(engine: LocalEngine, rounds = 10): Promise<DrainState> {
   let { state } = await drain(engine);
   for (let round = 0; round < rounds; round += 1) {
     state = await tidyLink(engine, state, testLimits);

@@ -62,6 +62,7 @@ describe('install', () => {
           '007-truncate',
           '008-merge',
           '009-scheduled-links',
+          '010-keys',
           '011-audit',
         ],
         captured: ['public.record'],
@@ -78,6 +79,7 @@ describe('install', () => {
           '007-truncate',
           '008-merge',
           '009-scheduled-links',
+          '010-keys',
           '011-audit',
         ],
         captured: ['public.record'],
@@ -127,6 +129,7 @@ describe('install', () => {
       'a 007-truncate',
       'a 008-merge',
       'a 009-scheduled-links',
+      'a 010-keys',
       'a 011-audit',
       'b 001-control-tables',
       'b 002-row-images',
@@ -137,6 +140,7 @@ describe('install', () => {
       'b 007-truncate',
       'b 008-merge',
       'b 009-scheduled-links',
+      'b 010-keys',
       'b 011-audit',
     ]);
     for (const database of [rig.a, rig.b]) {

@@ -13,7 +13,6 @@ export function consoleStart(http: NonNullable<Config['http']>, log: Logger): Co
   return {
     options,
     token: tokenOf(options.token ?? process.env['SNK_CONSOLE_TOKEN'], process.stderr.isTTY),
-    secure: false,
     version: packageVersion(),
     onLogIn: (who) => log.info({ who }, 'console: logged in'),
     onRefused: (address) => log.warn({ address }, 'console: a log-in was refused'),

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { addConflicts } from './snk/conflicts.ts';
 import { addDemo } from './snk/demo.ts';
 import { addInstall } from './snk/install.ts';
+import { addKeys } from './snk/keys.ts';
 import { addParked } from './snk/parked.ts';
 import { addPause, addResume } from './snk/pause.ts';
 import { addPlan } from './snk/plan.ts';
@@ -40,6 +41,7 @@ for (const add of [
   addTrace,
   addConflicts,
   addParked,
+  addKeys,
   addPause,
   addResume,
   addUninstall,

@@ -502,3 +502,45 @@ describe('how often a link works', () => {
     expect(withLinks({ ...good.links[0], every })).toEqual(['SNK_CONFIG_INVALID links[0].every']);
   });
 });
+
+describe('a node behind another SNK', () => {
+  const key = 'snk_lyon_0123456789abcdefghijklmn';
+  const tables = ['person'];
+  const url = 'postgres://u:p@h/x';
+
+  test('is a hub with its address and a key, or any number of nodes that come with one', () => {
+    const spoke = parseConfig({
+      nodes: { lyon: { url }, main: { hub: 'https://hub.example/snk', key } },
+      links: [{ between: ['lyon', 'main'], tables }],
+    });
+    expect(spoke.nodes).toEqual([
+      { kind: 'database', name: 'lyon', url },
+      { kind: 'hub', name: 'main', address: 'https://hub.example/snk', key },
+    ]);
+    const hub = parseConfig({
+      nodes: { main: { url }, office: { keyed: true } },
+      links: [{ between: ['main', 'office'], tables }],
+    });
+    expect(hub.nodes[1]).toEqual({ kind: 'keyed', name: 'office' });
+    // What one of them writes goes to the others.
+    expect(hub.links.map((link) => [link.name, link.flows[0]?.passesOn])).toEqual([
+      ['main->office', false],
+      ['office->main', true],
+    ]);
+  });
+
+  test('needs a database at the other end, an address of the web and a whole key', () => {
+    expect(
+      faultsOf({
+        nodes: { a: { keyed: true }, b: { keyed: true } },
+        links: [{ from: 'a', to: 'b', tables }],
+      }),
+    ).toMatchObject([{ code: 'SNK_CONFIG_NO_DATABASE', at: 'links[0]' }]);
+    expect(
+      faultsOf({
+        nodes: { a: { url }, b: { hub: 'ftp://x', key: 'short' }, c: { keyed: false } },
+        links: [{ from: 'a', to: 'b', tables }],
+      }).map(({ at }) => at),
+    ).toEqual(['nodes.b.hub', 'nodes.b.key', 'nodes.c.keyed']);
+  });
+});

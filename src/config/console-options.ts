@@ -1,7 +1,7 @@
 /** `http.console`: who may look at links, and at rows, in a browser; its shape, and what would be unsafe (pure). */
-import { isIPv4 } from 'node:net';
 import { z } from 'zod';
-import type { Listen } from './listen.ts';
+import type { Fault } from '../errors.ts';
+import { isLoopback, type Listen } from './listen.ts';
 
 export interface ConsoleOptions {
   /** What a log-in takes; null: `snk run` makes one up, and says it on its terminal. */
@@ -34,21 +34,19 @@ export const consoleSchema = z
 export interface Exposed {
   readonly listen: Listen;
   readonly console?: ConsoleOptions | null | undefined;
-  /** What they hold does not matter here. */
-  readonly tls?: unknown;
-  readonly trustProxy?: unknown;
+  readonly tls?: object | undefined;
+  readonly trustProxy?: readonly string[] | undefined;
 }
 
-/** A token, and rows, must not cross a network in plain text. Null: they do not. */
-export function consoleFault({ listen, console, tls, trustProxy }: Exposed): string | null {
-  const isSafe = [console, listen].some((each) => each === null || each === undefined);
-  if (isSafe || isLoopback(listen.host) || isGiven(tls) || isGiven(trustProxy)) return null;
-  return `the console would be served on ${listen.host} in plain text: a console listens on loopback, or with TLS, or behind a proxy that has it`;
-}
-
-const isGiven = (value: unknown): boolean =>
-  value !== undefined && value !== null && value !== false && value !== 0;
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
+/** A token, and rows, must not cross a network in plain text; of a console nobody can say that this were no matter. */
+export function consoleFaults({ listen, console = null, tls, trustProxy }: Exposed): Fault[] {
+  if (console === null || isLoopback(listen) || tls !== undefined || trustProxy !== undefined) return [];
+  return [
+    {
+      code: 'SNK_CONFIG_INSECURE',
+      at: 'http.console',
+      message: `rows, and the token of the console, would travel in the clear to ${listen.host}, port ${listen.port}`,
+      hint: "Listen on loopback, or give 'tls', or put a reverse proxy in front and its address into 'trustProxy'.",
+    },
+  ];
 }

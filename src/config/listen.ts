@@ -22,3 +22,8 @@ export function parseListen(text: string): Listen | null {
     ? { host: plain, port }
     : null;
 }
+
+/** What is sent to it does not leave the machine. */
+export function isLoopback({ host }: Listen): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { FaultsError } from '../errors.ts';
+import { databasesOf } from '../topology/topology.ts';
 import { loadConfig, loadDotEnv, type LoadOptions } from './load-config.ts';
 
 const env = { SNK_A_URL: 'postgres://u:topsecret@one/x', SNK_B_URL: 'postgres://u:topsecret@two/x' };
@@ -56,8 +57,8 @@ describe('the environment alone', () => {
   test('makes a two-way pair of nodes a and b over public.record', async () => {
     const config = await loadConfig({ directory: folder(), env });
     expect(config.nodes).toEqual([
-      { name: 'a', url: env.SNK_A_URL },
-      { name: 'b', url: env.SNK_B_URL },
+      { kind: 'database', name: 'a', url: env.SNK_A_URL },
+      { kind: 'database', name: 'b', url: env.SNK_B_URL },
     ]);
     expect(config.links.map((link) => link.name)).toEqual(['a->b', 'b->a']);
     expect(config.links[0]?.flows.map((flow) => flow.from)).toEqual(['public.record']);
@@ -96,7 +97,7 @@ describe('the environment alone', () => {
 describe('a JSON file', () => {
   test('takes values from the environment where it says ${NAME}', async () => {
     const config = await loadConfig({ directory: folder({ 'snk.config.json': json('${SNK_A_URL}') }), env });
-    expect(config.nodes.map((node) => node.url)).toEqual([env.SNK_A_URL, env.SNK_B_URL]);
+    expect(databasesOf(config).map((node) => node.url)).toEqual([env.SNK_A_URL, env.SNK_B_URL]);
   });
 
   test('may build a value from several variables', async () => {
@@ -105,7 +106,7 @@ describe('a JSON file', () => {
       directory: folder({ 'snk.config.json': json(url) }),
       env: { ...env, HOST: 'h', PASSWORD: 'p' },
     });
-    expect(config.nodes[0]?.url).toBe('postgres://u:p@h/x');
+    expect(databasesOf(config)[0]?.url).toBe('postgres://u:p@h/x');
   });
 
   test('names the variable that is not set, and where', async () => {

@@ -9,21 +9,30 @@ import {
   type FlowOptions,
   type Link,
   type LinkDeclaration,
+  type Node,
   type Topology,
 } from '../topology/topology.ts';
 
-export function linkFaults(links: readonly LinkDeclaration[], nodes: readonly string[]): Fault[] {
+export function linkFaults(links: readonly LinkDeclaration[], nodes: readonly Node[]): Fault[] {
+  const names = nodes.map(({ name }) => name);
   return links.flatMap((declared, i) => {
     const at = `links[${i}]`;
     const ends = 'between' in declared ? declared.between : [declared.from, declared.to];
     const faults: Fault[] = ends
-      .filter((end) => !nodes.includes(end))
+      .filter((end) => !names.includes(end))
       .map((end) => ({
         code: 'SNK_CONFIG_UNKNOWN_NODE',
         at,
         message: `there is no node '${end}'`,
-        hint: `Did you mean '${closest(end, [...nodes])}'?`,
+        hint: `Did you mean '${closest(end, names)}'?`,
       }));
+    if (nodes.filter(({ kind, name }) => kind !== 'database' && ends.includes(name)).length === 2)
+      faults.push({
+        code: 'SNK_CONFIG_NO_DATABASE',
+        at,
+        message: 'neither end is a database that is reached from here',
+        hint: "One of the two nodes needs a 'url'.",
+      });
     if (ends[0] === ends[1])
       faults.push({ code: 'SNK_CONFIG_SAME_NODE', at, message: 'a link needs two different nodes' });
     if ((declared.tables ?? []).length + (declared.flows ?? []).length === 0) {

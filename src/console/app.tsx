@@ -125,7 +125,7 @@ interface PartProps {
   readonly session: SessionNow;
 }
 
-function Part({ route: { section, rest }, overview, points, look }: PartProps): JSX.Element {
+function Part({ route: { section, rest }, overview, points, look, session }: PartProps): JSX.Element {
   const ends = (name: string): Pick<LinkNow, 'source' | 'target'> =>
     overview.links.find((link) => link.name === name) ?? { source: 'source', target: 'target' };
   switch (section) {
@@ -140,7 +140,7 @@ function Part({ route: { section, rest }, overview, points, look }: PartProps): 
     case 'trace':
       return <Trace rest={rest} />;
     case 'keys':
-      return <Keys links={overview.links} />;
+      return <Keys links={overview.links} keyLinks={session.keyLinks} />;
     case 'audit':
       return <Audit />;
     default:

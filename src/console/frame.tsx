@@ -28,7 +28,7 @@ export interface FrameProps {
 export function Frame({ session, overview, route, onLoggedOut, children }: FrameProps): JSX.Element {
   const sum = (of: 'conflicts' | 'parked'): number =>
     (overview?.links ?? []).reduce((all, { status }) => all + (status?.[of] ?? 0), 0);
-  const shown = sections.filter((section) => section !== 'keys' || session.hasKeys);
+  const shown = sections.filter((section) => section !== 'keys' || session.keyLinks.length > 0);
   const leave = async (): Promise<void> => {
     await api.logOut().catch(() => undefined);
     onLoggedOut();

@@ -33,14 +33,18 @@ export async function noteClock(em: EntityManager): Promise<void> {
   );
 }
 
+/** Milliseconds since the epoch. */
+export async function readClock(em: EntityManager): Promise<number> {
+  return (
+    await queryOne<{ at: number }>(em, 'select extract(epoch from clock_timestamp())::float8 * 1000 as at')
+  ).at;
+}
+
 /** Milliseconds that `other` is ahead of `one`, for certain: what the asking took is taken off. */
-export async function clockSkew(one: EntityManager, other: EntityManager): Promise<number> {
-  const read = async (em: EntityManager): Promise<number> =>
-    (await queryOne<{ at: number }>(em, 'select extract(epoch from clock_timestamp())::float8 * 1000 as at'))
-      .at;
-  const before = await read(one);
-  const between = await read(other);
-  const after = await read(one);
+export async function clockSkew(one: () => Promise<number>, other: () => Promise<number>): Promise<number> {
+  const before = await one();
+  const between = await other();
+  const after = await one();
   const skew = between - (before + after) / 2;
   return Math.sign(skew) * Math.max(0, Math.abs(skew) - (after - before) / 2);
 }

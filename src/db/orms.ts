@@ -4,15 +4,17 @@ import { openOrm, type MikroORM } from './orm.ts';
 
 /**
  * `main` has the model of SNK's own tables. `run` lasts as long as links do, with prepared statements alone. `gauges` is read
- * every few seconds beside all that: one session, and no long waits. `console` is what people look at and change by hand.
+ * every few seconds beside all that: one session, and no long waits. `keys` lets people in, also while all else is busy.
+ * `console` is what people look at and change by hand.
  */
-export type Purpose = 'main' | 'run' | 'gauges' | 'console';
+export type Purpose = 'main' | 'run' | 'gauges' | 'keys' | 'console';
 
 const sessions = {
   main: { poolMax: 6 },
   run: { poolMax: 6, prepares: true },
   gauges: { poolMax: 1, prepares: true, statementTimeout: 3_000 },
   console: { poolMax: 3, statementTimeout: 5_000 },
+  keys: { poolMax: 4, prepares: true, statementTimeout: 5_000 },
 } as const satisfies Record<Purpose, object>;
 
 export class Orms {
@@ -28,7 +30,8 @@ export class Orms {
     let orm = this.#orms.get(key);
     if (orm === undefined) {
       const url = this.#nodes.find((each) => each.name === node)?.url;
-      if (url === undefined) throw new SnkError('SNK_INTERNAL', `there is no node ${node}`);
+      if (url === undefined)
+        throw new SnkError('SNK_INTERNAL', `there is no database of node ${node} to be reached`);
       orm = openOrm({ purpose, node, url, ...sessions[purpose] });
       this.#orms.set(key, orm);
     }

@@ -1,26 +1,35 @@
 /** The routes of the HTTP server and what stands before all of them: limits, headers, answers to what is wrong. */
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { problem, problemOf, rawAnswer } from './answers.ts';
+import { boundBodies } from './bodies.ts';
+import type { Pem } from './certificate.ts';
 
 export interface AppOptions {
   /** Each adds its routes: health, metrics. */
   readonly rooms: readonly ((app: FastifyInstance) => void)[];
   /** A fault of ours: the answer does not tell of it. */
   readonly onFault: (error: unknown) => void;
+  /** With it TLS is served, and nothing else. */
+  readonly pem?: Pem | undefined;
+  /** Addresses whose word is taken on for whom they come. */
+  readonly trustProxy?: readonly string[] | undefined;
 }
 
-/** Bytes and milliseconds. No route takes a body; one that does says itself how large it may be. */
+/** Bytes and milliseconds. A route that takes more says so: `bodyLimit`, and `takes` as in bodies.ts. */
 export const limits = {
   body: 16_384,
   headers: 8_192,
-  /** From the first byte of a request to its last. */
+  /** From the first byte of a request's headers to their last, and of its body. */
   request: 10_000,
+  /** No route can take longer than this. */
+  longest: 600_000,
   /** A connection on which nothing moves, also while it reads an answer. */
   idle: 30_000,
   keepAlive: 30_000,
   /** How often node looks for requests that take too long. */
   look: 1_000,
-  connections: 256,
+  /** Hundreds of nodes may wait, each on one or two. */
+  connections: 1_024,
 } as const;
 
 const headers = {
@@ -28,21 +37,26 @@ const headers = {
   'x-content-type-options': 'nosniff',
 } as const;
 
-export async function buildApp({ rooms, onFault }: AppOptions): Promise<FastifyInstance> {
+export async function buildApp({ rooms, onFault, pem, trustProxy }: AppOptions): Promise<FastifyInstance> {
+  const server = {
+    maxHeaderSize: limits.headers,
+    headersTimeout: limits.request,
+    connectionsCheckingInterval: limits.look,
+  };
   const app = fastify({
     logger: false,
     bodyLimit: limits.body,
-    requestTimeout: limits.request,
+    requestTimeout: limits.longest,
     connectionTimeout: limits.idle,
     keepAliveTimeout: limits.keepAlive,
     forceCloseConnections: 'idle',
-    http: {
-      maxHeaderSize: limits.headers,
-      headersTimeout: limits.request,
-      connectionsCheckingInterval: limits.look,
-    },
+    trustProxy: trustProxy === undefined ? false : [...trustProxy],
+    // TLS changes nothing of what an app is to its rooms.
+    ...((pem === undefined
+      ? { http: server }
+      : { https: { ...server, ...pem, handshakeTimeout: limits.request } }) as { http: typeof server }),
     clientErrorHandler: ({ code }, socket) => {
-      if (code === 'ECONNRESET' || !socket.writable) socket.destroy();
+      if (code === 'ECONNRESET' || code?.startsWith('ERR_SSL') || !socket.writable) socket.destroy();
       else socket.end(rawAnswer(code));
     },
     frameworkErrors: (error, _, reply: FastifyReply) => {
@@ -56,11 +70,12 @@ export async function buildApp({ rooms, onFault }: AppOptions): Promise<FastifyI
   app.addHook('onRequest', async (_, reply) => {
     void reply.headers(headers);
   });
+  boundBodies(app, { within: limits.request, idle: limits.idle });
   app.setErrorHandler(async (error, _, reply) => {
     const known = problemOf(error);
     if (known === null) onFault(error);
-    const { status, body } = known ?? problem(500, 'internal error');
-    return await reply.code(status).send(body);
+    const { status, body, headers = {} } = known ?? problem(500, 'internal error');
+    return await reply.code(status).headers(headers).send(body);
   });
   app.setNotFoundHandler(async (_, reply) => await reply.code(404).send(problem(404).body));
   const methods = methodsOf(app);

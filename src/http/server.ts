@@ -1,10 +1,13 @@
 /** The HTTP server of `snk run`: health and metrics; links for spokes and a console are to become rooms of it. */
+import type { Server as TlsServer } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
 import { SnkError } from '../errors.ts';
+import type { HttpOptions } from '../config/http-options.ts';
 import type { Listen } from '../config/listen.ts';
 import type { Snk } from '../snk.ts';
 import type { Health } from '../telemetry/health.ts';
 import { buildApp } from './app.ts';
+import { Certificate } from './certificate.ts';
 import type { ConsoleStart } from './console/console.ts';
 import { healthRoutes } from './health-routes.ts';
 import { metricsRoutes } from './metrics-routes.ts';
@@ -22,14 +25,15 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** Throws SNK_LISTEN where the address cannot be had. */
+/** Throws SNK_LISTEN where the address cannot be had, FaultsError where the files of `tls` are not what they should be. */
 export async function openHttp(
   snk: Snk,
   health: Health,
-  listen: Listen,
+  { listen, tls, trustProxy }: HttpOptions,
   onFault: (error: unknown) => void,
   console: ConsoleStart | null = null,
 ): Promise<HttpServer> {
+  const certificate = tls === undefined ? null : await Certificate.open(tls);
   const metrics = new Metrics(snk.config.links, snk.events, health);
   const gauges = new Sampled(async () => await snk.gauges(), sampling);
   const rooms = [healthRoutes(health), metricsRoutes(metrics, gauges)];
@@ -37,11 +41,13 @@ export async function openHttp(
     const { consoleRoom } = await import('./console/console.ts');
     rooms.push(consoleRoom({ ...console, snk, health, listen, onFault }));
   }
-  const app = await buildApp({ rooms, onFault });
+  const app = await buildApp({ rooms, onFault, trustProxy, pem: certificate?.pem });
   const address = await listenOn(app, listen);
+  const following = certificate?.follow(app.server as unknown as TlsServer, onFault);
   return {
     address,
     close: async () => {
+      following?.stop();
       const late = setTimeout(() => app.server.closeAllConnections(), grace);
       await app.close();
       clearTimeout(late);

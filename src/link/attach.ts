@@ -1,41 +1,53 @@
 /** Gives a link its two ends: subscriber in the source, cursor and first-copy state in the target. */
-import type { EntityManager } from '../db/orm.ts';
-import { session, type MikroORM } from '../db/orm.ts';
+import { loadCursor } from '../apply/cursor-store.ts';
+import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
 import type { Link } from '../topology/topology.ts';
-import { nodeId } from './engine.ts';
+import type { Baseline, SourceEnd, TargetEnd } from './ends.ts';
+import { nodeId } from './node-id.ts';
 
-interface Baseline {
-  readonly safe: string;
-  readonly generation: string;
-  readonly nonce: string;
-}
+type Ends = {
+  readonly source: Pick<SourceEnd, 'subscribe'>;
+  readonly target: Pick<TargetEnd, 'cursor' | 'attach'>;
+};
 
 /**
  * The link starts at a snapshot taken after the triggers stand: whatever it does not see will be captured, whatever
  * it sees is there for the first copy to find. Both steps can be repeated: a subscriber of generation 0 without a
  * cursor is a first try that ended in between, and its snapshot is used again.
  */
+export async function attachEnds({ source, target }: Ends): Promise<void> {
+  const baseline = (await target.cursor()) === null ? await source.subscribe() : null;
+  // An old subscriber and no cursor: the target lost it. The chain check will say so; nothing is made here.
+  await target.attach(baseline?.generation === '0' ? baseline : null);
+}
+
 export async function attachLink(link: Link, source: MikroORM, target: MikroORM): Promise<void> {
   const sourceId = await nodeId(session(source), link.source);
   const targetId = await nodeId(session(target), link.target);
-  const cursorExists =
-    (await query(session(target), 'select from snk.cursor where link = $1', [link.name])).length > 0;
-  if (!cursorExists) {
-    const baseline = await subscribe(session(source), link, targetId);
-    // An old subscriber and no cursor: the target lost it. The chain check will say so; nothing is made here.
-    if (baseline.generation === '0') await placeCursor(session(target), link, sourceId, baseline);
-  }
+  const em = session(target);
+  await attachEnds({
+    source: { subscribe: async () => await subscribe(session(source), link, targetId) },
+    target: {
+      cursor: async () => await loadCursor(em, link.name),
+      attach: async (baseline) => {
+        if (baseline !== null) await placeCursor(em, link, sourceId, baseline);
+        await addCopies(em, link);
+      },
+    },
+  });
+}
+
+export async function addCopies(em: EntityManager, link: Link): Promise<void> {
   for (const flow of link.flows) {
-    await query(
-      session(target),
-      `insert into snk.backfill (link, target_table) values ($1, $2) on conflict do nothing`,
-      [link.name, flow.to],
-    );
+    await query(em, `insert into snk.backfill (link, target_table) values ($1, $2) on conflict do nothing`, [
+      link.name,
+      flow.to,
+    ]);
   }
 }
 
-async function subscribe(em: EntityManager, link: Link, targetId: string): Promise<Baseline> {
+export async function subscribe(em: EntityManager, link: Link, targetId: string): Promise<Baseline> {
   return await em.transactional(async (transaction) => {
     const tx = transaction;
     await tx.execute('set local synchronous_commit = on');
@@ -54,7 +66,7 @@ async function subscribe(em: EntityManager, link: Link, targetId: string): Promi
   });
 }
 
-async function placeCursor(
+export async function placeCursor(
   em: EntityManager,
   link: Link,
   sourceId: string,

@@ -1,3 +1,4 @@
+import type { WritableFlow } from '../apply/write-rows.ts';
 import { describe, expect, test } from 'vitest';
 import type { TestDatabase, TestSession } from '../../test/support/databases.ts';
 import { drain, linkRig, settle, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
@@ -6,8 +7,9 @@ import { codeOf } from '../db/sqlstate.ts';
 import type { UserConfig } from '../config/config.ts';
 import type { Operation } from '../topology/topology.ts';
 import { backfillRound, type BackfillRound } from './backfill-round.ts';
-import { pendingBackfills, readyBackfills } from './backfill-state.ts';
-import { loadStanding, type LinkEngine } from './engine.ts';
+import { readyBackfills } from './backfill-state.ts';
+import { type LocalEngine } from './engine.ts';
+import { loadStanding } from './standing.ts';
 import { retryParked } from './retry-parked.ts';
 
 shareDatabases();
@@ -26,8 +28,8 @@ async function twoTablesRig(options: { readonly v?: string } = {}): Promise<Link
   return rig;
 }
 
-async function round(engine: LinkEngine, mostRows = 0): Promise<BackfillRound> {
-  const ready = readyBackfills(engine.apply.flows, await pendingBackfills(engine));
+async function round(engine: LocalEngine, mostRows = 0): Promise<BackfillRound> {
+  const ready = readyBackfills(engine.target.context.flows, await engine.target.pendingCopies());
   return await backfillRound(engine, await loadStanding(engine), ready, { mostRows });
 }
 
@@ -224,7 +226,7 @@ describe('a round of the first copy', () => {
 
 describe('the tables that may be copied at once', () => {
   const flow = (fullName: string, ...references: string[]) =>
-    ({ table: { fullName, references } }) as unknown as LinkEngine['apply']['flows'][number];
+    ({ table: { fullName, references } }) as unknown as WritableFlow;
 
   test('are those whose parents are copied as a whole', () => {
     const flows = [flow('parent'), flow('child', 'parent'), flow('grandchild', 'child'), flow('other')];

@@ -1,13 +1,11 @@
 /** A round of the first copy: the next range of some of a link's tables at once, each on sessions of its own. */
-import { applyBeside } from '../apply/apply-beside.ts';
-import { applyBatch, nextFence, type Batch, type Standing } from '../apply/apply-page.ts';
-import { adoptFence } from '../apply/cursor-store.ts';
+import { nextFence, type Standing } from '../apply/batch.ts';
 import type { Parking } from '../apply/park.ts';
 import type { Written } from '../apply/write-rows.ts';
-import { session } from '../db/orm.ts';
-import { raiseFence } from '../read/fence.ts';
+import type { Fence } from '../read/fence.ts';
 import { compareRange, readDifference, type BackfillStep, type Difference } from './backfill.ts';
 import { progressOf } from './backfill-state.ts';
+import type { LinkBatch } from './ends.ts';
 import type { LinkEngine } from './engine.ts';
 
 export interface RoundOptions {
@@ -58,7 +56,7 @@ function withinMemory(differences: readonly Difference[]): Difference[][] {
 
 interface Reading {
   readonly difference: Difference;
-  readonly batch: Batch;
+  readonly batch: LinkBatch;
 }
 
 async function copyTogether(
@@ -91,21 +89,27 @@ async function write(
   const [first] = readings;
   if (first === undefined) return { standing, steps: [], failure: undefined };
   if (readings.length === 1) {
-    const applied = await applyBatch(engine.apply, standing, first.batch, 'tolerant');
+    const fence = engine.isRemote ? await raiseNext(engine, standing) : null;
+    const applied = await engine.target.apply(standing, first.batch, 'tolerant', fence);
     return { standing: applied.standing, steps: [stepOf(engine, first, applied)], failure: undefined };
   }
-  const fence = nextFence(engine.apply, standing);
-  await raiseFence(session(engine.source), fence);
+  const fence = await raiseNext(engine, standing);
   const { position: from } = standing;
   const { generation } = fence.next;
   const { results, failure } = await settled(
     readings.map(async (reading) =>
-      stepOf(engine, reading, await applyBeside(engine.apply, from, generation, reading.batch)),
+      stepOf(engine, reading, await engine.target.applyBeside(from, generation, reading.batch)),
     ),
   );
   if (failure !== undefined) return { standing, steps: results, failure };
-  const position = await adoptFence(session(engine.target), engine.link.name, from, fence.next);
+  const position = await engine.target.adopt(from, fence.next);
   return { standing: { position, subscriber: fence.next }, steps: results, failure };
+}
+
+async function raiseNext({ link, newNonce, source }: LinkEngine, standing: Standing): Promise<Fence> {
+  const fence = nextFence({ link: link.name, newNonce }, standing);
+  await source.raise(fence);
+  return fence;
 }
 
 function stepOf(engine: LinkEngine, { difference }: Reading, written: Written): BackfillStep {

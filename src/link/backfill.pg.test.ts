@@ -2,8 +2,9 @@ import { describe, expect, test } from 'vitest';
 import type { TestDatabase } from '../../test/support/databases.ts';
 import { drain, linkRig, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
 import { backfillRound } from './backfill-round.ts';
-import { pendingBackfills, type BackfillProgress } from './backfill-state.ts';
-import { loadStanding, type LinkEngine } from './engine.ts';
+import { type BackfillProgress } from './backfill-state.ts';
+import { type LocalEngine } from './engine.ts';
+import { loadStanding } from './standing.ts';
 
 shareDatabases();
 
@@ -51,11 +52,11 @@ const copiedBatches = async (rig: LinkRig): Promise<number[]> =>
   ).map((row) => row.n);
 
 /** Steps of the first copy, and nothing else, until it is done or `most` are made. */
-async function steps(engine: LinkEngine, most = 1000): Promise<BackfillProgress[]> {
+async function steps(engine: LocalEngine, most = 1000): Promise<BackfillProgress[]> {
   const all: BackfillProgress[] = [];
   let standing = await loadStanding(engine);
   for (;;) {
-    const [next] = await pendingBackfills(engine);
+    const [next] = await engine.target.pendingCopies();
     if (next === undefined || all.length === most) return all;
     const round = await backfillRound(engine, standing, [next]);
     if (round.failure !== undefined) throw round.failure;
@@ -126,9 +127,9 @@ describe('the first copy', () => {
   test('is not made again once it is done', async () => {
     const rig = await linkRig();
     await drain(await rig.engine());
-    expect(await pendingBackfills(await rig.engine())).toEqual([]);
+    expect(await (await rig.engine()).target.pendingCopies()).toEqual([]);
     await rig.snk.install();
-    expect(await pendingBackfills(await rig.engine())).toEqual([]);
+    expect(await (await rig.engine()).target.pendingCopies()).toEqual([]);
   });
 
   test('records conflicts with both versions, and settles them alike on both sides', async () => {

@@ -12,7 +12,7 @@ interface Case {
   readonly flow?: Partial<FlowOptions>;
 }
 
-const nodes = ['a', 'b'].map((name) => ({ name, url: '' }));
+const nodes = ['a', 'b'].map((name) => ({ kind: 'database' as const, name, url: '' }));
 
 function faults({ from = {}, to = {}, winner = 'source', captured = [], flow: options = {} }: Case) {
   const flow = { from: 'public.record', ...options };

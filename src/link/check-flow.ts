@@ -33,12 +33,7 @@ export interface FlowFindings {
 export function checkFlow(link: Link, flow: Flow, source: TablesOfNode, target: TablesOfNode): FlowFindings {
   const from = source.tables.get(flow.from);
   const to = target.tables.get(flow.to);
-  const faults = [
-    ...(from === undefined
-      ? [missingTable(source, flow.from)]
-      : tableFaults(source, from, 'source', link, flow)),
-    ...(to === undefined ? [missingTable(target, flow.to)] : tableFaults(target, to, 'target', link, flow)),
-  ];
+  const faults = [...checkEnd(link, flow, source, 'source'), ...checkEnd(link, flow, target, 'target')];
   if (from === undefined || to === undefined) return { faults, warnings: [] };
   const at = `${source.node}: ${from.fullName} -> ${target.node}: ${to.fullName}`;
   const shape = checkMapping(flow, from, to, { source: source.node, target: target.node });
@@ -46,6 +41,13 @@ export function checkFlow(link: Link, flow: Flow, source: TablesOfNode, target: 
     faults: [...faults, ...shape.faults.map((fault) => ({ code: 'SNK_SHAPE_DIFFERS', at, ...fault }))],
     warnings: shape.warnings.map((warning) => ({ code: 'SNK_MAY_NOT_FIT', at, ...warning })),
   };
+}
+
+/** What is wrong with the table at one end, whatever stands at the other. */
+export function checkEnd(link: Link, flow: Flow, side: TablesOfNode, role: 'source' | 'target'): Fault[] {
+  const name = role === 'source' ? flow.from : flow.to;
+  const table = side.tables.get(name);
+  return table === undefined ? [missingTable(side, name)] : tableFaults(side, table, role, link, flow);
 }
 
 function missingTable(side: TablesOfNode, name: string): Fault {

@@ -9,10 +9,10 @@ import {
   settle,
 } from '../../test/support/link-rig.ts';
 import { testLimits } from '../../test/support/limits.ts';
-import { applyBatch, batchOfPage } from '../apply/apply-page.ts';
-import { session } from '../db/orm.ts';
+import { applyBatch } from '../apply/apply-page.ts';
+import { batchOfPage } from '../apply/batch.ts';
 import type { ConflictPolicy } from '../topology/topology.ts';
-import { loadStanding } from './engine.ts';
+import { loadStanding } from './standing.ts';
 
 shareDatabases();
 
@@ -313,11 +313,11 @@ describe('a row that is deleted on one side while a page with it is on its way, 
       await rig.a.query(`update t set at = 2`);
       const engine = await rig.engine('a->b');
       const standing = await loadStanding(engine);
-      const page = await engine.reader.read(session(engine.source), standing.position, testLimits.page);
+      const page = await engine.source.read(standing.position, testLimits.page);
       if (page === null) throw new Error('there is no page');
       await drain(await rig.engine('b->a'));
       await rig.b.query('delete from t');
-      await applyBatch(engine.apply, standing, batchOfPage(standing.position, page), 'tolerant');
+      await applyBatch(engine.target.context, standing, batchOfPage(standing.position, page), 'tolerant');
       await settle(rig);
       const [a, b] = await both(rig);
       expect(a).toEqual(b);

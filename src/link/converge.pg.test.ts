@@ -3,12 +3,12 @@ import { describe, expect, test } from 'vitest';
 import type { TestDatabase, TestSession } from '../../test/support/databases.ts';
 import { drain, linkRig, type LinkRig, settle, id } from '../../test/support/link-rig.ts';
 import { testLimits } from '../../test/support/limits.ts';
-import { applyBatch, batchOfPage } from '../apply/apply-page.ts';
-import { session } from '../db/orm.ts';
+import { applyBatch } from '../apply/apply-page.ts';
+import { batchOfPage } from '../apply/batch.ts';
 import { toSnkError } from '../db/sqlstate.ts';
 import type { ConflictPolicy } from '../topology/topology.ts';
 import { freshState, tidyLink } from './drain.ts';
-import { loadStanding } from './engine.ts';
+import { loadStanding } from './standing.ts';
 
 /** How many histories there are of each policy: on two nodes, and on three, of which one stands between the others. */
 const histories = Number(process.env['SNK_TEST_HISTORIES'] ?? 150);
@@ -244,10 +244,10 @@ async function readPage(rig: LinkRig, link: string, keysOfPage: number): Promise
     const engine = await rig.engine(link);
     const standing = await loadStanding(engine);
     const limits = { keys: keysOfPage, logRows: 5_000 };
-    const page = await engine.reader.read(session(engine.source), standing.position, limits);
+    const page = await engine.source.read(standing.position, limits);
     if (page === null) return nothing;
     const batch = batchOfPage(standing.position, page);
-    return async () => await applyBatch(engine.apply, standing, batch, 'tolerant').catch(orRetry);
+    return async () => await applyBatch(engine.target.context, standing, batch, 'tolerant').catch(orRetry);
   } catch (error) {
     orRetry(error);
     return nothing;

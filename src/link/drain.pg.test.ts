@@ -13,7 +13,7 @@ describe('a drain', () => {
     const rig = await linkRig();
     await rig.a.unseen(insertRow);
     const engine = await rig.engine();
-    vi.spyOn(engine.reader, 'peek').mockImplementation(async () => {
+    vi.spyOn(engine.source, 'peek').mockImplementation(async () => {
       await rig.a.query(insertRow);
       return true;
     });
@@ -31,7 +31,7 @@ describe('a drain', () => {
     await rig.a.query(insertRow);
     const engine = await rig.engine();
     const { state } = await drainLink(engine, freshState, testLimits);
-    const peek = vi.spyOn(engine.reader, 'peek');
+    const peek = vi.spyOn(engine.source, 'peek');
     await rig.a.query(insertRow);
     peek.mockResolvedValueOnce(true).mockRejectedValue(new Error('gone'));
     const report = await drainLink(engine, state, testLimits);

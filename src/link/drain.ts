@@ -1,32 +1,23 @@
 /** The loop of a link: read a page, apply it, read the next; a round of the first copy whenever no window waits. */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
-import {
-  applyBatch,
-  batchOfPage,
-  nextFence,
-  type Applied,
-  type Batch,
-  type Standing,
-} from '../apply/apply-page.ts';
-import { clockSkew, noteClock } from '../db/clock.ts';
+import { type Applied } from '../apply/apply-page.ts';
+import { batchOfPage, nextFence, type Batch, type Standing } from '../apply/batch.ts';
+import { clockSkew } from '../db/clock.ts';
 import type { Parking } from '../apply/park.ts';
-import { purgeLedger, type LedgerLimits } from '../apply/purge-ledger.ts';
+import type { LedgerLimits } from '../apply/purge-ledger.ts';
 import type { Care } from '../apply/write-rows.ts';
-import { session } from '../db/orm.ts';
 import { toSnkError } from '../db/sqlstate.ts';
 import { serializeError, type SerializedError } from '../errors.ts';
-import { acknowledge } from '../read/fence.ts';
 import type { Page, PageLimits } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
-import { purgeChangeLog } from '../read/purge.ts';
 import { backfillRound } from './backfill-round.ts';
-import { pendingBackfills, readyBackfills, type BackfillProgress } from './backfill-state.ts';
-import { loadStanding, type LinkEngine } from './engine.ts';
+import { readyBackfills, type BackfillProgress } from './backfill-state.ts';
+import type { LinkEngine } from './engine.ts';
 import { mapPage } from './map-page.ts';
 import { isReadAsText } from './page-form.ts';
 import { recapture } from './recapture.ts';
-import { hasParked } from './retry-parked.ts';
+import { loadStanding } from './standing.ts';
 import { emptyTally, isWork, sumOf, tallyOf, type Tally } from './tally.ts';
 
 export interface DrainLimits extends LedgerLimits {
@@ -93,7 +84,6 @@ export interface DrainReport extends Tally {
   readonly failure: SerializedError | null;
 }
 
-const purgeRows = 10_000;
 /** Keys from which on a window is worth its fixed costs. */
 const fullWindow = 200;
 const longestRest = 10;
@@ -112,8 +102,8 @@ export async function drainLink(
   let standing = before.standing ?? (await loadStanding(engine));
   let { care, untidy } = before;
   let pageKeys = before.pageKeys === 0 ? limits.page.keys : before.pageKeys;
-  let pending = before.backfilling === false ? [] : await pendingBackfills(engine);
-  let parked = before.parked ?? (await hasParked(engine));
+  let pending = before.backfilling === false ? [] : await engine.target.pendingCopies();
+  let parked = before.parked ?? (await engine.target.hasParked());
   const backfill = new Map<string, BackfillProgress>();
   let total = emptyTally;
   const lags: number[] = [];
@@ -155,7 +145,10 @@ export async function drainLink(
           await wait(Math.min(early, copyPause));
           continue;
         }
-        const ready = readyBackfills(engine.apply.flows, pending).slice(0, limits.copyTables);
+        const ready = readyBackfills(
+          engine.flows.map(({ into }) => into),
+          pending,
+        ).slice(0, limits.copyTables);
         const round = await backfillRound(engine, standing, ready, { parking, mostRows: limits.copyRows });
         standing = round.standing;
         let compared = 0;
@@ -221,13 +214,13 @@ async function drainPage(
   limits: DrainLimits,
 ): Promise<PageDone | null> {
   const { standing, care } = before;
-  const source = session(engine.source);
   const startedAt = performance.now();
-  if (!before.expectant && !(await engine.reader.peek(source, standing.position))) return null;
-  const fence = care === 'plain' ? nextFence(engine.apply, standing) : null;
-  const isPlain = care === 'plain' && !isReadAsText(engine.link);
-  const page = await engine.reader.read(
-    source,
+  if (!before.expectant && !(await engine.source.peek(standing.position))) return null;
+  const { link, newNonce } = engine;
+  const isRaised = care === 'plain' || engine.isRemote;
+  const fence = isRaised ? nextFence({ link: link.name, newNonce }, standing) : null;
+  const isPlain = care === 'plain' && !isReadAsText(link) && !engine.isRemote;
+  const page = await engine.source.read(
     standing.position,
     { ...limits.page, keys: before.pageKeys, bytes: 2 * limits.pageSize },
     { fence, form: isPlain ? 'binary' : 'text' },
@@ -239,7 +232,7 @@ async function drainPage(
     parking: before.parking,
     reread: isPlain ? rereading(engine, standing.position, page) : undefined,
   };
-  const applied = await applyBatch(engine.apply, standing, batch, care, fence);
+  const applied = await engine.target.apply(standing, batch, care, fence);
   const sent = batch.rows.reduce((sum, rows) => sum + rows.count, 0);
   const doneAt = performance.now();
   // A node's clock may run ahead of itself: see db/clock.ts.
@@ -261,10 +254,10 @@ export function restAfter(took: number, keys: number): number {
  * since it was inserted, and came over in the first copy, is none. The page's own log rows, no more and no fewer: the
  * cursor moves past all of them.
  */
-function rereading({ reader, source }: LinkEngine, position: Position, page: Page): Batch['reread'] {
+function rereading({ source }: LinkEngine, position: Position, page: Page): Batch['reread'] {
   const window = { ...position, high: page.high };
   const same = { keys: page.keyCount, logRows: page.logRows };
-  return async () => (await reader.read(session(source), window, same))?.rows ?? [];
+  return async () => (await source.read(window, same))?.rows ?? [];
 }
 
 async function rest(until: number): Promise<void> {
@@ -290,21 +283,21 @@ export async function tidyLink(
 ): Promise<DrainState> {
   if (state.standing === null) return state;
   const { position, subscriber } = state.standing;
-  await acknowledge(session(engine.source), engine.link.name, subscriber.nonce, position.low);
-  const until = performance.now() + limits.budget;
-  let purged = purgeRows;
-  while (purged === purgeRows && performance.now() < until) {
-    purged = await purgeChangeLog(session(engine.source), purgeRows);
-  }
-  await purgeLedger(session(engine.target), engine.link.name, limits);
-  const isTimed = engine.sourceFlows.some((flow) => flow.isTimed);
-  if (isTimed) await noteClock(session(engine.source));
-  const recaptured = await recapture(engine);
+  const { source, target, flows } = engine;
+  const done = { nonce: subscriber.nonce, low: position.low, budget: limits.budget };
+  const { more, gate } = await source.tidy(done);
+  const recaptured = await recapture(engine, gate, await target.tidy(limits));
+  const isTimed = flows.some(({ from }) => from.isTimed);
   return {
     ...state,
-    untidy: purged === purgeRows || recaptured !== 'complete',
+    untidy: more || recaptured !== 'complete',
     backfilling: recaptured === 'copying' ? null : state.backfilling,
     missing: recaptured === 'waiting',
-    clockSkew: isTimed ? await clockSkew(session(engine.source), session(engine.target)) : 0,
+    clockSkew: isTimed
+      ? await clockSkew(
+          async () => await source.clock(),
+          async () => await target.clock(),
+        )
+      : 0,
   };
 }

@@ -2,9 +2,12 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TestDatabase } from '../../test/support/databases.ts';
 import { drain, linkRig, shareDatabases, type LinkRig, id } from '../../test/support/link-rig.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
-import { checkShape } from './check-shape.ts';
+import type { LocalEngine } from './engine.ts';
 
 shareDatabases();
+
+const checkShape = async ({ source, target }: LocalEngine): Promise<unknown> =>
+  await Promise.all([source.check(), target.check()]);
 
 async function settledRig(tables = ''): Promise<LinkRig> {
   const rig = await linkRig({

@@ -6,7 +6,8 @@ import { waitUntil } from '../../test/support/wait-until.ts';
 import { session } from '../db/orm.ts';
 import { loadSubscriber, raiseFence } from '../read/fence.ts';
 import { drainLink, freshState, tidyLink } from './drain.ts';
-import { loadStanding, type LinkEngine } from './engine.ts';
+import { type LocalEngine } from './engine.ts';
+import { loadStanding } from './standing.ts';
 
 shareDatabases();
 
@@ -47,7 +48,7 @@ async function refusal(rig: LinkRig): Promise<unknown> {
   return error;
 }
 
-const untilTidy = async (engine: LinkEngine): Promise<void> => {
+const untilTidy = async (engine: LocalEngine): Promise<void> => {
   await tidyLink(engine, (await drain(engine)).state, testLimits);
 };
 

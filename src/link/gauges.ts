@@ -1,7 +1,7 @@
 /** What a look at the databases says of nodes and links, for whoever looks every few seconds. */
 import { session, type MikroORM } from '../db/orm.ts';
 import { queryOne } from '../db/query.ts';
-import type { Topology } from '../topology/topology.ts';
+import { databasesOf, type Topology } from '../topology/topology.ts';
 import { linkStatus, unreachable } from './status.ts';
 
 export interface NodeGauges {
@@ -27,7 +27,7 @@ export interface Gauges {
 /** Never rejects: what cannot be had is null. */
 export async function readGauges(topology: Topology, ormOf: (node: string) => MikroORM): Promise<Gauges> {
   const nodes = await Promise.all(
-    topology.nodes.map(async ({ name }) => ({
+    databasesOf(topology).map(async ({ name }) => ({
       name,
       changeLogBytes: await changeLogBytes(ormOf(name)).catch(() => null),
     })),

@@ -4,7 +4,6 @@ import { serializeError } from '../errors.ts';
 import { openOrm, type MikroORM } from '../db/orm.ts';
 import { toSnkError } from '../db/sqlstate.ts';
 import { Doorbell } from './doorbell.ts';
-import { checkShape } from './check-shape.ts';
 import { drainLink, tidyLink, type DrainState } from './drain.ts';
 import { openEngine, type LinkEngine } from './engine.ts';
 import type { LinkAnswer, LinkTask } from './link-messages.ts';
@@ -83,7 +82,7 @@ export async function runTask(task: LinkTask): Promise<LinkAnswer> {
 async function attend(engine: LinkEngine, { kind, state, limits }: LinkTask): Promise<DrainState> {
   if (kind === 'tidy') return await tidyLink(engine, state, limits);
   if (kind === 'retry') return { ...state, parked: await retryParked(engine) };
-  await checkShape(engine);
+  await Promise.all([engine.source.check(), engine.target.check()]);
   return state;
 }
 

@@ -13,7 +13,7 @@ import {
 } from '../../test/support/link-rig.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
 import { parseConfig, type Config } from '../config/config.ts';
-import type { ConflictPolicy, LinkDeclaration } from '../topology/topology.ts';
+import { databasesOf, type ConflictPolicy, type LinkDeclaration } from '../topology/topology.ts';
 import { openEngine } from './engine.ts';
 import { retryParked } from './retry-parked.ts';
 import { Turns } from './turns.ts';
@@ -136,7 +136,7 @@ describe('what a node received', () => {
 
   test('is not captured by triggers of a time without the third node: plan says that they are made anew', async () => {
     const rig = await linkRig({ links: [pair('a', 'b')], nodes: ['c'] });
-    const nodes = Object.fromEntries(rig.config.nodes.map(({ name, url }) => [name, { url }]));
+    const nodes = Object.fromEntries(databasesOf(rig.config).map(({ name, url }) => [name, { url }]));
     const snk = openSnk(parseConfig({ nodes, links: [pair('a', 'b'), pair('b', 'c')] }));
     const toCapture = async (): Promise<unknown> =>
       (await snk.plan()).nodes.map(({ name, capture }) => [name, ...capture]);

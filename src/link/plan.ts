@@ -8,14 +8,16 @@ import { readCaptured, type Captured } from '../capture/captured.ts';
 import { fingerprintOf, textsOf, type CapturedTable } from '../capture/install.ts';
 import {
   carriesChanges,
+  databasesOf,
   passesOn,
   type ConflictPolicy,
   type Flow,
   type Link,
+  type Node,
   type Topology,
 } from '../topology/topology.ts';
 import { checkExpressions } from './check-expressions.ts';
-import { checkFlow, type TablesOfNode } from './check-flow.ts';
+import { checkEnd, checkFlow, type TablesOfNode } from './check-flow.ts';
 import { readsImages } from './page-form.ts';
 import { sequenceFaults, serialWarnings } from './check-serial.ts';
 
@@ -71,15 +73,16 @@ export async function makePlan({ topology, ormOf, newLock }: PlanOptions): Promi
   const faults: Fault[] = [];
   const warnings: Fault[] = [];
   const facts = new Map<string, NodeFacts>();
+  const databases = databasesOf(topology);
   const probes = await Promise.all(
-    topology.nodes.map(async ({ name }) => ({ name, probe: await probeNode(ormOf(name), name) })),
+    databases.map(async ({ name }) => ({ name, probe: await probeNode(ormOf(name), name) })),
   );
   // In the order of the configuration, whichever node answered first.
   for (const { name, probe } of probes) {
     faults.push(...probe.faults);
     if (probe.ok) facts.set(name, probe.facts);
   }
-  const reached = topology.nodes.map((node) => node.name).filter((name) => facts.has(name));
+  const reached = databases.map((node) => node.name).filter((name) => facts.has(name));
   faults.push(...(await sameDatabaseFaults(reached, ormOf, newLock)));
   const sides = new Map<string, TablesOfNode>();
   for (const name of reached)
@@ -90,7 +93,10 @@ export async function makePlan({ topology, ormOf, newLock }: PlanOptions): Promi
   for (const link of topology.links) {
     const source = sides.get(link.source);
     const target = sides.get(link.target);
-    if (source === undefined || target === undefined) continue;
+    if (source === undefined || target === undefined) {
+      if (isSplit(databases, link)) faults.push(...splitFaults(link, source, target));
+      continue;
+    }
     for (const flow of link.flows) {
       const found = checkFlow(link, flow, source, target);
       faults.push(...found.faults);
@@ -105,7 +111,7 @@ export async function makePlan({ topology, ormOf, newLock }: PlanOptions): Promi
     if (fact.preparedTransactions) warnings.push(preparedWarning(fact.name));
   }
   return {
-    nodes: topology.nodes.map(({ name }) => ({
+    nodes: databases.map(({ name }) => ({
       name,
       version: facts.get(name)?.version ?? null,
       installed: facts.get(name)?.installed ?? false,
@@ -120,6 +126,22 @@ export async function makePlan({ topology, ormOf, newLock }: PlanOptions): Promi
     faults: unique(faults),
     warnings: unique(warnings),
   };
+}
+
+/** Its other end is reached by another SNK alone, which looks at that end. */
+function isSplit(databases: readonly Node[], { source, target }: Link): boolean {
+  return !databases.some(({ name }) => name === source) || !databases.some(({ name }) => name === target);
+}
+
+function splitFaults(
+  link: Link,
+  source: TablesOfNode | undefined,
+  target: TablesOfNode | undefined,
+): Fault[] {
+  return link.flows.flatMap((flow) => [
+    ...(source === undefined ? [] : checkEnd(link, flow, source, 'source')),
+    ...(target === undefined ? [] : checkEnd(link, flow, target, 'target')),
+  ]);
 }
 
 /** What a flow will do. */

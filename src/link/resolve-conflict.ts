@@ -5,7 +5,7 @@ import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
 import { isMirror, isMirrorOf, reverseName, type Flow, type Link } from '../topology/topology.ts';
 import { ConflictRow } from './conflict-row.ts';
-import { nodeId } from './engine.ts';
+import { nodeId } from './node-id.ts';
 import { readConflict, type ConflictInFull, type Version } from './set-aside.ts';
 
 export interface Resolving {

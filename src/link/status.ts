@@ -4,7 +4,7 @@ import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { probeNode } from '../db/probe.ts';
 import { query, queryOne } from '../db/query.ts';
 import { unreadLog } from '../read/unread-log.ts';
-import type { Link, Topology } from '../topology/topology.ts';
+import { databasesOf, type Link, type Topology } from '../topology/topology.ts';
 
 export interface NodeStatus {
   readonly name: string;
@@ -58,7 +58,7 @@ const catchingUpMs = 1_000;
 
 export async function readStatus(topology: Topology, ormOf: (node: string) => MikroORM): Promise<Status> {
   const nodes = await Promise.all(
-    topology.nodes.map(async ({ name }) => await nodeStatus(name, ormOf(name))),
+    databasesOf(topology).map(async ({ name }) => await nodeStatus(name, ormOf(name))),
   );
   const reachable = new Set(nodes.filter((node) => node.reachable).map((node) => node.name));
   const links = await Promise.all(

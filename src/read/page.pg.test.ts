@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createDatabase, type TestDatabase, type TestSession } from '../../test/support/databases.ts';
 import { openTestOrm } from '../../test/support/link-rig.ts';
-import { batchOfPage } from '../apply/apply-page.ts';
+import { batchOfPage } from '../apply/batch.ts';
 import { installNode } from '../capture/install.ts';
 import { describeTables } from '../db/catalog.ts';
 import { session, type MikroORM } from '../db/orm.ts';

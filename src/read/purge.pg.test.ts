@@ -3,7 +3,7 @@ import { drain, linkRig, type LinkRig, shareDatabases } from '../../test/support
 import { testLimits } from '../../test/support/limits.ts';
 import { session } from '../db/orm.ts';
 import { tidyLink } from '../link/drain.ts';
-import type { LinkEngine } from '../link/engine.ts';
+import type { LocalEngine } from '../link/engine.ts';
 import { purgeChangeLog } from './purge.ts';
 
 shareDatabases();
@@ -13,7 +13,7 @@ async function insert(rig: LinkRig, ...texts: string[]): Promise<void> {
 }
 
 /** Drains, tells the source, and purges. */
-async function drainAndTidy(engine: LinkEngine): Promise<void> {
+async function drainAndTidy(engine: LocalEngine): Promise<void> {
   const report = await drain(engine);
   await tidyLink(engine, report.state, testLimits);
 }

@@ -13,10 +13,9 @@ import { migrate } from '../db/migrate.ts';
 import { fewestImages } from '../db/row-images.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
 import { testLimits } from '../../test/support/limits.ts';
-import { session } from '../db/orm.ts';
 import { drainLink, freshState } from '../link/drain.ts';
-import { loadStanding } from '../link/engine.ts';
-import type { FlowOptions } from '../topology/topology.ts';
+import { loadStanding } from '../link/standing.ts';
+import { databasesOf, type FlowOptions } from '../topology/topology.ts';
 
 shareDatabases();
 
@@ -136,8 +135,7 @@ describe('the rows of a statement are logged with their keys', () => {
 test('rows are not logged where the limit is 0, whatever was logged before', async () => {
   const rig = await itemRig();
   await rig.a.query(insert(1, 50));
-  const { nodes } = rig.config;
-  const urls = Object.fromEntries(nodes.map(({ name, url }) => [name, { url }]));
+  const urls = Object.fromEntries(databasesOf(rig.config).map(({ name, url }) => [name, { url }]));
   await openSnk(parseConfig({ nodes: urls, links, limits: { imageBytes: 0 } })).install();
   await rig.a.query(insert(51, 100));
   expect(await logged(rig.a)).toEqual({ keys: 100, images: 50 });
@@ -326,8 +324,7 @@ test('a page of more bytes than it may hold is read again as a smaller one, and 
   const wide = (id: number) => `insert into item values (${id}, repeat('wide', 25000), 1)`;
   await rig.a.query(Array.from({ length: 40 }, (_, i) => wide(i)).join('; '));
   const position = (await loadStanding(engine)).position;
-  const page = await engine.reader.read(
-    session(rig.orm('a')),
+  const page = await engine.source.read(
     position,
     { ...testLimits.page, bytes: 1_000_000 },
     { form: 'binary' },
@@ -336,9 +333,10 @@ test('a page of more bytes than it may hold is read again as a smaller one, and 
   expect(page?.size).toBeLessThanOrEqual(1_000_000);
   expect(page?.logRows).toBeGreaterThan(1);
   // one row is wider than the bound
-  expect(
-    await engine.reader.read(session(rig.orm('a')), position, { ...testLimits.page, bytes: 10_000 }),
-  ).toMatchObject({ logRows: 1, keyCount: 1 });
+  expect(await engine.source.read(position, { ...testLimits.page, bytes: 10_000 })).toMatchObject({
+    logRows: 1,
+    keyCount: 1,
+  });
   const report = await drain(engine, { pageSize: 500_000 });
   expect(report.windows).toBeGreaterThan(4);
   await expectEqual(rig);

@@ -4,7 +4,7 @@ import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query } from '../db/query.ts';
 import { codeOf, isRowError, toSnkError } from '../db/sqlstate.ts';
 import { SnkError } from '../errors.ts';
-import { isMirror, type Flow, type Operation, type Topology } from '../topology/topology.ts';
+import { databasesOf, isMirror, type Flow, type Operation, type Topology } from '../topology/topology.ts';
 import { deleteSql, insertSql, pageSql, rowSql, updateSql, type Statement } from './row-sql.ts';
 
 export interface TableColumn {
@@ -70,10 +70,9 @@ export class Tables {
   readonly #nodes: readonly string[];
   readonly #ormOf: (node: string) => MikroORM;
 
-  /** `nodes`: those whose databases this process reaches. */
-  constructor(topology: Topology, nodes: readonly string[], ormOf: (node: string) => MikroORM) {
+  constructor(topology: Topology, ormOf: (node: string) => MikroORM) {
     this.#topology = topology;
-    this.#nodes = nodes;
+    this.#nodes = databasesOf(topology).map(({ name }) => name);
     this.#ormOf = ormOf;
   }
 

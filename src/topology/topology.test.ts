@@ -1,7 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { buildTopology, oneWay, qualifyTable, twoWay, type LinkDeclaration } from './topology.ts';
 
-const nodes = ['a', 'b', 'c'].map((name) => ({ name, url: `postgres://u@${name}/db` }));
+const nodes = ['a', 'b', 'c'].map((name) => ({
+  kind: 'database' as const,
+  name,
+  url: `postgres://u@${name}/db`,
+}));
 const linksOf = (...declarations: LinkDeclaration[]) => buildTopology(nodes, declarations).links;
 
 describe('topology', () => {

@@ -2,10 +2,28 @@
 
 export type Operation = 'insert' | 'update' | 'delete';
 
-export interface Node {
+/** A database that this process reaches by itself. */
+export interface DatabaseNode {
+  readonly kind: 'database';
   readonly name: string;
   readonly url: string;
 }
+
+/** A database behind another SNK, which this one comes to with a key. */
+export interface HubNode {
+  readonly kind: 'hub';
+  readonly name: string;
+  readonly address: string;
+  readonly key: string;
+}
+
+/** Stands for any number of nodes: each that comes with a key is one, named as the key is. */
+export interface KeyedNode {
+  readonly kind: 'keyed';
+  readonly name: string;
+}
+
+export type Node = DatabaseNode | HubNode | KeyedNode;
 
 /**
  * `upsert` makes the target's row what the source's is. `insert` adds rows that are not there and leaves the others alone.
@@ -137,6 +155,43 @@ export function twoWay(a: string, b: string, options: LinkOptions): TwoWay {
   return { between: [a, b], ...options };
 }
 
+/** The nodes whose databases are reached from here. */
+export function databasesOf({ nodes }: Pick<Topology, 'nodes'>): DatabaseNode[] {
+  return nodes.filter((node) => node.kind === 'database');
+}
+
+/** Nodes and links of which both ends are reached from here. */
+export function localPart({ nodes, links }: Topology): Topology {
+  const databases = databasesOf({ nodes });
+  const names = new Set(databases.map(({ name }) => name));
+  return {
+    nodes: databases,
+    links: links.filter(({ source, target }) => names.has(source) && names.has(target)),
+  };
+}
+
+/** Links that this process works: all but those whose other end comes here with a key. */
+export function ownLinks({ nodes, links }: Topology): Link[] {
+  return links.filter((link) => !isServed(nodes, link));
+}
+
+/** Links that are worked by whoever comes with a key. */
+export function servedLinks({ nodes, links }: Topology): Link[] {
+  return links.filter((link) => isServed(nodes, link));
+}
+
+function isServed(nodes: readonly Node[], { source, target }: Link): boolean {
+  return nodes.some(({ kind, name }) => kind === 'keyed' && (name === source || name === target));
+}
+
+/** A link of a keyed node, as it is for the one node whose key has this name. */
+export function linkOfKey(topology: Topology, link: Link, key: string): Link {
+  const keyed = new Set(topology.nodes.flatMap(({ kind, name }) => (kind === 'keyed' ? [name] : [])));
+  const source = keyed.has(link.source) ? key : link.source;
+  const target = keyed.has(link.target) ? key : link.target;
+  return { ...link, name: `${source}->${target}`, source, target };
+}
+
 /** Rows that are there already are written as well, or go. */
 export function carriesChanges({ on }: Pick<Flow, 'on'>): boolean {
   return on.some((operation) => operation !== 'insert');
@@ -226,7 +281,8 @@ export function buildTopology(nodes: readonly Node[], declarations: readonly Lin
         ]
       : [link(declared.from, declared.to, flowsOf(declared, false), every)];
   });
-  return { nodes, links: links.map((each) => ({ ...each, flows: withNeighbours(each, links) })) };
+  const keyed = new Set(nodes.flatMap((node) => (node.kind === 'keyed' ? [node.name] : [])));
+  return { nodes, links: links.map((each) => ({ ...each, flows: withNeighbours(each, links, keyed) })) };
 }
 
 /** The names of the nodes to which a node's table goes. */
@@ -244,12 +300,15 @@ export function passesOn(links: readonly Link[], node: string, table: string): b
 }
 
 /** Where one side owns a column, or makes a row into another one, nobody else changes what is written: it has no rivals. */
-function withNeighbours(link: Link, links: readonly Link[]): Flow[] {
+function withNeighbours(link: Link, links: readonly Link[], keyed: ReadonlySet<string>): Flow[] {
   const back = links.find((other) => other.name === reverseName(link))?.flows ?? [];
   return link.flows.map((flow) => ({
     ...flow,
     bothWays: carriesChanges(flow) && isMirror(flow) && back.some((other) => isMirrorOf(other, flow)),
-    passesOn: !flow.echo && readersOf(links, link.target, flow.to).some((node) => node !== link.source),
+    // Of the nodes that one keyed node stands for, one writes and the others read.
+    passesOn:
+      !flow.echo &&
+      readersOf(links, link.target, flow.to).some((node) => node !== link.source || keyed.has(node)),
   }));
 }
 

@@ -2,7 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { buildTopology, oneWay, twoWay, type LinkDeclaration } from '../topology/topology.ts';
 import { linksOf, pairsOf } from './pairs.ts';
 
-const nodes = ['a', 'b', 'c'].map((name) => ({ name, url: `postgres://u@${name}/x` }));
+const nodes = ['a', 'b', 'c'].map((name) => ({
+  kind: 'database' as const,
+  name,
+  url: `postgres://u@${name}/x`,
+}));
 const pairs = (...links: LinkDeclaration[]) =>
   pairsOf(buildTopology(nodes, links)).map(
     (pair) =>

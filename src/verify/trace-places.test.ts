@@ -19,7 +19,7 @@ const tables: TablesByNode = new Map([
 ]);
 const topologyOf = (flow: Partial<FlowOptions>) =>
   buildTopology(
-    ['a', 'b'].map((name) => ({ name, url: '' })),
+    ['a', 'b'].map((name) => ({ kind: 'database' as const, name, url: '' })),
     [oneWay('a', 'b', { flows: [{ from: 'person', to: 'customer', ...flow }] })],
   );
 const mapped = topologyOf({ columns: { number: 'id', name: 'name' }, set: { tenant: 'one' } });

@@ -1,3 +1,4 @@
+import type { SourceFlow } from '../read/page-sql.ts';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import {
   drain,
@@ -10,8 +11,9 @@ import { testLimits } from '../../test/support/limits.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
 import { linkLockSpace } from '../db/link-lock-space.ts';
 import { openOrm, session, type MikroORM } from '../db/orm.ts';
-import { applyBatch, batchOfPage } from '../apply/apply-page.ts';
-import { loadStanding } from '../link/engine.ts';
+import { applyBatch } from '../apply/apply-page.ts';
+import { batchOfPage } from '../apply/batch.ts';
+import { loadStanding } from '../link/standing.ts';
 import type { Difference, Side } from './compare.ts';
 import { waitUntilPassed } from './passed.ts';
 import { compareRanges } from './ranges.ts';
@@ -342,8 +344,8 @@ describe('the ranges of a comparison', () => {
       const engine = await rig.engine();
       const sides = ['a', 'b'].map((node): Side => {
         const { table } = (
-          node === 'a' ? engine.sourceFlows : engine.apply.flows
-        )[0] as (typeof engine.sourceFlows)[number];
+          node === 'a' ? engine.flows.map((each) => each.from) : engine.target.context.flows
+        )[0] as SourceFlow;
         return {
           node,
           em: () => session(rig.orm(node)),
@@ -375,7 +377,7 @@ describe('the parts of a comparison', () => {
     const hasty = openOrm({ purpose: 'test', node: 'a', url: rig.a.url, statementTimeout: 400 });
     onTestFinished(async () => await hasty.close(true));
     const engine = await rig.engine();
-    const { table } = engine.sourceFlows[0] as (typeof engine.sourceFlows)[number];
+    const { table } = engine.flows.map((each) => each.from)[0] as SourceFlow;
     const side = (node: string, orm: MikroORM, quoted: string): Side => ({
       node,
       em: () => session(orm),
@@ -412,8 +414,8 @@ describe('the parts of a comparison', () => {
       }
       const sides = ['a', 'b'].map((node): Side => {
         const { table } = (
-          node === 'a' ? engine.sourceFlows : engine.apply.flows
-        )[0] as (typeof engine.sourceFlows)[number];
+          node === 'a' ? engine.flows.map((each) => each.from) : engine.target.context.flows
+        )[0] as SourceFlow;
         return {
           node,
           em: () => session(rig.orm(node)),
@@ -460,13 +462,13 @@ describe('a link has passed what was committed', () => {
     for (const n of [1, 2, 3]) await rig.a.query(`insert into record values ('${id(n)}', 'x')`);
     const engine = await rig.engine();
     const standing = await loadStanding(engine);
-    const page = await engine.reader.read(session(rig.orm('a')), standing.position, {
+    const page = await engine.source.read(standing.position, {
       ...testLimits.page,
       logRows: 2,
     });
     if (page === null) throw new Error('nothing waits');
     const { position } = (
-      await applyBatch(engine.apply, standing, batchOfPage(standing.position, page), 'plain')
+      await applyBatch(engine.target.context, standing, batchOfPage(standing.position, page), 'plain')
     ).standing;
     expect(position.high).not.toBeNull();
     const links = rig.config.links.slice(0, 1);

@@ -4,7 +4,7 @@ import { parseConfig, type Config, type UserConfig } from '../../src/config/conf
 import { openOrm, type MikroORM } from '../../src/db/orm.ts';
 import { deserializeError } from '../../src/errors.ts';
 import { drainLink, freshState, type DrainLimits, type DrainReport } from '../../src/link/drain.ts';
-import { openEngine, type LinkEngine } from '../../src/link/engine.ts';
+import { openEngine, type LocalEngine } from '../../src/link/engine.ts';
 import { Turns } from '../../src/link/turns.ts';
 import { Snk } from '../../src/snk.ts';
 import { createDatabase, createPair, type Pair, type TestDatabase } from './databases.ts';
@@ -76,7 +76,7 @@ export class LinkRig {
   }
 
   /** A link's engine, resolved against the tables as they are now. */
-  async engine(name = 'a->b'): Promise<LinkEngine> {
+  async engine(name = 'a->b'): Promise<LocalEngine> {
     const link = this.config.links.find((each) => each.name === name);
     if (link === undefined) throw new Error(`there is no link ${name}`);
     return await openEngine(link, this.orm(link.source), this.orm(link.target), randomUUID, new Turns());
@@ -148,7 +148,7 @@ create schema public;
 create table public.record (uuid uuid primary key, text text not null)`;
 
 /** Drains a link in this process until nothing waits. */
-export async function drain(engine: LinkEngine, limits: Partial<DrainLimits> = {}): Promise<DrainReport> {
+export async function drain(engine: LocalEngine, limits: Partial<DrainLimits> = {}): Promise<DrainReport> {
   const report = await drainLink(engine, freshState, { ...testLimits, ...limits });
   if (report.failure !== null) throw deserializeError(report.failure);
   if (!report.drained) throw new Error('the link was not drained within its budget');

@@ -65,11 +65,10 @@ export function addRun(program: Command): void {
       await runVerb(
         command,
         async (snk) => await runLinks(snk, options),
-        (config) =>
-          withConsole(
-            withListen(withCopyOptions(config, readCopyOptions(options)), options.listen),
-            options.console,
-          ),
+        (config) => {
+          const adapted = withListen(withCopyOptions(config, readCopyOptions(options)), options.listen);
+          return withConsole(adapted, options.console);
+        },
       );
       // A socket that does not close must not keep the process.
       setTimeout(() => process.exit(), 500).unref();
@@ -142,7 +141,7 @@ async function serve(snk: Snk, health: Health, log: Logger): Promise<HttpServer 
   const onFault = (error: unknown): void =>
     log.error({ reason: error instanceof Error ? error.stack : String(error) }, 'an HTTP request failed');
   const console = consoleStart(snk.config.http, log);
-  const server = await openHttp(snk, health, snk.config.http.listen, onFault, console);
+  const server = await openHttp(snk, health, snk.config.http, onFault, console);
   log.info({ address: server.address }, 'listening');
   if (console !== null) sayConsole(server.address, console, log);
   return server;

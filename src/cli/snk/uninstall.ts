@@ -1,6 +1,7 @@
 /** `snk uninstall --yes`: takes SNK out of every node and leaves nothing behind. */
 import type { Command } from 'commander';
 import { SnkError } from '../../errors.ts';
+import { databasesOf } from '../../topology/topology.ts';
 import { printLine, runVerb } from '../verb.ts';
 
 export function addUninstall(program: Command): void {
@@ -11,7 +12,9 @@ export function addUninstall(program: Command): void {
     .action(async (options: { yes?: boolean }, command: Command) => {
       await runVerb(command, async (snk) => {
         if (options.yes !== true) {
-          const nodes = snk.config.nodes.map((node) => node.name).join(', ');
+          const nodes = databasesOf(snk.config)
+            .map((node) => node.name)
+            .join(', ');
           throw new SnkError('SNK_USAGE', `would drop schema snk and all capture triggers from ${nodes}`, {
             hint: 'Run it with --yes.',
           });

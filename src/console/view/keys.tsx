@@ -8,7 +8,13 @@ import { confirm, Dialog, tell } from '../ui/dialog.tsx';
 import { useAct, useAsked } from '../ui/hooks.ts';
 import { Empty, Fault, Heading, Loading, Pill } from '../ui/parts.tsx';
 
-export function Keys({ links }: { readonly links: readonly LinkNow[] }): JSX.Element {
+export interface KeysProps {
+  readonly links: readonly LinkNow[];
+  /** Those that a key may open. */
+  readonly keyLinks: readonly string[];
+}
+
+export function Keys({ links, keyLinks }: KeysProps): JSX.Element {
   const { value, error, reload } = useAsked(api.keys, [], 5_000);
   const [isAdding, setAdding] = useState(false);
   const [made, setMade] = useState<NewKey | null>(null);
@@ -89,7 +95,7 @@ export function Keys({ links }: { readonly links: readonly LinkNow[] }): JSX.Ele
       )}
       {isAdding && (
         <AddDialog
-          links={links}
+          links={keyLinks}
           onClose={() => setAdding(false)}
           onMade={(key) => {
             setAdding(false);
@@ -125,7 +131,7 @@ function Behind({
 }
 
 interface AddProps {
-  readonly links: readonly LinkNow[];
+  readonly links: readonly string[];
   readonly onClose: () => void;
   readonly onMade: (key: NewKey) => void;
 }
@@ -160,13 +166,13 @@ function AddDialog({ links, onClose, onMade }: AddProps): JSX.Element {
         <fieldset>
           <legend>Links</legend>
           {links.map((link) => (
-            <label key={link.name} class="check">
+            <label key={link} class="check">
               <input
                 type="checkbox"
-                checked={chosen.has(link.name)}
-                onChange={(event) => toggle(link.name, event.currentTarget.checked)}
+                checked={chosen.has(link)}
+                onChange={(event) => toggle(link, event.currentTarget.checked)}
               />
-              {link.name}
+              {link}
             </label>
           ))}
         </fieldset>

@@ -5,12 +5,13 @@ import type { ConsoleOptions } from '../../config/console-options.ts';
 import type { Listen } from '../../config/listen.ts';
 import type { Snk } from '../../snk.ts';
 import type { Health } from '../../telemetry/health.ts';
+import { servedLinks } from '../../topology/topology.ts';
 import { actsOf } from './acts.ts';
 import { loadAssets, type Asset } from './assets.ts';
 import { addDoor } from './door.ts';
 import { failureOf, refuse } from './failures.ts';
 import { isOurHost, pageHeaders } from './guard.ts';
-import { keyRoutes, keysOf } from './key-routes.ts';
+import { keyRoutes } from './key-routes.ts';
 import { linkRoutes } from './link-routes.ts';
 import { Overviews } from './overview.ts';
 import type { Pictures } from './pictures.ts';
@@ -21,8 +22,6 @@ export interface ConsoleStart {
   readonly options: ConsoleOptions;
   /** What a log-in takes. */
   readonly token: string;
-  /** This server, or the proxy in front of it, has TLS. */
-  readonly secure: boolean;
   readonly version: string;
   readonly pictures?: Pictures | null;
   readonly onLogIn: (who: string) => void;
@@ -54,9 +53,10 @@ async function openRoom(scope: FastifyInstance, room: ConsoleRoomOptions): Promi
   scope.addHook('onClose', () => overviews.close());
   scope.setValidatorCompiler(validatorCompiler);
   scope.setSerializerCompiler(serializerCompiler);
-  scope.addHook('onRequest', async ({ headers }, reply) => {
+  scope.addHook('onRequest', async (request, reply) => {
     void reply.headers(pageHeaders);
-    return isOurHost(headers.host, listen, options.hosts) ? undefined : refuse(reply, 421, unknownHost);
+    // As the proxy has it, where there is one that is trusted.
+    return isOurHost(request.host, listen, options.hosts) ? undefined : refuse(reply, 421, unknownHost);
   });
   scope.setErrorHandler(async (error, _, reply) => {
     const failure = failureOf(error);
@@ -69,12 +69,12 @@ async function openRoom(scope: FastifyInstance, room: ConsoleRoomOptions): Promi
     });
   });
   assetRoutes(scope);
-  const keys = keysOf(snk);
+  const keyLinks = servedLinks(snk.config).map(({ name }) => name);
   const act = actsOf(snk);
-  await addDoor(scope, { ...room, hasKeys: keys !== null }, (inside) => {
+  await addDoor(scope, { ...room, keyLinks }, (inside) => {
     linkRoutes(inside, snk, overviews, act);
     tableRoutes(inside, snk, room.pictures ?? null, act);
-    if (keys !== null) keyRoutes(inside, snk, keys, act);
+    keyRoutes(inside, snk, act);
   });
 }
 

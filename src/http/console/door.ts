@@ -1,6 +1,6 @@
 /** Log-in, log-out, and who it is that asks: a cookie that no script reads, and for what changes something a token beside it. */
 import { createHash } from 'node:crypto';
-import cookie from '@fastify/cookie';
+import cookie, { type CookieSerializeOptions } from '@fastify/cookie';
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -11,8 +11,8 @@ import type { SessionNow } from './wire.ts';
 
 export interface DoorOptions {
   readonly token: string;
-  readonly secure: boolean;
-  readonly hasKeys: boolean;
+  /** Links of nodes that come with a key. */
+  readonly keyLinks: readonly string[];
   readonly onLogIn: (who: string) => void;
   readonly onRefused: (address: string) => void;
 }
@@ -49,13 +49,11 @@ export async function addDoor(
     cache: 1_000,
   });
   scope.decorateRequest('consoleSession', null);
-  const name = (request: FastifyRequest): string => cookieName(options.secure, request.socket.localPort);
-  const attributes = { path: '/', httpOnly: true, sameSite: 'strict', secure: options.secure } as const;
 
   scope.addHook('onRequest', async (request, reply) => {
-    request.consoleSession = sessions.find(request.cookies[name(request)]);
+    request.consoleSession = sessions.find(request.cookies[cookieName(request)]);
     const changes = request.method !== 'GET' && request.method !== 'HEAD';
-    const isForeign = changes && comesFromElsewhere(request.headers);
+    const isForeign = changes && comesFromElsewhere({ ...request.headers, host: request.host });
     return isForeign ? refuse(reply, 403, foreign) : undefined;
   });
 
@@ -78,11 +76,14 @@ export async function addDoor(
         });
       }
       // A log-in never carries a session on that somebody else may know.
-      sessions.close(request.cookies[name(request)]);
+      sessions.close(request.cookies[cookieName(request)]);
       const id = sessions.open(found.data.name === '' ? 'somebody' : found.data.name, request.ip);
       const session = sessions.find(id) as Session;
       options.onLogIn(whoIs(session));
-      void reply.setCookie(name(request), id, { ...attributes, maxAge: sessionLimits.absolute / 1_000 });
+      void reply.setCookie(cookieName(request), id, {
+        ...attributesOf(request),
+        maxAge: sessionLimits.absolute / 1_000,
+      });
       return answer(session, options);
     },
   );
@@ -90,8 +91,8 @@ export async function addDoor(
   await scope.register(async (inside) => {
     inside.addHook('onRequest', async (request, reply) => await letIn(request, reply));
     inside.delete('/console/api/session', async (request, reply) => {
-      sessions.close(request.cookies[name(request)]);
-      void reply.clearCookie(name(request), attributes);
+      sessions.close(request.cookies[cookieName(request)]);
+      void reply.clearCookie(cookieName(request), attributesOf(request));
       return await reply.code(204).send();
     });
     rooms(inside);
@@ -110,13 +111,17 @@ async function letIn(request: FastifyRequest, reply: FastifyReply): Promise<Fast
   });
 }
 
-/** Cookies know no ports: two consoles on one machine have two names. */
-function cookieName(secure: boolean, port: number | undefined): string {
-  return `${secure ? '__Host-' : ''}snk_console_${port ?? 0}`;
+/** Cookies know no ports: two consoles on one machine have two names. Under TLS no other host can set it. */
+function cookieName({ protocol, socket }: FastifyRequest): string {
+  return `${protocol === 'https' ? '__Host-' : ''}snk_console_${socket.localPort ?? 0}`;
 }
 
-function answer({ name, csrf }: Session, { hasKeys }: DoorOptions): SessionNow {
-  return { name, csrf, hasKeys };
+function attributesOf({ protocol }: FastifyRequest): CookieSerializeOptions {
+  return { path: '/', httpOnly: true, sameSite: 'strict', secure: protocol === 'https' };
+}
+
+function answer({ name, csrf }: Session, { keyLinks }: DoorOptions): SessionNow {
+  return { name, csrf, keyLinks };
 }
 
 /** For the audit. */

@@ -1,7 +1,6 @@
 /** What every request to the console passes first: its Host, where it comes from, and the headers that fence the page in. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { isLoopback } from '../../config/console-options.ts';
-import type { Listen } from '../../config/listen.ts';
+import { isLoopback, type Listen } from '../../config/listen.ts';
 
 /** No script and no style but our own files, nothing from elsewhere, no frame around it. */
 export const pageHeaders = {
@@ -36,7 +35,7 @@ export function hostName(header: string | undefined): string | null {
 export function isOurHost(header: string | undefined, listen: Listen, hosts: readonly string[]): boolean {
   const name = hostName(header);
   if (name === null) return false;
-  return isLoopback(name) || name === listen.host.toLowerCase() || hosts.includes(name);
+  return isLoopback({ host: name, port: 0 }) || name === listen.host.toLowerCase() || hosts.includes(name);
 }
 
 export interface Origins {

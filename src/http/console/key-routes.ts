@@ -3,28 +3,19 @@ import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Snk } from '../../snk.ts';
+import { databasesOf, servedLinks } from '../../topology/topology.ts';
 import type { Do } from './acts.ts';
 import { text } from './link-routes.ts';
-import type { KeyNow, NewKey } from './wire.ts';
-
-export interface Keys {
-  create(name: string, links: readonly string[]): Promise<NewKey>;
-  list(): Promise<readonly KeyNow[]>;
-  rotate(name: string): Promise<NewKey>;
-  revoke(name: string): Promise<boolean>;
-}
 
 const name = z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/i, 'wanted a name of letters, digits, - and _');
 const nameOf = z.object({ name });
 
-/** Null where nobody comes in with a key. */
-export function keysOf(snk: Snk): Keys | null {
-  return (snk as Partial<{ readonly keys: Keys }>).keys ?? null;
-}
-
-export function keyRoutes(app: FastifyInstance, snk: Snk, keys: Keys, act: Do): void {
+export function keyRoutes(app: FastifyInstance, snk: Snk, act: Do): void {
   const routes = app.withTypeProvider<ZodTypeProvider>();
-  const node = snk.config.nodes[0]?.name ?? '';
+  const { keys } = snk;
+  const [first] = servedLinks(snk.config);
+  const local = databasesOf(snk.config).map(({ name }) => name);
+  const node = [first?.source, first?.target].find((end) => end !== undefined && local.includes(end)) ?? '';
 
   routes.get('/console/api/keys', async () => await keys.list());
 

@@ -58,21 +58,12 @@ export interface SessionNow {
   readonly name: string;
   /** Goes with every request that changes something. */
   readonly csrf: string;
-  readonly hasKeys: boolean;
+  /** Links of nodes that come with a key; none: nobody can. */
+  readonly keyLinks: readonly string[];
 }
 
-export interface KeyNow {
-  readonly name: string;
-  readonly links: readonly string[];
-  readonly createdAt: string;
-  readonly lastUsedAt: string | null;
-  readonly revokedAt: string | null;
-}
-
-export interface NewKey {
-  readonly name: string;
-  readonly key: string;
-}
+export type KeyNow = Answer<Snk['keys']['list']>[number];
+export type NewKey = Answer<Snk['keys']['create']>;
 
 export interface Failure {
   readonly code: string;

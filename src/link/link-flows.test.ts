@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { table } from '../../test/support/tables.ts';
-import { byReference } from './engine.ts';
+import { byReference } from './link-flows.ts';
 
 const names = ['a', 'b', 'c', 'd', 'e', 'f'];
 const ordered = (...tables: [name: string, ...references: string[]][]): string =>

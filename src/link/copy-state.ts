@@ -1,0 +1,97 @@
+/** How far the first copy of each table is: its row of `snk.backfill`, in the target. */
+import type { EntityManager } from '../db/orm.ts';
+import { query, queryOne } from '../db/query.ts';
+import type { Key } from '../read/range-sql.ts';
+import type { CopyState, CopyStep } from './ends.ts';
+
+/** The row's key. */
+export interface Copy {
+  readonly link: string;
+  /** The target's. */
+  readonly table: string;
+}
+
+/** Tables whose first copy is not done yet. */
+export async function pendingCopies(em: EntityManager, link: string): Promise<string[]> {
+  const rows = await query<{ table: string }>(
+    em,
+    'select target_table as table from snk.backfill where link = $1 and done_at is null',
+    [link],
+  );
+  return rows.map((row) => row.table);
+}
+
+export async function copyState(em: EntityManager, { link, table }: Copy): Promise<CopyState> {
+  return await queryOne<CopyState>(
+    em,
+    `select position, rows_compared::text as "rowsCompared", rows_copied::text as "rowsCopied",
+       rows_estimated::text as "rowsEstimated", done_at is not null as done
+     from snk.backfill
+     where link = $1 and target_table = $2`,
+    [link, table],
+  );
+}
+
+export async function estimate(em: EntityManager, { link, table }: Copy, rows: string): Promise<void> {
+  await query(
+    em,
+    'update snk.backfill set rows_estimated = $3::bigint where link = $1 and target_table = $2',
+    [link, table, rows],
+  );
+}
+
+/** Only from where the step began: one that comes a second time, or late, must not skip what has not been compared. */
+export async function advance(
+  em: EntityManager,
+  { link, table }: Copy,
+  { from, to, compared }: Omit<CopyStep, 'flow'>,
+  copied: number,
+): Promise<void> {
+  await query(
+    em,
+    `update snk.backfill
+     set position = $4::text[], rows_compared = rows_compared + $5::bigint, rows_copied = rows_copied + $6::bigint
+     where link = $1
+       and target_table = $2
+       and position is not distinct from $3::text[]
+       and done_at is null`,
+    [link, table, from, to, compared, copied],
+  );
+}
+
+export async function finish(em: EntityManager, { link, table }: Copy, position: Key | null): Promise<void> {
+  await query(
+    em,
+    `update snk.backfill
+     set done_at = clock_timestamp()
+     where link = $1
+       and target_table = $2
+       and position is not distinct from $3::text[]
+       and done_at is null`,
+    [link, table, position],
+  );
+}
+
+/** Once for each time that capture stood still. */
+export async function copyAnew(
+  em: EntityManager,
+  link: string,
+  before: string,
+  closures: string,
+): Promise<void> {
+  await em.transactional(async (tx) => {
+    const moved = await query(
+      tx,
+      'update snk.cursor set closures = $3::bigint where link = $1 and closures = $2::bigint returning 1 as moved',
+      [link, before, closures],
+    );
+    if (moved.length === 0) return;
+    await query(
+      tx,
+      `update snk.backfill
+       set position = null, done_at = null, rows_compared = 0, rows_copied = 0, rows_estimated = 0
+       where link = $1`,
+      [link],
+    );
+  });
+}

@@ -1,0 +1,65 @@
+/** Where a link stands, at both of its ends. */
+import { cursorMoved, type StoredCursor } from '../apply/cursor-store.ts';
+import type { Standing } from '../apply/batch.ts';
+import { SnkError } from '../errors.ts';
+import type { StoredSubscriber } from '../read/fence.ts';
+import { attachEnds } from './attach.ts';
+import { checkChain, isRegressed, regressed } from './chain.ts';
+import type { LinkEngine } from './engine.ts';
+
+interface Ends {
+  readonly cursor: StoredCursor | null;
+  readonly subscriber: StoredSubscriber | null;
+}
+
+async function readEnds({ source, target }: LinkEngine): Promise<Ends> {
+  const [cursor, subscriber] = await Promise.all([target.cursor(), source.subscriber()]);
+  return { cursor, subscriber };
+}
+
+/** Reads where the link stands on both sides, in step, and refuses sides that do not belong together. */
+export async function loadStanding(engine: LinkEngine): Promise<Standing> {
+  let ends = await readEnds(engine);
+  // The other end of a link through a hub is nobody's to install from here: it is given its place when it is first met.
+  if (engine.isRemote && ends.cursor === null && (ends.subscriber?.generation ?? '0') === '0') {
+    await attachEnds(engine);
+    ends = await readEnds(engine);
+  }
+  try {
+    return await standingOf(engine, ends);
+  } catch (error) {
+    if (!isRegressed(error)) throw error;
+    // Two databases are never read at one moment: beside a process that moves them they only look as if they did not belong together.
+    const now = await readEnds(engine);
+    const isStill =
+      now.cursor?.nonce === ends.cursor?.nonce && now.subscriber?.nonce === ends.subscriber?.nonce;
+    throw isStill ? error : cursorMoved(engine.link.name);
+  }
+}
+
+async function standingOf(engine: LinkEngine, { cursor, subscriber }: Ends): Promise<Standing> {
+  if (cursor === null && subscriber !== null) throw regressed(engine.link.name, 'target');
+  if (cursor !== null && subscriber === null) throw regressed(engine.link.name, 'source');
+  if (cursor === null || subscriber === null) {
+    throw new SnkError('SNK_NOT_ATTACHED', `link ${engine.link.name} has not been attached`, {
+      hint: "Run 'snk install'.",
+    });
+  }
+  if (cursor.sourceNode !== engine.sourceNode) {
+    throw new SnkError(
+      'SNK_SOURCE_REPLACED',
+      `link ${engine.link.name}: ${engine.link.source} is not the database it was`,
+      {
+        hint: `Run 'snk install --rebaseline "${engine.link.name}"'.`,
+      },
+    );
+  }
+  if (cursor.state === 'paused')
+    throw new SnkError('SNK_PAUSED', `link ${engine.link.name} is paused`, { fate: 'retry' });
+  checkChain(engine.link.name, cursor, subscriber);
+  if (cursor.nonce === subscriber.nonce) return { position: cursor, subscriber };
+  return {
+    position: await engine.target.adopt(cursor, subscriber),
+    subscriber,
+  };
+}

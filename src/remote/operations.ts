@@ -1,0 +1,302 @@
+/** The protocol between a node and its hub: what may be asked of an end of a link, and what is answered (pure). */
+import { z } from 'zod';
+import { description, snapshot, uuid } from './words.ts';
+
+/** Raised with what is no more understood by those who speak an earlier one. */
+export const protocol = 1;
+
+/** Bytes of a body, unpacked. A page is bounded by its reader well below this; a single statement's rows may come to more. */
+export const largestBody = 64 * 1_048_576;
+
+const digits = z.string().regex(/^\d{1,20}$/);
+const count = z.number().int().min(0).max(2_147_483_647);
+const flow = z.number().int().min(0).max(999);
+const list = z.string();
+const key = z.array(z.string()).min(1).max(32);
+const bounds = z.strictObject({ after: key.nullable(), upTo: key.nullable() });
+
+const position = z.object({
+  low: snapshot,
+  high: snapshot.nullable(),
+  seq: digits,
+  generation: digits,
+  nonce: uuid,
+});
+const subscriber = z.object({ generation: digits, nonce: uuid, prevNonce: uuid.nullable() });
+const storedSubscriber = subscriber.extend({ safe: snapshot });
+const fence = z.strictObject({ link: z.string(), expected: subscriber, next: subscriber, safe: snapshot });
+const baseline = z.object({ safe: snapshot, generation: digits, nonce: uuid });
+const standing = z.strictObject({ position, subscriber });
+
+const rows = z.object({ flow, count, columns: z.array(list).max(1_700) });
+const seen = z.object({ low: snapshot, high: snapshot.nullable(), seq: digits });
+const changes = z.object({ beyondInserts: z.boolean(), gone: z.array(rows), seen: seen.nullable() });
+
+const page = z.object({
+  high: snapshot,
+  moreInWindow: z.boolean(),
+  logRows: count,
+  keyCount: count,
+  lastSeq: digits,
+  capturedAt: z.string().nullable(),
+  /** Milliseconds that the oldest of the changes had waited when the page was asked for; null: there is none. */
+  waited: z.number().nullable(),
+  rows: z.array(rows),
+  changes: changes.nullable(),
+  size: z.number(),
+});
+
+const step = z.strictObject({ flow, from: key.nullable(), to: key, compared: count });
+const batch = z.object({
+  kind: z.enum(['window', 'backfill']),
+  rows: z.array(rows),
+  failed: z.array(rows).optional(),
+  changes: changes.nullable(),
+  low: snapshot,
+  high: snapshot,
+  capturedAt: z.string().nullable(),
+  next: z.object({ low: snapshot, high: snapshot.nullable(), seq: digits }),
+  parking: z.strictObject({ some: z.boolean(), most: count }).optional(),
+  step: step.optional(),
+});
+const care = z.enum(['plain', 'tolerant', 'careful', 'strict']);
+const written = z.object({
+  written: count,
+  created: count,
+  updated: count,
+  deleted: count,
+  conflicts: count,
+  parked: count,
+});
+const parkedEntry = z.object({
+  table: z.string(),
+  key: z.array(z.string()),
+  at: z.string().max(64),
+  due: z.boolean(),
+});
+const extent = z.object({ count, size: z.number(), last: key.nullable() });
+const summary = extent.extend({ hash: z.string().max(64) });
+const gate = z.object({ isOpen: z.boolean(), closures: digits, isSettled: z.boolean() });
+const copyState = z.object({
+  position: key.nullable(),
+  rowsCompared: digits,
+  rowsCopied: digits,
+  rowsEstimated: digits,
+  done: z.boolean(),
+});
+const operation = z.enum(['insert', 'update', 'delete']);
+const nothing = z.strictObject({});
+const problem = z.object({
+  code: z.string().max(100),
+  message: z.string().max(2_000),
+  hint: z.string().max(2_000).nullable(),
+});
+
+interface Shape {
+  /** The end that has to be the hub's. */
+  readonly end: 'source' | 'target' | 'either';
+  readonly says: string;
+  readonly request: z.ZodType;
+  readonly answer: z.ZodType;
+}
+
+/** `open` comes first and gives the session under which all others are asked. */
+export const operations = {
+  open: {
+    end: 'either',
+    says: 'Opens a link: tells the hub what the other end is, and answers what the hub has.',
+    request: z.strictObject({
+      protocol: z.number().int(),
+      link: z.string().max(1_000_000),
+      own: description,
+    }),
+    answer: z.object({ session: uuid, description }),
+  },
+  subscriber: {
+    end: 'source',
+    says: 'The fence of the link, as it stands.',
+    request: nothing,
+    answer: storedSubscriber.nullable(),
+  },
+  subscribe: {
+    end: 'source',
+    says: 'Begins the link: from the snapshot that is answered on, all changes are kept for it.',
+    request: nothing,
+    answer: baseline,
+  },
+  raise: { end: 'source', says: 'Raises the fence.', request: z.strictObject({ fence }), answer: nothing },
+  peek: {
+    end: 'source',
+    says: 'Whether anything waits.',
+    request: z.strictObject({ position }),
+    answer: z.boolean(),
+  },
+  wait: {
+    end: 'source',
+    says: 'Answers as soon as something waits, or when the time is over.',
+    request: z.strictObject({ low: snapshot, milliseconds: z.number().int().min(0).max(60_000) }),
+    answer: z.boolean(),
+  },
+  read: {
+    end: 'source',
+    says: 'The next page, behind the fence that is raised with it; null when nothing waits.',
+    request: z.strictObject({
+      position,
+      limits: z.strictObject({
+        keys: z.number().int().min(1).max(100_000),
+        logRows: z.number().int().min(1).max(100_000),
+        bytes: z.number().optional(),
+      }),
+      fence: fence.nullable(),
+    }),
+    answer: page.nullable(),
+  },
+  'count-rows': {
+    end: 'source',
+    says: 'Rows of a table.',
+    request: z.strictObject({ flow }),
+    answer: digits,
+  },
+  'hash-range': {
+    end: 'either',
+    says: 'How many rows a range of keys holds, and a hash of them.',
+    request: z.strictObject({ flow, bounds, mostRows: count.nullable() }),
+    answer: summary,
+  },
+  'fitting-range': {
+    end: 'source',
+    says: 'The begin of a range, of no more than so many bytes.',
+    request: z.strictObject({ flow, bounds, mostBytes: z.number().min(1) }),
+    answer: extent,
+  },
+  'read-range': {
+    end: 'source',
+    says: 'The rows of a range, but for those whose hashes are given.',
+    request: z.strictObject({ flow, bounds, hashes: list.nullable(), low: snapshot }),
+    answer: z.looseObject({ snapshot, count }),
+  },
+  'list-hashes': {
+    end: 'target',
+    says: 'The hash of each row of a range.',
+    request: z.strictObject({ flow, bounds }),
+    answer: list,
+  },
+  'log-again': {
+    end: 'source',
+    says: 'Has rows carried once more; null for those of which nothing can come any more.',
+    request: z.strictObject({ flow, keys: z.array(key).max(1_000) }),
+    answer: z.array(operation.nullable()),
+  },
+  'tidy-source': {
+    end: 'source',
+    says: 'Tells how far the target is, so that the log may be purged.',
+    request: z.strictObject({ nonce: uuid, low: snapshot }),
+    answer: z.object({ more: z.boolean(), gate }),
+  },
+  cursor: {
+    end: 'target',
+    says: 'The cursor of the link.',
+    request: nothing,
+    answer: position.extend({ state: z.enum(['running', 'paused', 'stopped']), sourceNode: uuid }).nullable(),
+  },
+  attach: {
+    end: 'target',
+    says: 'Gives the link its place.',
+    request: z.strictObject({ baseline: baseline.nullable() }),
+    answer: nothing,
+  },
+  adopt: {
+    end: 'target',
+    says: 'Lets the cursor stand under a fence that is one ahead of it.',
+    request: z.strictObject({ position, fence: z.object({ generation: digits, nonce: uuid }) }),
+    answer: position,
+  },
+  apply: {
+    end: 'target',
+    says: 'Writes a page behind a fence that has been raised; the cursor moves in the same transaction.',
+    request: z.strictObject({ standing, batch, care, fence }),
+    answer: written.extend({ standing, care }),
+  },
+  'apply-beside': {
+    end: 'target',
+    says: 'Writes one of several ranges of a first copy, all behind one fence.',
+    request: z.strictObject({ from: position, generation: digits, batch }),
+    answer: written,
+  },
+  'pending-copies': {
+    end: 'target',
+    says: 'First copies to be made.',
+    request: nothing,
+    answer: z.array(flow),
+  },
+  'copy-state': {
+    end: 'target',
+    says: 'How far one is.',
+    request: z.strictObject({ flow }),
+    answer: copyState,
+  },
+  estimate: {
+    end: 'target',
+    says: 'Notes how many rows a first copy is of.',
+    request: z.strictObject({ flow, rows: digits }),
+    answer: nothing,
+  },
+  'pass-over': {
+    end: 'target',
+    says: 'A range was equal.',
+    request: z.strictObject({ step }),
+    answer: nothing,
+  },
+  finish: {
+    end: 'target',
+    says: 'A first copy is done.',
+    request: z.strictObject({ flow, position: key.nullable() }),
+    answer: nothing,
+  },
+  'copy-anew': {
+    end: 'target',
+    says: 'First copies begin anew.',
+    request: z.strictObject({ before: digits, closures: digits }),
+    answer: nothing,
+  },
+  'has-parked': { end: 'target', says: 'Whether rows are parked.', request: nothing, answer: z.boolean() },
+  parked: { end: 'target', says: 'Some of them.', request: nothing, answer: z.array(parkedEntry) },
+  'put-off': {
+    end: 'target',
+    says: 'They are on their way once more.',
+    request: z.strictObject({ entries: z.array(parkedEntry).max(1_000) }),
+    answer: nothing,
+  },
+  'give-up': {
+    end: 'target',
+    says: 'Nothing will come of them.',
+    request: z.strictObject({ entries: z.array(parkedEntry).max(1_000) }),
+    answer: nothing,
+  },
+  'tidy-target': { end: 'target', says: 'Purges the ledger.', request: nothing, answer: digits },
+  check: { end: 'either', says: 'Whether the tables are what they were.', request: nothing, answer: nothing },
+  clock: { end: 'either', says: 'Milliseconds since the epoch.', request: nothing, answer: z.number() },
+  mark: { end: 'source', says: 'The snapshot as it is now.', request: nothing, answer: snapshot },
+  'record-state': {
+    end: 'target',
+    says: 'What is told of the link.',
+    request: z.strictObject({ state: z.enum(['running', 'stopped']), error: problem.nullable() }),
+    answer: nothing,
+  },
+  'record-begin': { end: 'target', says: 'The link is at work.', request: nothing, answer: nothing },
+  'record-end': {
+    end: 'target',
+    says: 'All that there was has been carried.',
+    request: z.strictObject({ every: count.nullable() }),
+    answer: nothing,
+  },
+} as const satisfies Record<string, Shape>;
+
+export type Operations = typeof operations;
+export type OperationName = keyof Operations;
+export type RequestOf<Name extends OperationName> = z.output<Operations[Name]['request']>;
+export type AnswerOf<Name extends OperationName> = z.output<Operations[Name]['answer']>;
+
+export function isOperation(name: string): name is OperationName {
+  return Object.hasOwn(operations, name);
+}
