@@ -32,6 +32,7 @@ import {
   type ParkedRow,
 } from './link/set-aside.ts';
 import { idleState, readStatus, type Status } from './link/status.ts';
+import type { RunOnceOptions, RunOptions } from './run-options.ts';
 import { installNodes, nodesWithout, startNodes, type StartContext } from './start.ts';
 import { Tables } from './tables/tables.ts';
 import { databasesOf, localPart, qualifyTable, type Link } from './topology/topology.ts';
@@ -43,24 +44,10 @@ import { repairTables, type RepairOptions, type RepairReport } from './verify/re
 import { verifyTables, type VerifyOptions, type VerifyReport } from './verify/verify.ts';
 
 export { toSnkError } from './db/sqlstate.ts';
-export type { Gauges, Holder, Keys };
+export type { Gauges, Holder, Keys, RunOnceOptions, RunOptions };
 
 /** Sessions that hold links, by the node in which they do. */
 type Lockers = ReadonlyMap<string, NodeSession>;
-
-export interface RunOptions {
-  /** False: what is missing is an error. */
-  readonly install?: boolean;
-  /** Milliseconds after which each link tells that it turns, at the latest, while nothing comes. */
-  readonly turnWithin?: number | undefined;
-}
-
-export interface RunOnceOptions extends RunOptions {
-  /** Names of links; none: all of them. Nodes of other links need not be there. */
-  readonly links?: readonly string[];
-  /** Milliseconds that what cannot be reached, or fails, is tried again; default: 10,000. */
-  readonly patience?: number;
-}
 
 /**
  * `const snk = new Snk(config); await snk.run(signal); await snk.close();`
