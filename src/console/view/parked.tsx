@@ -61,7 +61,7 @@ export function Parked({ onChange }: { readonly onChange: () => void }): JSX.Ele
                 </span>
                 <span>{row.link}</span>
                 <time dateTime={row.firstAt} title={dateTime(row.firstAt)}>
-                  since {ago(row.firstAt, Date.now())}
+                  first {ago(row.firstAt, Date.now())}
                 </time>
                 <span>
                   {plural(row.attempts, 'try').replace('trys', 'tries')}, next {ago(row.retryAt, Date.now())}

@@ -135,7 +135,7 @@ function RowForm({ table, row, onClose, onChanged, onReload }: FormProps): JSX.E
           </>
         )}
         <span class="grow" />
-        <button type="button" onClick={onClose}>
+        <button type="button" class="spare" onClick={onClose}>
           Cancel
         </button>
         <button
