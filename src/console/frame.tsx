@@ -1,6 +1,6 @@
 /** What stands around every part of the page: its way around, the light, and the way out. */
 import type { ComponentChildren, JSX } from 'preact';
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { Overview, SessionNow } from '../http/console/wire.ts';
 import { api } from './api.ts';
 import { href, sections, type Route, type Section } from './model/route.ts';
@@ -80,6 +80,12 @@ export function Frame({ session, overview, route, onLoggedOut, children }: Frame
 
 function ThemeSwitch(): JSX.Element {
   const [dark, setDark] = useState(isDark);
+  useEffect(() => {
+    const scheme = matchMedia('(prefers-color-scheme: dark)');
+    const changed = (): void => setDark(isDark());
+    scheme.addEventListener('change', changed);
+    return () => scheme.removeEventListener('change', changed);
+  }, []);
   return (
     <button
       type="button"

@@ -70,9 +70,7 @@ describe('two versions', () => {
       { name: 'id', source: '1', target: '1', differs: false },
       { name: 'b', source: 'x', target: 'x', differs: false },
     ]);
-    expect(pairs(null, { id: '1' })).toEqual([
-      { name: 'id', source: undefined, target: '1', differs: true },
-    ]);
+    expect(pairs(null, { id: '1' })).toEqual([{ name: 'id', source: undefined, target: '1', differs: true }]);
   });
 
   test('may have columns of any name', () =>

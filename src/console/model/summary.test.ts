@@ -26,7 +26,12 @@ function link(more: Partial<LinkNow> = {}): LinkNow {
 }
 
 const of = (links: readonly LinkNow[], away: readonly string[] = []) => {
-  const node = (name: string) => ({ name, reachable: !away.includes(name), version: '18.4', changeLogRows: 0 });
+  const node = (name: string) => ({
+    name,
+    reachable: !away.includes(name),
+    version: '18.4',
+    changeLogRows: 0,
+  });
   const overview: Overview = {
     at: 0,
     span: 600,

@@ -168,8 +168,7 @@ function FieldRow({ field, value, isLocked, onChange }: FieldProps): JSX.Element
   return (
     <div class="field">
       <label for={id}>
-        <Value text={name} />
-        <small>{type}</small>
+        <Value text={name} /> <small>{type}</small>
       </label>
       {isLocked || locked !== null ? (
         <div class="locked" id={id}>
