@@ -42,8 +42,11 @@ describe.skipIf(chromiumPath === null)(`the console in a browser${why}`, () => {
       'x'.repeat(200_000),
     ]);
     const config: UserConfig = {
-      nodes: { a: { url: pair.a.url }, b: { url: pair.b.url } },
-      links: [{ between: ['a', 'b'], tables: ['person'], on: ['insert', 'update', 'delete'] }],
+      nodes: { a: { url: pair.a.url }, b: { url: pair.b.url }, reader: { keyed: true } },
+      links: [
+        { between: ['a', 'b'], tables: ['person'], on: ['insert', 'update', 'delete'] },
+        { from: 'a', to: 'reader', tables: ['person'] },
+      ],
       http: { listen: 0, console: { token } },
     };
     snk = new Snk(parseConfig(config));
@@ -189,11 +192,37 @@ describe.skipIf(chromiumPath === null)(`the console in a browser${why}`, () => {
     expect(await page.getByText('Is there').count()).toBe(2);
   });
 
+  it('makes a key that is shown once, and revokes it', async () => {
+    await page.getByRole('navigation').getByRole('link', { name: 'Keys' }).click();
+    await page.getByText('Nobody has a key yet.').waitFor();
+    await page.getByRole('button', { name: 'Add a key' }).click();
+    await page.getByLabel('Name of the node').fill('lyon');
+    await page.getByLabel('a->reader').check();
+    await page.getByRole('button', { name: 'Make the key' }).click();
+    const key = await page.locator('output.secret').innerText();
+    expect(await snk.keys.authenticate(key)).toMatchObject({ name: 'lyon', links: ['a->reader'] });
+    await page.getByRole('button', { name: 'I have it' }).click();
+    expect(await page.content()).not.toContain(key);
+    await page.getByRole('button', { name: 'Revoke the key of lyon' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
+    await page.getByText('The key of lyon is revoked.').waitFor();
+    await page.getByText('Revoked', { exact: true }).waitFor();
+    expect(await snk.keys.authenticate(key)).toBeNull();
+  });
+
   it('tells who did what, and no values', async () => {
     await page.getByRole('navigation').getByRole('link', { name: 'Audit' }).click();
     await page.locator('tbody tr').first().waitFor();
     const text = await page.locator('tbody').innerText();
-    for (const deed of ['pause', 'resume', 'resolve conflict', 'retry parked', 'update row', 'SNK_ROW_STALE'])
+    for (const deed of [
+      'pause',
+      'resume',
+      'resolve conflict',
+      'retry parked',
+      'update row',
+      'SNK_ROW_STALE',
+      'revoke key',
+    ])
       expect(text).toContain(deed);
     expect(text).toContain('Ada (127.0.0.1)');
     expect(text).not.toContain('Zürich');
@@ -239,7 +268,15 @@ describe.skipIf(chromiumPath === null)(`the console in a browser${why}`, () => {
 
   it('fits a phone', async () => {
     await page.setViewportSize({ width: 360, height: 740 });
-    for (const part of ['links', 'conflicts', 'parked', 'tables', 'trace/public.person/12', 'audit']) {
+    for (const part of [
+      'links',
+      'conflicts',
+      'parked',
+      'tables',
+      'trace/public.person/12',
+      'keys',
+      'audit',
+    ]) {
       await page.goto(`${base}#/${part}`);
       await page.locator('#title').waitFor();
       await waitUntil(async () => (await page.getByText('Asking the databases').count()) === 0);

@@ -10,7 +10,7 @@ import { useAct, useAsked } from '../ui/hooks.ts';
 import { Empty, Fault, Heading, KeyText, Loading, Value } from '../ui/parts.tsx';
 
 export function Parked({ onChange }: { readonly onChange: () => void }): JSX.Element {
-  const { value, error, reload } = useAsked(api.parked, [], 3_000);
+  const { value, error, reload } = useAsked(api.parked, [], 2_000);
   const [open, setOpen] = useState<ParkedRow | null>(null);
   const links = [...new Set((value ?? []).map(({ link }) => link))];
   const changed = (): void => {
