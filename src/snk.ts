@@ -1,16 +1,16 @@
 /** The composition root: a configuration becomes nodes, links and verbs. It knows every room; no room knows it. */
 import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
 import { Audit } from './audit/audit.ts';
 import { uninstallNode } from './capture/install.ts';
 import type { Config } from './config/config.ts';
-import { session, type MikroORM } from './db/orm.ts';
+import type { MikroORM } from './db/orm.ts';
 import { Orms, type Purpose } from './db/orms.ts';
-import { queryOne } from './db/query.ts';
+import { toSnkError } from './db/sqlstate.ts';
 import { FaultsError, SnkError } from './errors.ts';
 import { Keys, type Holder } from './keys/keys.ts';
 import { rebaselineLink } from './link/attach.ts';
 import { CarriedLink, carryOnce, neverBegun, oncePace, type OnceReport } from './link/carry-once.ts';
-import type { DrainLimits } from './link/drain.ts';
 import { readGauges, type Gauges } from './link/gauges.ts';
 import { LinkLock } from './link/link-lock.ts';
 import { LinkPool } from './link/link-pool.ts';
@@ -33,9 +33,13 @@ import {
 } from './link/set-aside.ts';
 import { idleState, readStatus, type Status } from './link/status.ts';
 import type { RunOnceOptions, RunOptions } from './run-options.ts';
+import { drainLimits } from './drain-limits.ts';
 import { installNodes, nodesWithout, startNodes, type StartContext } from './start.ts';
 import { Tables } from './tables/tables.ts';
-import { databasesOf, localPart, qualifyTable, type Link } from './topology/topology.ts';
+import { databasesOf, localPart, ownLinks, qualifyTable, type Link } from './topology/topology.ts';
+import { NearAndFar } from './near-and-far.ts';
+import { Hub } from './remote/hub.ts';
+import { isOperation, largestBody, type OperationName } from './remote/operations.ts';
 import { Events } from './telemetry/events.ts';
 import { traceRow, type Trace } from './verify/trace.ts';
 import { verifyInBackground } from './verify/background.ts';
@@ -43,8 +47,8 @@ import { readVerifications, type LastVerification } from './verify/last-verifica
 import { repairTables, type RepairOptions, type RepairReport } from './verify/repair.ts';
 import { verifyTables, type VerifyOptions, type VerifyReport } from './verify/verify.ts';
 
-export { toSnkError } from './db/sqlstate.ts';
-export type { Gauges, Holder, Keys, RunOnceOptions, RunOptions };
+export { isOperation, largestBody, toSnkError };
+export type { Gauges, Holder, Hub, Keys, OperationName, RunOnceOptions, RunOptions };
 
 /** Sessions that hold links, by the node in which they do. */
 type Lockers = ReadonlyMap<string, NodeSession>;
@@ -63,6 +67,9 @@ export class Snk {
   /** What was done by way of the console. */
   readonly audit: Audit;
   readonly #orms: Orms;
+  /** The links that this process serves to those who come with a key. */
+  readonly hub: Hub;
+  readonly #places: NearAndFar;
   /** What can be compared from here. */
   readonly #local: Config;
   readonly #ormOf = (node: string): MikroORM => this.#orm(node);
@@ -71,6 +78,9 @@ export class Snk {
     this.config = config;
     this.events = events;
     this.#local = { ...config, ...localPart(config) };
+    const { limits } = config;
+    this.hub = new Hub({ topology: config, ormOf: (node) => this.#orm(node, 'served'), limits });
+    this.#places = new NearAndFar(config, (node) => this.#orm(node, 'run'));
     this.#orms = new Orms(databasesOf(config));
     this.keys = new Keys(config, (node) => this.#orm(node, 'keys'));
     const forPeople = (node: string): MikroORM => this.#orm(node, 'console');
@@ -102,8 +112,8 @@ export class Snk {
    * is at fault, and, once every link has stopped, with the error that stopped the last one.
    */
   async run(signal: AbortSignal, options: RunOptions = {}): Promise<void> {
-    const { links } = this.config;
-    await this.#start(links, options, Number.POSITIVE_INFINITY, signal);
+    const links = ownLinks(this.config);
+    await this.#start(this.config.links, options, Number.POSITIVE_INFINITY, signal);
     if (signal.aborted) return;
     await this.#atWork(links, signal, async (optionsOf, lockers, both) => {
       const ending = new AbortController();
@@ -113,6 +123,8 @@ export class Snk {
           async (link) =>
             await new LinkRunner({ ...optionsOf(link), turnWithin: options.turnWithin }).run(both),
         );
+        // A hub that works no link of its own serves those of others until it is ended.
+        if (runners.length === 0 && !both.aborted) await once(both, 'abort');
         const results = await Promise.allSettled(runners);
         const failed = results.filter((result) => result.status === 'rejected');
         if (!signal.aborted && failed.length > 0) throw failed.at(-1)?.reason;
@@ -130,7 +142,7 @@ export class Snk {
   async runOnce(signal: AbortSignal, options: RunOnceOptions = {}): Promise<OnceReport> {
     const startedAt = performance.now();
     const chosen = new Set((options.links ?? []).map((name) => this.#link(name)));
-    const links = chosen.size === 0 ? this.config.links : [...chosen];
+    const links = chosen.size === 0 ? ownLinks(this.config) : [...chosen];
     const { patience = oncePace.patience } = options;
     await this.#start(links, options, patience, signal);
     const names = links.map((link) => link.name);
@@ -170,8 +182,8 @@ export class Snk {
     const ending = new AbortController();
     const both = AbortSignal.any([signal, ending.signal]);
     const pool = new LinkPool(links);
-    const ends = new Set(links.flatMap(({ source, target }) => [source, target]));
-    const lockers = new Map([...ends].map((name) => [name, new NodeSession(this.#orm(name, 'run'), null)]));
+    const near = new Set(links.map((link) => this.#places.nearOf(link)));
+    const lockers = new Map([...near].map((name) => [name, new NodeSession(this.#orm(name, 'run'), null)]));
     const sessions = [...lockers.values()].map(async (locker) => await locker.run(both));
     try {
       return await work((link) => this.#optionsOf(link, lockers, pool), lockers, both);
@@ -301,6 +313,7 @@ export class Snk {
   }
 
   async close(): Promise<void> {
+    await Promise.all([this.hub.close(), this.#places.close()]);
     await this.#orms.close();
   }
 
@@ -318,20 +331,14 @@ export class Snk {
   }
 
   #optionsOf(link: Link, lockers: Lockers, pool: LinkPool): LinkRunnerOptions {
-    const urlOf = (name: string): string =>
-      databasesOf(this.config).find((node) => node.name === name)?.url ?? '';
+    const lock = new LinkLock(lockers.get(this.#places.nearOf(link)) as NodeSession, link.name);
     return {
       link,
-      urls: { source: urlOf(link.source), target: urlOf(link.target) },
-      lock: new LinkLock(lockers.get(link.target) as NodeSession, link.name),
+      ...this.#places.partsOf(link),
+      lock,
       pool,
-      target: this.#orm(link.target, 'run'),
       events: this.events,
-      limits: this.#limits(),
-      mark: async () => {
-        const source = session(this.#orm(link.source, 'run'));
-        return (await queryOne<{ now: string }>(source, 'select pg_current_snapshot()::text as now')).now;
-      },
+      limits: drainLimits(this.config),
       clockSkew: this.config.limits.clockSkew,
     };
   }
@@ -340,28 +347,13 @@ export class Snk {
   async #verifyAgain(lockers: Lockers, signal: AbortSignal): Promise<void> {
     if (this.config.verify === null) return;
     const lockOf = ({ target, name }: Link) => new LinkLock(lockers.get(target) as NodeSession, name);
-    const locks = new Map(this.config.links.map((link) => [link, lockOf(link)]));
+    const locks = new Map(this.#local.links.map((link) => [link, lockOf(link)]));
     const open = () => {
       const own = new Snk(this.config);
       return { ormOf: (node: string) => own.#orm(node), close: async () => await own.close() };
     };
     const isOurs = async (link: Link) => (await locks.get(link)?.hold()) === true;
-    const { config, events } = this;
-    await verifyInBackground({ topology: config, ...this.config.verify, open, isOurs, events }, signal);
-  }
-
-  #limits(): DrainLimits {
-    const { pageKeys, copyRowsPerSecond, copyTables, parkedRows, ledgerKeys, ledgerAge } = this.config.limits;
-    return {
-      page: { keys: pageKeys, logRows: 5_000 },
-      // What pages hold is most of what a process of many links needs.
-      pageSize: Math.min(1_000_000, 6_000_000 / this.config.links.length),
-      copyRows: copyRowsPerSecond,
-      copyTables,
-      budget: 500,
-      parkedRows,
-      ledgerKeys,
-      ledgerAge,
-    };
+    const { events } = this;
+    await verifyInBackground({ topology: this.#local, ...this.config.verify, open, isOurs, events }, signal);
   }
 }

@@ -5,11 +5,14 @@ import { SnkError } from '../errors.ts';
 import type { HttpOptions } from '../config/http-options.ts';
 import type { Listen } from '../config/listen.ts';
 import type { Snk } from '../snk.ts';
+import { ownLinks, servedLinks } from '../topology/topology.ts';
 import type { Health } from '../telemetry/health.ts';
 import { buildApp } from './app.ts';
 import { Certificate } from './certificate.ts';
 import type { ConsoleStart } from './console/console.ts';
+import { Door } from './door.ts';
 import { healthRoutes } from './health-routes.ts';
+import { linkRoutes } from './link-routes.ts';
 import { metricsRoutes } from './metrics-routes.ts';
 import { Metrics } from './metrics.ts';
 import { Sampled } from './sampled.ts';
@@ -34,13 +37,14 @@ export async function openHttp(
   console: ConsoleStart | null = null,
 ): Promise<HttpServer> {
   const certificate = tls === undefined ? null : await Certificate.open(tls);
-  const metrics = new Metrics(snk.config.links, snk.events, health);
+  const metrics = new Metrics(ownLinks(snk.config), snk.events, health);
   const gauges = new Sampled(async () => await snk.gauges(), sampling);
   const rooms = [healthRoutes(health), metricsRoutes(metrics, gauges)];
   if (console !== null) {
     const { consoleRoom } = await import('./console/console.ts');
     rooms.push(consoleRoom({ ...console, snk, health, listen, onFault }));
   }
+  if (servedLinks(snk.config).length > 0) rooms.push(linkRoutes(snk.hub, new Door(snk.keys)));
   const app = await buildApp({ rooms, onFault, trustProxy, pem: certificate?.pem });
   const address = await listenOn(app, listen);
   const following = certificate?.follow(app.server as unknown as TlsServer, onFault);

@@ -1,14 +1,11 @@
 /** Carries all that there is over some links, and comes to an end: what `snk run --once` does. */
 import { once } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
-import { session } from '../db/orm.ts';
-import { queryOne } from '../db/query.ts';
 import { toSnkError } from '../db/sqlstate.ts';
 import { serializeError, SnkError } from '../errors.ts';
 import { catchUp } from './catch-up.ts';
 import type { LinkRunnerOptions } from './link-runner.ts';
 import { LinkWork } from './link-work.ts';
-import { recordBegin, recordEnd, recordState } from './record-state.ts';
 import type { Tally } from './tally.ts';
 
 type Counts = Pick<Tally, 'created' | 'updated' | 'deleted' | 'conflicts' | 'parked'>;
@@ -75,22 +72,22 @@ export class CarriedLink {
 
   /** Carries what has been committed until now. True when it did anything; never rejects. */
   async run(signal: AbortSignal): Promise<boolean> {
-    const { link, target, events } = this.#options;
+    const { link, record, events } = this.#options;
     const [before, startedAt] = [this.#work.tally, performance.now()];
     this.#error = interrupted();
     try {
       await this.#hold(signal);
-      await recordBegin(target, link.name);
+      await record.begin();
       await this.#carry(signal);
       this.#error = signal.aborted ? interrupted() : null;
       if (this.#error === null) {
-        await recordState(target, link.name, 'running', null);
-        await recordEnd(target, link.name, null);
+        await record.state('running', null);
+        await record.end(null);
       }
     } catch (error) {
       this.#error = toSnkError(error, `link ${link.name}`);
       if (this.#error.fate !== 'retry') {
-        await recordState(target, link.name, 'stopped', this.#error);
+        await record.state('stopped', this.#error);
         events.tell('link:failed', {
           link: link.name,
           error: serializeError(this.#error),
@@ -103,20 +100,16 @@ export class CarriedLink {
   }
 
   async report(): Promise<OnceLink> {
-    const { link, target } = this.#options;
+    const { link, record } = this.#options;
     const { created, updated, deleted, conflicts, parked } = this.#work.tally;
-    const standing = await queryOne<{ count: number }>(
-      session(target),
-      'select count(*)::float8 as count from snk.parked where link = $1',
-      [link.name],
-    ).catch(() => null);
+    const standing = await record.parked();
     return {
       ...outcomeOf(link.name, this.#error),
       created,
       updated,
       deleted,
       conflicts,
-      parked: standing?.count ?? parked,
+      parked: standing ?? parked,
       seconds: inSeconds(this.#milliseconds),
     };
   }

@@ -1,10 +1,10 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import type { MikroORM } from '../db/orm.ts';
 import { Events } from '../telemetry/events.ts';
 import { testLimits } from '../../test/support/limits.ts';
 import { freshState, type DrainState } from './drain.ts';
 import type { LinkLock } from './link-lock.ts';
 import type { LinkTask } from './link-messages.ts';
+import type { LinkRecord } from './record-state.ts';
 import type { LinkPool } from './link-pool.ts';
 import { LinkRunner, pace, stateAfter } from './link-runner.ts';
 import { emptyTally } from './tally.ts';
@@ -38,13 +38,12 @@ async function tasksOf(
     vi.setSystemTime(Date.now() + later);
     return { ...nothing, drained: true, state: { ...freshState, untidy: false, ...state } };
   };
-  const answering = { em: { fork: () => ({ getKysely: () => ({ executeQuery: () => ({ rows: [] }) }) }) } };
   const runner = new LinkRunner({
     link: { name: 'a->b', source: 'a', target: 'b', flows: [], winner: 'source', every: null },
-    urls: { source: '', target: '' },
+    ends: { source: database('a'), target: database('b') },
     lock: { hold: () => Promise.resolve(true) } as unknown as LinkLock,
     pool: { run } as unknown as LinkPool,
-    target: answering as unknown as MikroORM,
+    record: noRecord,
     events: new Events(),
     limits: testLimits,
     clockSkew: 60_000,
@@ -53,6 +52,13 @@ async function tasksOf(
   await runner.run(ending.signal);
   return tasks;
 }
+
+const noRecord: LinkRecord = {
+  state: () => Promise.resolve(),
+  begin: () => Promise.resolve(),
+  end: () => Promise.resolve(),
+  parked: () => Promise.resolve(null),
+};
 
 test('a link looks at its parked rows once it is live, once in a while, and as long as there are some', async () => {
   const copying = { backfilling: true, parked: true };
@@ -83,15 +89,16 @@ test('a link looks at its parked rows once it is live, once in a while, and as l
   expect(tasks[4]?.limits.retryIn).toBe(1);
 });
 
+const database = (name: string) => ({ kind: 'database' as const, name, url: '' });
+
 /** A link whose tasks are what `run` makes of them; it has been told to end once the test is over. */
 function runnerOf(run: LinkPool['run'], events: Events, turnWithin?: number): LinkRunner {
-  const answering = { em: { fork: () => ({ getKysely: () => ({ executeQuery: () => ({ rows: [] }) }) }) } };
   return new LinkRunner({
     link: { name: 'a->b', source: 'a', target: 'b', flows: [], winner: 'source', every: null },
-    urls: { source: '', target: '' },
+    ends: { source: database('a'), target: database('b') },
     lock: { hold: () => Promise.resolve(true) } as unknown as LinkLock,
     pool: { run } as unknown as LinkPool,
-    target: answering as unknown as MikroORM,
+    record: noRecord,
     events,
     limits: testLimits,
     mark: () => Promise.resolve('1:1:'),

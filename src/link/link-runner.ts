@@ -4,7 +4,6 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { deserializeError, serializeError, type SnkError } from '../errors.ts';
-import type { MikroORM } from '../db/orm.ts';
 import { toSnkError } from '../db/sqlstate.ts';
 import type { LinkState } from '../telemetry/events.ts';
 import { catchUp } from './catch-up.ts';
@@ -12,7 +11,7 @@ import type { DrainReport } from './drain.ts';
 import type { LinkLock } from './link-lock.ts';
 import type { LinkTask } from './link-messages.ts';
 import { LinkWork, type LinkWorkOptions } from './link-work.ts';
-import { recordBegin, recordEnd, recordState } from './record-state.ts';
+import type { LinkRecord } from './record-state.ts';
 import { Schedule } from './schedule.ts';
 import { isUpToDate } from './watch.ts';
 
@@ -35,7 +34,7 @@ export const pace = {
 
 export interface LinkRunnerOptions extends LinkWorkOptions {
   readonly lock: LinkLock;
-  readonly target: MikroORM;
+  readonly record: LinkRecord;
   /** The source's snapshot, as it is now. */
   readonly mark: () => Promise<string>;
   /** Milliseconds. */
@@ -94,8 +93,8 @@ export class LinkRunner {
 
   /** One run of a link that is not live, and the rest until the next. */
   async #runNow(schedule: Schedule, signal: AbortSignal): Promise<void> {
-    const { link, target, mark } = this.#options;
-    await recordBegin(target, link.name);
+    const { link, record, mark } = this.#options;
+    await record.begin();
     const onReport = ({ state }: DrainReport): void => {
       this.#turned();
       this.#become(state.backfilling === true ? 'backfilling' : 'catching-up');
@@ -107,7 +106,7 @@ export class LinkRunner {
     this.#checkClocks();
     // Much may happen until the next time: it begins like the first one.
     this.#work.forget();
-    await recordEnd(target, link.name, link.every);
+    await record.end(link.every);
     schedule.ended();
     this.#become('scheduled');
     await schedule.wait(signal, this.#options.turnWithin, () => this.#turned());
@@ -181,16 +180,16 @@ export class LinkRunner {
       this.#retryIn = pace.retry[0];
     } else if (this.#hasWorked) return;
     this.#hasWorked = true;
-    await recordState(this.#options.target, this.#options.link.name, 'running', null);
+    await this.#options.record.state('running', null);
   }
 
   async #failed(error: SnkError, signal: AbortSignal): Promise<void> {
-    const { link, events } = this.#options;
+    const { link, events, record } = this.#options;
     this.#work.forget();
     if (error.fate !== 'retry') {
       this.#become('stopped');
       events.tell('link:failed', { link: link.name, error: serializeError(error), retryInMs: null });
-      await recordState(this.#options.target, link.name, 'stopped', error);
+      await record.state('stopped', error);
       throw error;
     }
     if (error.code === 'SNK_PAUSED') {
@@ -201,8 +200,7 @@ export class LinkRunner {
     if (this.#failedAt === null) {
       this.#failedAt = Date.now();
       // Overtaken is the other process's good right, and no news.
-      if (error.code !== 'SNK_OVERTAKEN')
-        await recordState(this.#options.target, link.name, 'running', error);
+      if (error.code !== 'SNK_OVERTAKEN') await record.state('running', error);
     }
     events.tell('link:failed', { link: link.name, error: serializeError(error), retryInMs: this.#retryIn });
     await pause(this.#retryIn * (0.5 + Math.random() / 2), signal);

@@ -2,14 +2,14 @@
 import type { Events } from '../telemetry/events.ts';
 import type { Link } from '../topology/topology.ts';
 import { freshState, type DrainLimits, type DrainReport, type DrainState } from './drain.ts';
-import type { LinkTask } from './link-messages.ts';
+import type { LinkTask, Places } from './link-messages.ts';
 import type { LinkPool } from './link-pool.ts';
 import { emptyTally, isWork, sumOf, type Tally } from './tally.ts';
 import type { WatchLimits } from './watch.ts';
 
 export interface LinkWorkOptions {
   readonly link: Link;
-  readonly urls: { readonly source: string; readonly target: string };
+  readonly ends: Places;
   readonly pool: LinkPool;
   readonly events: Events;
   readonly limits: DrainLimits;
@@ -44,9 +44,9 @@ export class LinkWork {
   }
 
   async run(kind: LinkTask['kind'], signal: AbortSignal, rest: Rest = noRest): Promise<DrainReport> {
-    const { link, urls, pool, events } = this.#options;
+    const { link, ends, pool, events } = this.#options;
     const limits = { ...this.#options.limits, ...rest };
-    const task = { kind, link, sourceUrl: urls.source, targetUrl: urls.target, state: this.#state, limits };
+    const task = { kind, link, ends, state: this.#state, limits };
     const report = await pool.run(task, signal);
     this.#state = report.state;
     this.#tally = sumOf(this.#tally, report);

@@ -3,9 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { serializeError } from '../errors.ts';
 import { openOrm, type MikroORM } from '../db/orm.ts';
 import { toSnkError } from '../db/sqlstate.ts';
+import { FarBell } from '../remote/far-bell.ts';
+import { farEnd, HubLink } from '../remote/far-end.ts';
+import { HubClient } from '../remote/hub-client.ts';
+import type { DatabaseNode, HubNode } from '../topology/topology.ts';
+import { LocalBell, type Bell } from './bell.ts';
 import { Doorbell } from './doorbell.ts';
 import { drainLink, tidyLink, type DrainState } from './drain.ts';
-import { openEngine, type LinkEngine } from './engine.ts';
+import { openEngine, openFarEngine, type LinkEngine } from './engine.ts';
 import type { LinkAnswer, LinkTask } from './link-messages.ts';
 import { retryParked } from './retry-parked.ts';
 import { emptyTally } from './tally.ts';
@@ -14,50 +19,71 @@ import { Watch } from './watch.ts';
 
 const turns = new Turns();
 const orms = new Map<string, MikroORM>();
+const hubs = new Map<string, HubClient>();
+const hubLinks = new Map<string, HubLink>();
 const doorbells = new Map<string, Doorbell>();
 const engines = new Map<string, LinkEngine>();
 const watches = new Map<string, Watch>();
 
-function ormOf(node: string, url: string): MikroORM {
-  const key = `${node} ${url}`;
+function ormOf({ name, url }: DatabaseNode): MikroORM {
+  const key = `${name} ${url}`;
   let orm = orms.get(key);
   if (orm === undefined) {
-    orm = openOrm({ purpose: 'link', node, url, poolMax: 8, prepares: true });
+    orm = openOrm({ purpose: 'link', node: name, url, poolMax: 8, prepares: true });
     orms.set(key, orm);
   }
   return orm;
 }
 
 /** One for all links of a source: see LinkPool, which gives them to one thread. */
-function doorbellOf(node: string, url: string): Doorbell {
-  let doorbell = doorbells.get(node);
+function doorbellOf(node: DatabaseNode): Doorbell {
+  let doorbell = doorbells.get(node.name);
   if (doorbell === undefined) {
-    doorbell = new Doorbell(ormOf(node, url));
-    doorbells.set(node, doorbell);
+    doorbell = new Doorbell(ormOf(node));
+    doorbells.set(node.name, doorbell);
     void doorbell.session.run(new AbortController().signal);
   }
   return doorbell;
 }
 
-async function engineOf({ link, sourceUrl, targetUrl, state }: LinkTask): Promise<LinkEngine> {
+function hubLinkOf({ name, address, key }: HubNode, link: string): HubLink {
+  let hub = hubs.get(name);
+  if (hub === undefined) hubs.set(name, (hub = new HubClient({ node: name, address, key })));
+  let known = hubLinks.get(link);
+  if (known === undefined) hubLinks.set(link, (known = new HubLink(hub, link)));
+  return known;
+}
+
+async function engineOf({ link, ends, state }: LinkTask): Promise<LinkEngine> {
   let engine = engines.get(link.name);
   if (engine === undefined || state.standing === null) {
-    engine = await openEngine(
-      link,
-      ormOf(link.source, sourceUrl),
-      ormOf(link.target, targetUrl),
-      randomUUID,
-      turns,
-    );
+    engine = await opened(link, ends);
     engines.set(link.name, engine);
   }
   return engine;
 }
 
+async function opened(link: LinkTask['link'], { source, target }: LinkTask['ends']): Promise<LinkEngine> {
+  if (source.kind === 'database' && target.kind === 'database')
+    return await openEngine(link, ormOf(source), ormOf(target), randomUUID, turns);
+  const [end, near, hub] =
+    source.kind === 'database'
+      ? (['source', source, target as HubNode] as const)
+      : (['target', target as DatabaseNode, source] as const);
+  const far = farEnd(hubLinkOf(hub, link.name));
+  return await openFarEngine(link, { end, orm: ormOf(near) }, far, randomUUID, turns);
+}
+
+function bellOf({ link, ends: { source } }: LinkTask): Bell {
+  return source.kind === 'database'
+    ? new LocalBell(doorbellOf(source))
+    : new FarBell(hubLinkOf(source, link.name));
+}
+
 /** Only a link that is kept live has one: a doorbell takes a session. */
-function watchOf({ link, sourceUrl }: LinkTask): Watch {
-  let watch = watches.get(link.name);
-  if (watch === undefined) watches.set(link.name, (watch = new Watch(doorbellOf(link.source, sourceUrl))));
+function watchOf(task: LinkTask): Watch {
+  let watch = watches.get(task.link.name);
+  if (watch === undefined) watches.set(task.link.name, (watch = new Watch(bellOf(task))));
   return watch;
 }
 

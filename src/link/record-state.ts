@@ -1,6 +1,6 @@
 /** What a process leaves in a link's cursor for `status` in another one; where the target is not to be had, the status says that itself. */
 import { session, type MikroORM } from '../db/orm.ts';
-import { query } from '../db/query.ts';
+import { query, queryOne } from '../db/query.ts';
 import type { SnkError } from '../errors.ts';
 
 /** A link that is paused stays so. */
@@ -43,4 +43,32 @@ export async function recordEnd(target: MikroORM, link: string, every: number | 
      where link = $1`,
     [link, every],
   ).catch(() => undefined);
+}
+
+/** What is told of a link where its cursor stands. Never rejects. */
+export interface LinkRecord {
+  state(state: 'running' | 'stopped', error: SnkError | null): Promise<void>;
+  begin(): Promise<void>;
+  end(every: number | null): Promise<void>;
+  /** Rows that stand parked; null: not known. */
+  parked(): Promise<number | null>;
+}
+
+/** In a database that is reached from here. */
+export function localRecord(target: MikroORM, link: string): LinkRecord {
+  return {
+    state: async (state, error) => await recordState(target, link, state, error),
+    begin: async () => await recordBegin(target, link),
+    end: async (every) => await recordEnd(target, link, every),
+    parked: async () => await countParked(target, link).catch(() => null),
+  };
+}
+
+export async function countParked(target: MikroORM, link: string): Promise<number> {
+  const { count } = await queryOne<{ count: number }>(
+    session(target),
+    'select count(*)::float8 as count from snk.parked where link = $1',
+    [link],
+  );
+  return count;
 }

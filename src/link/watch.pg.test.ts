@@ -4,6 +4,7 @@ import { testLimits } from '../../test/support/limits.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
 import { Doorbell } from './doorbell.ts';
 import { drainLink, freshState } from './drain.ts';
+import { LocalBell } from './bell.ts';
 import { Watch } from './watch.ts';
 
 shareDatabases();
@@ -20,7 +21,7 @@ async function watchOf(rig: LinkRig): Promise<Watch> {
     await running;
   });
   await waitUntil(() => doorbell.session.isUp);
-  return new Watch(doorbell);
+  return new Watch(new LocalBell(doorbell));
 }
 
 describe('a watch', () => {

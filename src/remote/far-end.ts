@@ -25,6 +25,7 @@ import type { Page, PageLimits, ReadOptions } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
 import type { Key, Range } from '../read/range-sql.ts';
 import type { Link, Operation } from '../topology/topology.ts';
+import type { LinkRecord } from '../link/record-state.ts';
 import type { HubClient } from './hub-client.ts';
 import { linkWords } from './link-words.ts';
 import { protocol, type AnswerOf, type OperationName, type RequestOf } from './operations.ts';
@@ -238,7 +239,7 @@ class FarTarget implements TargetEnd {
 }
 
 /** What is told of a link whose cursor is behind a hub; where that cannot be had, nothing is told. */
-export class FarRecord {
+export class FarRecord implements LinkRecord {
   readonly #hub: HubLink;
 
   constructor(hub: HubLink) {
@@ -257,6 +258,10 @@ export class FarRecord {
 
   async end(every: number | null): Promise<void> {
     await this.#hub.ask('record-end', { every }).catch(() => undefined);
+  }
+
+  async parked(): Promise<number | null> {
+    return await this.#hub.ask('count-parked', {}).catch(() => null);
   }
 }
 
@@ -282,9 +287,8 @@ const wordsOfEntry = ({ table, key, at, due }: ParkedEntry): RequestOf<'put-off'
 });
 
 /** Of a page that was read as text there is nothing to be read again. */
-function wordsOfBatch({ reread: _, step, ...batch }: LinkBatch): RequestOf<'apply'>['batch'] {
-  return {
-    ...batch,
-    ...(step === undefined ? {} : { step: wordsOfStep(step) }),
-  } as RequestOf<'apply'>['batch'];
+function wordsOfBatch(batch: LinkBatch): RequestOf<'apply'>['batch'] {
+  const { step } = batch;
+  const words = { ...batch, reread: undefined, step: step === undefined ? undefined : wordsOfStep(step) };
+  return words as unknown as RequestOf<'apply'>['batch'];
 }

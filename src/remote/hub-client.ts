@@ -1,11 +1,18 @@
 /** A hub as a node comes to it: operations asked over HTTP, their answers checked, its refusals as errors of ours. */
 import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
-import { Agent, interceptors, request, type Dispatcher } from 'undici';
+import { gunzip, gzip } from 'node:zlib';
+import { Agent, request, type Dispatcher } from 'undici';
 import { SnkError, type Fate } from '../errors.ts';
-import { operations, type AnswerOf, type OperationName, type RequestOf } from './operations.ts';
+import {
+  largestAnswer,
+  operations,
+  type AnswerOf,
+  type OperationName,
+  type RequestOf,
+} from './operations.ts';
 
 const pack = promisify(gzip);
+const unpack = promisify(gunzip);
 
 /** Milliseconds and bytes. */
 const bounds = {
@@ -36,7 +43,7 @@ export class HubClient {
       headersTimeout: bounds.silence,
       bodyTimeout: bounds.silence,
       keepAliveTimeout: 20_000,
-    }).compose(interceptors.decompress());
+    });
   }
 
   /** Throws SNK_UNREACHABLE where no answer came: what was asked may have been done all the same. */
@@ -81,13 +88,17 @@ export class HubClient {
     }: Omit<Parameters<typeof request>[1] & object, 'signal'> & { signal?: AbortSignal | undefined },
   ): Promise<{ readonly status: number; readonly answer: unknown }> {
     try {
-      const { statusCode, body } = await request(url, {
+      const { statusCode, headers, body } = await request(url, {
         ...options,
         dispatcher: this.#dispatcher,
         ...(signal === undefined ? {} : { signal }),
       });
-      const text = await body.text();
-      return { status: statusCode, answer: parsed(text) };
+      const said = Buffer.from(await body.arrayBuffer());
+      const text =
+        headers['content-encoding'] === 'gzip'
+          ? await unpack(said, { maxOutputLength: largestAnswer })
+          : said;
+      return { status: statusCode, answer: parsed(text.toString('utf8')) };
     } catch (error) {
       if (signal?.aborted === true) throw interrupted();
       throw this.#away((error as { code?: string }).code ?? 'no answer');

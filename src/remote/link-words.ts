@@ -6,10 +6,11 @@ export function linkWords({ flows, winner }: Link): string {
   return JSON.stringify({
     winner,
     // In their order: what travels names a flow by its place.
-    flows: flows.map(({ map, conflict, passesOn: _, ...rest }) => ({
-      ...rest,
-      map: map !== null,
-      conflict: typeof conflict === 'object' && 'function' in conflict ? 'function' : conflict,
+    flows: flows.map((flow) => ({
+      ...flow,
+      passesOn: null,
+      map: flow.map !== null,
+      conflict: typeof flow.conflict === 'object' && 'function' in flow.conflict ? 'function' : flow.conflict,
     })),
   });
 }

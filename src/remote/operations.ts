@@ -8,6 +8,9 @@ export const protocol = 1;
 /** Bytes of a body, unpacked. A page is bounded by its reader well below this; a single statement's rows may come to more. */
 export const largestBody = 64 * 1_048_576;
 
+/** Rows of one statement are read as a whole, and their texts are no longer than this. */
+export const largestAnswer = 512 * 1_048_576;
+
 const digits = z.string().regex(/^\d{1,20}$/);
 const count = z.number().int().min(0).max(2_147_483_647);
 const flow = z.number().int().min(0).max(999);
@@ -276,6 +279,7 @@ export const operations = {
   'tidy-target': { end: 'target', says: 'Purges the ledger.', request: nothing, answer: digits },
   check: { end: 'either', says: 'Whether the tables are what they were.', request: nothing, answer: nothing },
   clock: { end: 'either', says: 'Milliseconds since the epoch.', request: nothing, answer: z.number() },
+  'count-parked': { end: 'target', says: 'How many rows are parked.', request: nothing, answer: count },
   mark: { end: 'source', says: 'The snapshot as it is now.', request: nothing, answer: snapshot },
   'record-state': {
     end: 'target',
@@ -296,6 +300,20 @@ export type Operations = typeof operations;
 export type OperationName = keyof Operations;
 export type RequestOf<Name extends OperationName> = z.output<Operations[Name]['request']>;
 export type AnswerOf<Name extends OperationName> = z.output<Operations[Name]['answer']>;
+
+/** They ask for nothing but the link's name. */
+export const unopened = [
+  'mark',
+  'count-parked',
+  'record-state',
+  'record-begin',
+  'record-end',
+] as const satisfies readonly OperationName[];
+export type UnopenedName = (typeof unopened)[number];
+
+export function isUnopened(name: OperationName): name is UnopenedName {
+  return (unopened as readonly string[]).includes(name);
+}
 
 export function isOperation(name: string): name is OperationName {
   return Object.hasOwn(operations, name);

@@ -7,6 +7,7 @@ import { withCopyOptions } from '../../config/copy-options.ts';
 import { withConsole, withListen } from '../../config/http-options.ts';
 import { exitCodeOf, SnkError } from '../../errors.ts';
 import type { HttpServer } from '../../http/server.ts';
+import { ownLinks } from '../../topology/topology.ts';
 import type { Snk } from '../../snk.ts';
 import { Health } from '../../telemetry/health.ts';
 import { logEvents, openLog, type Logger } from '../../telemetry/log.ts';
@@ -97,7 +98,7 @@ async function runLinks(snk: Snk, options: Options): Promise<number> {
 type Work = (snk: Snk, options: Options, log: Logger) => Promise<number>;
 
 const keepLive: Work = async (snk, { install }, log) => {
-  const names = snk.config.links.map((link) => link.name);
+  const names = ownLinks(snk.config).map((link) => link.name);
   const health = new Health(snk.events, names);
   const watchdog = watchdogOf(process.env);
   const service = openService(snk, health, watchdog, log);

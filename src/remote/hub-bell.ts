@@ -1,0 +1,97 @@
+/** One look at a source for all who wait for it behind a hub: hundreds of them cost it no more than one. */
+import { setTimeout as wait } from 'node:timers/promises';
+import { session, type MikroORM } from '../db/orm.ts';
+import { prepared } from '../db/prepared.ts';
+import { queryOne } from '../db/query.ts';
+import { LocalBell } from '../link/bell.ts';
+import { Doorbell } from '../link/doorbell.ts';
+import { peekText } from '../read/page-sql.ts';
+
+const nowText = prepared('select pg_current_snapshot()::text as now');
+
+/** Milliseconds. */
+const pace = { turn: 30_000, retry: 500 } as const;
+
+export class HubBell {
+  readonly #orm: MikroORM;
+  readonly #ending = new AbortController();
+  readonly #waiting = new Set<() => void>();
+  /** Those who stand at one place ask once. */
+  readonly #peeks = new Map<string, Promise<boolean>>();
+  #rounds: Promise<void> | null = null;
+  #doorbell: Doorbell | null = null;
+
+  constructor(orm: MikroORM) {
+    this.#orm = orm;
+  }
+
+  /** True as soon as something beyond `low` waits; false when the time is over, or on the signal. */
+  async change(low: string, milliseconds: number, signal: AbortSignal): Promise<boolean> {
+    const rung = Promise.withResolvers<boolean>();
+    const ring = (): void => rung.resolve(true);
+    // Before the look: whatever is committed after it rings.
+    this.#waiting.add(ring);
+    this.#rounds ??= this.#run();
+    const late = setTimeout(() => rung.resolve(false), milliseconds);
+    const gone = (): void => rung.resolve(false);
+    signal.addEventListener('abort', gone, { once: true });
+    try {
+      if (signal.aborted) return false;
+      if (await this.#peek(low)) return true;
+      return await rung.promise;
+    } finally {
+      this.#waiting.delete(ring);
+      clearTimeout(late);
+      signal.removeEventListener('abort', gone);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#ending.abort();
+    for (const ring of this.#waiting) ring();
+    await this.#rounds;
+  }
+
+  async #peek(low: string): Promise<boolean> {
+    let asked = this.#peeks.get(low);
+    if (asked === undefined) {
+      asked = queryOne<{ ok: boolean }>(session(this.#orm), peekText, [low])
+        .then(({ ok }) => ok)
+        .finally(() => this.#peeks.delete(low));
+      this.#peeks.set(low, asked);
+    }
+    return await asked;
+  }
+
+  /** While anybody waits. */
+  async #run(): Promise<void> {
+    const { signal } = this.#ending;
+    this.#doorbell ??= this.#open();
+    const bell = new LocalBell(this.#doorbell);
+    let low: string | null = null;
+    while (this.#waiting.size > 0 && !signal.aborted) {
+      try {
+        low ??= await this.#now();
+        if (!(await bell.change(low, Date.now() + pace.turn, signal))) continue;
+        bell.heard();
+        // Before they are rung: what comes after this rings once more.
+        low = await this.#now();
+        for (const ring of this.#waiting) ring();
+      } catch {
+        // Who waits is none the worse: it looks when its time is over.
+        await wait(pace.retry, undefined, { signal }).catch(() => undefined);
+      }
+    }
+    this.#rounds = null;
+  }
+
+  #open(): Doorbell {
+    const doorbell = new Doorbell(this.#orm);
+    void doorbell.session.run(this.#ending.signal);
+    return doorbell;
+  }
+
+  async #now(): Promise<string> {
+    return (await queryOne<{ now: string }>(session(this.#orm), nowText)).now;
+  }
+}

@@ -1,0 +1,224 @@
+/** The links that this SNK serves to those who come with a key: who may ask what of which of them. */
+import { randomUUID } from 'node:crypto';
+import { Semaphore } from 'async-mutex';
+import type { z } from 'zod';
+import type { MikroORM } from '../db/orm.ts';
+import { session } from '../db/orm.ts';
+import { query } from '../db/query.ts';
+import { toSnkError } from '../db/sqlstate.ts';
+import { SnkError } from '../errors.ts';
+import { describeEnd, openSource, openTarget } from '../link/engine.ts';
+import { flowsOfLink } from '../link/link-flows.ts';
+import { linkOfKey, servedLinks, type Link, type Topology } from '../topology/topology.ts';
+import { HubBell } from './hub-bell.ts';
+import { differingTable, linkWords } from './link-words.ts';
+import {
+  isUnopened,
+  operations,
+  protocol,
+  type AnswerOf,
+  type OperationName,
+  type RequestOf,
+} from './operations.ts';
+import {
+  handlers,
+  unopenedHandlers,
+  type NamedLink,
+  type ServedLimits,
+  type ServedLink,
+} from './served-link.ts';
+import { describedBy, wordsOf } from './words.ts';
+
+export interface HubOptions {
+  readonly topology: Topology;
+  readonly ormOf: (node: string) => MikroORM;
+  readonly limits: ServedLimits;
+}
+
+/** A request of somebody whose key was good. */
+export interface HubRequest {
+  /** Of the key, and so of the node. */
+  readonly node: string;
+  readonly link: string;
+  readonly operation: OperationName;
+  readonly body: unknown;
+  readonly session: string | undefined;
+}
+
+/** Requests that hold rows in memory, at once. */
+const heavyAtOnce = 4;
+const heavy: ReadonlySet<OperationName> = new Set([
+  'read',
+  'read-range',
+  'apply',
+  'apply-beside',
+  'list-hashes',
+]);
+/** Of one link: a daemon, and a run beside it. */
+const sessionsPerLink = 2;
+
+export class Hub {
+  readonly #options: HubOptions;
+  readonly #sessions = new Map<string, Map<string, ServedLink>>();
+  readonly #bells = new Map<string, HubBell>();
+  readonly #heavy = new Semaphore(heavyAtOnce);
+
+  constructor(options: HubOptions) {
+    this.#options = options;
+  }
+
+  /** The link as configured that stands for a link of this node; null: there is none. */
+  declared(node: string, name: string): Link | null {
+    const { topology } = this.#options;
+    return servedLinks(topology).find((link) => linkOfKey(topology, link, node).name === name) ?? null;
+  }
+
+  /** Throws SnkError. What is asked has a shape that is understood, or nothing is done. */
+  async answer(
+    { node, link, operation, body, session: id }: HubRequest,
+    signal: AbortSignal,
+  ): Promise<unknown> {
+    const { request } = operations[operation] as { request: z.ZodType };
+    const asked = request.safeParse(body);
+    if (!asked.success) throw notUnderstood(operation, asked.error.issues[0]);
+    try {
+      if (operation === 'open') return await this.#open(node, link, asked.data as RequestOf<'open'>);
+      if (isUnopened(operation)) {
+        const named = this.#named(node, link);
+        return await unopenedHandlers[operation](named, asked.data as never);
+      }
+      const served = this.#sessions.get(link)?.get(id ?? '');
+      if (served === undefined) throw unopened(link);
+      const work = async (): Promise<unknown> =>
+        // Each is given what its own shape has let through.
+        await handlers[operation](served, asked.data as never, signal);
+      return heavy.has(operation) ? await this.#heavy.runExclusive(work) : await work();
+    } catch (error) {
+      throw toSnkError(error, `link ${link}`);
+    }
+  }
+
+  /** Throws SNK_NO_LINK. */
+  #named(node: string, name: string): NamedLink & { readonly link: Link; readonly local: string } {
+    const { topology, ormOf } = this.#options;
+    const declared = this.declared(node, name);
+    if (declared === null) throw new SnkError('SNK_NO_LINK', `there is no link ${name}`);
+    const link = linkOfKey(topology, declared, node);
+    const end = link.source === node ? 'target' : 'source';
+    const local = end === 'source' ? link.source : link.target;
+    return { name, link, local, end, orm: ormOf(local) };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#bells.values()].map(async (bell) => await bell.close()));
+    this.#bells.clear();
+  }
+
+  async #open(node: string, name: string, request: RequestOf<'open'>): Promise<AnswerOf<'open'>> {
+    const { link, end, local, orm } = this.#named(node, name);
+    if (request.protocol !== protocol) throw otherProtocol(request.protocol);
+    const ours = linkWords(link);
+    if (ours !== request.link) throw differs(name, ours, request.link);
+    const own = await describeEnd(link, end, orm);
+    const other = describedBy(request.own);
+    if (other.nodeId === own.nodeId) throw taken(node);
+    await this.#requireNode(orm, link, node, other.nodeId);
+    const [from, to] = end === 'source' ? [own, other] : [other, own];
+    const flows = await flowsOfLink(link, from, to);
+    const served: ServedLink = {
+      name,
+      orm,
+      source: end === 'source' ? openSource(link, orm, flows, from, to) : null,
+      target:
+        end === 'target'
+          ? openTarget(link, orm, flows, { from, to, fences: null, newNonce: randomUUID })
+          : null,
+      bell: this.#bellOf(local, orm),
+      limits: this.#options.limits,
+    };
+    return {
+      session: this.#remember(name, served),
+      description: wordsOf(own),
+    };
+  }
+
+  /** What comes from a node is known by its id: nobody may have that of another one. */
+  async #requireNode(orm: MikroORM, link: Link, node: string, id: string): Promise<void> {
+    const [other] = await query<{ link: string; same: boolean }>(
+      session(orm),
+      `select link, same
+       from (
+         select link, target_node = $1::uuid as same, split_part(link, '->', 2) as node
+         from snk.subscriber
+         union all
+         select link, source_node = $1::uuid, split_part(link, '->', 1)
+         from snk.cursor
+       ) known
+       where (same and node <> $2)
+          or (not same and node = $2)
+       limit 1`,
+      [id, node],
+    );
+    if (other === undefined) return;
+    throw other.same ? taken(node) : replaced(link.name, node);
+  }
+
+  #remember(name: string, served: ServedLink): string {
+    const sessions = this.#sessions.get(name) ?? new Map<string, ServedLink>();
+    this.#sessions.set(name, sessions);
+    const id = randomUUID();
+    sessions.set(id, served);
+    const [oldest] = sessions.size > sessionsPerLink ? sessions.keys() : [];
+    if (oldest !== undefined) sessions.delete(oldest);
+    return id;
+  }
+
+  #bellOf(node: string, orm: MikroORM): HubBell {
+    let bell = this.#bells.get(node);
+    if (bell === undefined) this.#bells.set(node, (bell = new HubBell(orm)));
+    return bell;
+  }
+}
+
+function notUnderstood(operation: string, issue: z.core.$ZodIssue | undefined): SnkError {
+  const at = issue?.path.map(String).join('.') ?? '';
+  return new SnkError('SNK_REQUEST', `${operation}: ${at}: ${issue?.message ?? 'not understood'}`, {
+    hint: 'Both sides are to run the same version of SNK.',
+  });
+}
+
+/** After a restart of the hub nothing is lost but this. */
+function unopened(link: string): SnkError {
+  return new SnkError('SNK_SESSION', `link ${link} is to be opened first`, { fate: 'retry' });
+}
+
+function otherProtocol(asked: number): SnkError {
+  return new SnkError('SNK_PROTOCOL', `protocol ${asked} is asked for, and this hub speaks ${protocol}`, {
+    hint: 'Run the same version of SNK on both sides.',
+  });
+}
+
+function differs(name: string, ours: string, theirs: string): SnkError {
+  let table: string | null = null;
+  try {
+    table = differingTable(ours, theirs);
+  } catch {
+    // What is no description of a link differs in everything.
+  }
+  const where = table === null ? 'the order of its flows or of the nodes' : `the flow into ${table}`;
+  return new SnkError('SNK_LINK_DIFFERS', `link ${name}: ${where} is not declared alike on both sides`, {
+    hint: 'A link through a hub stands in both configurations: make them say the same.',
+  });
+}
+
+function taken(node: string): SnkError {
+  return new SnkError('SNK_NODE_TAKEN', `${node}: its database is known to the hub as another node`, {
+    hint: "Each node has a key of its own. Of a copied database: 'snk uninstall --yes' there, then 'snk run'.",
+  });
+}
+
+function replaced(link: string, node: string): SnkError {
+  return new SnkError('SNK_NODE_REPLACED', `link ${link}: ${node} is not the database it was`, {
+    hint: 'Revoke its key on the hub and give the new database one of another name.',
+  });
+}

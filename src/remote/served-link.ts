@@ -1,0 +1,201 @@
+/** A link of a node that comes with a key, opened: what it may ask of the hub's end, operation by operation. */
+import type { MikroORM } from '../db/orm.ts';
+import { session } from '../db/orm.ts';
+import { queryOne } from '../db/query.ts';
+import { SnkError } from '../errors.ts';
+import type { LedgerLimits } from '../apply/purge-ledger.ts';
+import type { LocalSource } from '../link/local-source.ts';
+import type { LocalTarget } from '../link/local-target.ts';
+import type { Rows } from '../read/page.ts';
+import type { LinkBatch } from '../link/ends.ts';
+import { countParked, recordBegin, recordEnd, recordState } from '../link/record-state.ts';
+import type { HubBell } from './hub-bell.ts';
+import type { AnswerOf, OperationName, RequestOf, UnopenedName } from './operations.ts';
+
+export interface ServedLimits extends LedgerLimits {
+  readonly parkedRows: number;
+}
+
+export interface ServedLink {
+  readonly name: string;
+  readonly orm: MikroORM;
+  /** The one of the two that is the hub's. */
+  readonly source: LocalSource | null;
+  readonly target: LocalTarget | null;
+  readonly bell: HubBell;
+  readonly limits: ServedLimits;
+}
+
+/** Milliseconds that one request may purge. */
+const purging = 200;
+
+type Handlers = {
+  readonly [Name in Exclude<OperationName, 'open' | UnopenedName>]: (
+    link: ServedLink,
+    request: RequestOf<Name>,
+    signal: AbortSignal,
+  ) => Promise<AnswerOf<Name>>;
+};
+
+export const handlers: Handlers = {
+  subscriber: async (link) => await sourceOf(link).subscriber(),
+  subscribe: async (link) => await sourceOf(link).subscribe(),
+  raise: async (link, { fence }) => {
+    await sourceOf(link).raise({ ...fence, link: link.name });
+    return {};
+  },
+  peek: async (link, { position }) => await sourceOf(link).peek(position),
+  wait: async (link, { low, milliseconds }, signal) => {
+    sourceOf(link);
+    return await link.bell.change(low, milliseconds, signal);
+  },
+  read: async (link, { position, limits: { bytes, ...limits }, fence }) => {
+    const askedAt = performance.now();
+    const page = await sourceOf(link).read(
+      position,
+      { ...limits, ...(bytes === undefined ? {} : { bytes }) },
+      { fence: fence === null ? null : { ...fence, link: link.name } },
+    );
+    if (page === null) return null;
+    const { waitingSince, ...rest } = page;
+    const waited = waitingSince === null ? null : askedAt - waitingSince;
+    return mutable({ ...rest, rows: rest.rows as readonly Rows<string>[], waited });
+  },
+  'count-rows': async (link, { flow }) => await sourceOf(link).countRows(flow),
+  'hash-range': async (link, { flow, bounds, mostRows }) =>
+    mutable(
+      link.source === null
+        ? await targetOf(link).hashRange(flow, bounds)
+        : await link.source.hashRange(flow, bounds, mostRows ?? 1),
+    ),
+  'fitting-range': async (link, { flow, bounds, mostBytes }) =>
+    mutable(await sourceOf(link).fittingRange(flow, bounds, mostBytes)),
+  'read-range': async (link, { flow, bounds, hashes, low }) => ({
+    ...(await sourceOf(link).readRange(flow, bounds, hashes, low)),
+  }),
+  'list-hashes': async (link, { flow, bounds }) => await targetOf(link).listHashes(flow, bounds),
+  'log-again': async (link, { flow, keys }) => [...(await sourceOf(link).logAgain(flow, keys))],
+  'tidy-source': async (link, { nonce, low }) => await sourceOf(link).tidy({ nonce, low, budget: purging }),
+  cursor: async (link) => await targetOf(link).cursor(),
+  attach: async (link, { baseline }) => {
+    await targetOf(link).attach(baseline);
+    return {};
+  },
+  adopt: async (link, { position, fence }) => await targetOf(link).adopt(position, fence),
+  apply: async (link, { standing, batch, care, fence }) => {
+    const own = { ...fence, link: link.name };
+    return mutable(await targetOf(link).apply(standing, bounded(link, batch), care, own));
+  },
+  'apply-beside': async (link, { from, generation, batch }) =>
+    await targetOf(link).applyBeside(from, generation, bounded(link, batch)),
+  'pending-copies': async (link) => await targetOf(link).pendingCopies(),
+  'copy-state': async (link, { flow }) => mutable(await targetOf(link).copyState(flow)),
+  estimate: async (link, { flow, rows }) => {
+    await targetOf(link).estimate(flow, rows);
+    return {};
+  },
+  'pass-over': async (link, { step }) => {
+    await targetOf(link).passOver(step);
+    return {};
+  },
+  finish: async (link, { flow, position }) => {
+    await targetOf(link).finish(flow, position);
+    return {};
+  },
+  'copy-anew': async (link, { before, closures }) => {
+    await targetOf(link).copyAnew(before, closures);
+    return {};
+  },
+  'has-parked': async (link) => await targetOf(link).hasParked(),
+  parked: async (link) => mutable(await targetOf(link).parked()),
+  'put-off': async (link, { entries }) => {
+    await targetOf(link).putOff(entries);
+    return {};
+  },
+  'give-up': async (link, { entries }) => {
+    await targetOf(link).giveUp(entries);
+    return {};
+  },
+  'tidy-target': async (link) => await targetOf(link).tidy(link.limits),
+  check: async (link) => {
+    await (link.source ?? link.target)?.check();
+    return {};
+  },
+  clock: async (link) => (await (link.source ?? link.target)?.clock()) ?? 0,
+};
+
+/** What needs no more of a link than its name, and the hub's database at which it ends. */
+export interface NamedLink {
+  readonly name: string;
+  readonly orm: MikroORM;
+  readonly end: 'source' | 'target';
+}
+
+type UnopenedHandlers = {
+  readonly [Name in UnopenedName]: (link: NamedLink, request: RequestOf<Name>) => Promise<AnswerOf<Name>>;
+};
+
+export const unopenedHandlers: UnopenedHandlers = {
+  mark: async (link) => {
+    const em = session(requireEnd(link, 'source').orm);
+    return (await queryOne<{ now: string }>(em, 'select pg_current_snapshot()::text as now')).now;
+  },
+  'count-parked': async (link) => await countParked(requireEnd(link, 'target').orm, link.name),
+  'record-state': async (link, { state, error }) => {
+    const said =
+      error === null ? null : new SnkError(error.code, error.message, { hint: error.hint ?? undefined });
+    await recordState(requireEnd(link, 'target').orm, link.name, state, said);
+    return {};
+  },
+  'record-begin': async (link) => {
+    await recordBegin(requireEnd(link, 'target').orm, link.name);
+    return {};
+  },
+  'record-end': async (link, { every }) => {
+    await recordEnd(requireEnd(link, 'target').orm, link.name, every);
+    return {};
+  },
+};
+
+function requireEnd(link: NamedLink, end: NamedLink['end']): NamedLink {
+  if (link.end === end) return link;
+  throw otherEnd(link.name, end);
+}
+
+/** What the hub allows is less than a node may ask for. */
+function bounded({ limits }: ServedLink, batch: RequestOf<'apply'>['batch']): LinkBatch {
+  const { parking = { some: true, most: limits.parkedRows }, step, failed, ...rest } = batch;
+  return {
+    ...rest,
+    ...(failed === undefined ? {} : { failed }),
+    parking: { ...parking, most: Math.min(parking.most, limits.parkedRows) },
+    ...(step === undefined ? {} : { step }),
+  };
+}
+
+function sourceOf({ name, source }: ServedLink): LocalSource {
+  if (source !== null) return source;
+  throw otherEnd(name, 'source');
+}
+
+function targetOf({ name, target }: ServedLink): LocalTarget {
+  if (target !== null) return target;
+  throw otherEnd(name, 'target');
+}
+
+function otherEnd(name: string, end: string): SnkError {
+  return new SnkError('SNK_LINK_DIFFERS', `link ${name}: its ${end} is not here`, {
+    hint: 'See that both configurations name the same link.',
+  });
+}
+
+type Mutable<Value> = Value extends (infer Item)[] | readonly (infer Item)[]
+  ? Mutable<Item>[]
+  : Value extends object
+    ? { -readonly [Name in keyof Value]: Mutable<Value[Name]> }
+    : Value;
+
+/** It is about to become a text: that nobody may change it says nothing any more. */
+function mutable<Value>(value: Value): Mutable<Value> {
+  return value as Mutable<Value>;
+}

@@ -1,0 +1,105 @@
+/** A hub and a node that comes to it with a key, both in this process, over HTTP on loopback. */
+import { onTestFinished } from 'vitest';
+import { parseConfig, type Config, type UserConfig } from '../../src/config/config.ts';
+import { openHttp } from '../../src/http/server.ts';
+import type { LinkDeclaration } from '../../src/topology/topology.ts';
+import { Snk } from '../../src/snk.ts';
+import { Health } from '../../src/telemetry/health.ts';
+import { createDatabase, type TestDatabase } from './databases.ts';
+import { opened } from './leftovers.ts';
+
+export interface HubRigOptions {
+  /** Run in every database before SNK is installed. */
+  readonly tables: string;
+  /** Between `main` and `office`, which stands for all that come with a key. */
+  readonly links: UserConfig['links'];
+  readonly limits?: UserConfig['limits'];
+}
+
+export interface Spoke {
+  readonly name: string;
+  readonly database: TestDatabase;
+  readonly config: Config;
+  readonly key: string;
+}
+
+export class HubRig {
+  readonly main: TestDatabase;
+  readonly hub: Snk;
+  readonly faults: unknown[] = [];
+  readonly #options: HubRigOptions;
+  address = '';
+
+  constructor(main: TestDatabase, options: HubRigOptions) {
+    this.main = main;
+    this.#options = options;
+    this.hub = new Snk(
+      parseConfig({
+        nodes: { main: { url: main.url }, office: { keyed: true } },
+        links: options.links,
+        limits: options.limits,
+        http: { listen: 0 },
+      }),
+    );
+  }
+
+  /** A new database with a key of its own for these links, or for all; `through` is another address of the hub. */
+  async spoke(name: string, links?: readonly string[], through = this.address): Promise<Spoke> {
+    const database = await createDatabase();
+    await database.query(this.#options.tables);
+    onTestFinished(async () => await database.drop());
+    const all = this.hub.config.links.map((link) => link.name);
+    const { key } = await this.hub.keys.create(name, links ?? all);
+    const declared = this.#options.links.map((link): LinkDeclaration => {
+      const rename = (node: string): string => (node === 'office' ? name : node);
+      return 'between' in link
+        ? { ...link, between: link.between.map(rename) as [string, string] }
+        : { ...link, from: rename(link.from), to: rename(link.to) };
+    });
+    const wanted = (from: string, to: string): boolean =>
+      links === undefined || links.includes(`${from}->${to}`.replace(name, 'office'));
+    const config = parseConfig({
+      // In the order of the hub's configuration.
+      nodes: { main: { hub: through, key }, [name]: { url: database.url } },
+      links: declared.filter((link) => 'between' in link || wanted(link.from, link.to)),
+      limits: this.#options.limits,
+    });
+    return { name, database, config, key };
+  }
+
+  /** Works the links of a node until the test is over, or the returned function is called. */
+  run({ config, name }: Spoke): { readonly snk: Snk; readonly end: () => Promise<void> } {
+    const snk = new Snk(config);
+    const ending = new AbortController();
+    const running = snk.run(ending.signal).catch((error: unknown) => {
+      this.faults.push(error);
+    });
+    const closed = opened(`links of ${name}`, async () => await end());
+    const end = async (): Promise<void> => {
+      ending.abort();
+      await running;
+      await snk.close();
+      closed();
+    };
+    onTestFinished(end);
+    return { snk, end };
+  }
+}
+
+export async function hubRig(options: HubRigOptions): Promise<HubRig> {
+  const main = await createDatabase();
+  await main.query(options.tables);
+  const rig = new HubRig(main, options);
+  const { hub } = rig;
+  await hub.install();
+  const http = hub.config.http;
+  if (http === null) throw new Error('a hub listens');
+  const server = await openHttp(hub, new Health(hub.events, []), http, (error) => rig.faults.push(error));
+  rig.address = server.address;
+  onTestFinished(async () => {
+    await server.close();
+    await hub.close();
+    await main.drop();
+  });
+  return rig;
+}
