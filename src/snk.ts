@@ -36,7 +36,7 @@ import type { RunOnceOptions, RunOptions } from './run-options.ts';
 import { drainLimits } from './drain-limits.ts';
 import { installNodes, nodesWithout, startNodes, type StartContext } from './start.ts';
 import { Tables } from './tables/tables.ts';
-import { databasesOf, localPart, ownLinks, qualifyTable, type Link } from './topology/topology.ts';
+import { databasesOf, linksInto, localPart, ownLinks, qualifyTable, type Link } from './topology/topology.ts';
 import { NearAndFar } from './near-and-far.ts';
 import { Hub } from './remote/hub.ts';
 import { isOperation, largestBody, type OperationName } from './remote/operations.ts';
@@ -261,7 +261,7 @@ export class Snk {
     name: string | undefined,
     read: (link: Link) => Promise<readonly Item[]>,
   ): Promise<readonly Item[]> {
-    const links = name === undefined ? this.config.links : [this.#link(name)];
+    const links = name === undefined ? linksInto(this.config) : [this.#link(name)];
     return (await Promise.all(links.map(read))).flat();
   }
 

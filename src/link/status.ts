@@ -4,6 +4,7 @@ import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { probeNode } from '../db/probe.ts';
 import { query, queryOne } from '../db/query.ts';
 import { unreadLog } from '../read/unread-log.ts';
+import { readReaders, type ReaderStatus } from './readers.ts';
 import { databasesOf, type Link, type Topology } from '../topology/topology.ts';
 
 export interface NodeStatus {
@@ -51,6 +52,8 @@ export interface LinkStatus {
 export interface Status {
   readonly nodes: readonly NodeStatus[];
   readonly links: readonly LinkStatus[];
+  /** Those who come with a key. */
+  readonly readers: readonly ReaderStatus[];
 }
 
 /** Longer than this behind, and a link is catching up. */
@@ -70,7 +73,7 @@ export async function readStatus(topology: Topology, ormOf: (node: string) => Mi
         : unreachable(link),
     ),
   );
-  return { nodes, links };
+  return { nodes, links, readers: await readReaders(topology, ormOf, reachable) };
 }
 
 /** Why no process carries what waits for a link; null where one does. */

@@ -331,7 +331,9 @@ async function untilCity(id: number, city: string): Promise<void> {
 async function bothPaused(work: () => Promise<void>): Promise<void> {
   const links = ['a->b', 'b->a'];
   const untilState = async (state: string) =>
-    await waitUntil(async () => (await snk.status()).links.every((link) => link.state === state));
+    await waitUntil(async () =>
+      (await snk.status()).links.every((link) => !links.includes(link.name) || link.state === state),
+    );
   for (const link of links) await snk.pause(link);
   await untilState('paused');
   await work();

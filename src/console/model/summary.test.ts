@@ -38,6 +38,7 @@ const of = (links: readonly LinkNow[], away: readonly string[] = []) => {
     version: '1',
     nodes: ['a', 'b'].map(node),
     links,
+    readers: [],
     verifications: [],
     isFresh: true,
   };

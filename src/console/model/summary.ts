@@ -61,7 +61,8 @@ export function viewLink(link: LinkNow): LinkView {
 /** This process knows first that it fails; of pauses and stops the databases have the word, also of another process's. */
 function stateOf({ condition, status }: LinkNow): string {
   if (condition === 'retrying' || condition === 'stopped') return condition;
-  if (status === null) return condition;
+  // The other end of a link over HTTP is in no database of ours: this process alone knows of it.
+  if (status === null || status.state === 'unreachable') return condition;
   if (status.state === 'stopped' && status.lastError === null && condition !== 'waiting') return condition;
   return status.state === 'stopped' && condition === 'waiting' ? 'waiting' : status.state;
 }

@@ -1,20 +1,20 @@
 /** Readers and spokes that come with a key: who they are, when they were last seen, how far behind they are. */
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
-import type { KeyNow, LinkNow, NewKey } from '../../http/console/wire.ts';
+import type { KeyNow, NewKey, ReaderNow } from '../../http/console/wire.ts';
 import { api } from '../api.ts';
-import { ago, count, dateTime, duration } from '../model/format.ts';
+import { ago, dateTime, duration, plural } from '../model/format.ts';
 import { confirm, Dialog, tell } from '../ui/dialog.tsx';
 import { useAct, useAsked } from '../ui/hooks.ts';
 import { Empty, Fault, Heading, Loading, Pill } from '../ui/parts.tsx';
 
 export interface KeysProps {
-  readonly links: readonly LinkNow[];
-  /** Those that a key may open. */
+  readonly readers: readonly ReaderNow[];
+  /** Links that a key may open. */
   readonly keyLinks: readonly string[];
 }
 
-export function Keys({ links, keyLinks }: KeysProps): JSX.Element {
+export function Keys({ readers, keyLinks }: KeysProps): JSX.Element {
   const { value, error, reload } = useAsked(api.keys, [], 5_000);
   const [isAdding, setAdding] = useState(false);
   const [made, setMade] = useState<NewKey | null>(null);
@@ -67,7 +67,7 @@ export function Keys({ links, keyLinks }: KeysProps): JSX.Element {
                 <span title={key.lastUsedAt === null ? '' : dateTime(key.lastUsedAt)}>
                   last seen {ago(key.lastUsedAt, Date.now())}
                 </span>
-                <Behind name={key.name} links={links} />
+                <Behind name={key.name} readers={readers} />
                 <span>made {ago(key.createdAt, Date.now())}</span>
               </div>
               {key.revokedAt === null && (
@@ -109,23 +109,19 @@ export function Keys({ links, keyLinks }: KeysProps): JSX.Element {
   );
 }
 
-/** Where this process knows a link of theirs. */
-function Behind({
-  name,
-  links,
-}: {
+interface BehindProps {
   readonly name: string;
-  readonly links: readonly LinkNow[];
-}): JSX.Element | null {
-  const theirs = links.filter(({ source, target }) => source === name || target === name);
-  const [worst] = theirs
-    .flatMap(({ status }) => status ?? [])
-    .sort((a, b) => (b.lagMs ?? 0) - (a.lagMs ?? 0));
-  if (worst === undefined || worst.pendingRows === null) return null;
+  readonly readers: readonly ReaderNow[];
+}
+
+/** Nothing of one that takes no rows, or never came. */
+function Behind({ name, readers }: BehindProps): JSX.Element | null {
+  const [worst] = readers.filter(({ node }) => node === name).sort((a, b) => b.pendingRows - a.pendingRows);
+  if (worst === undefined) return null;
   if (worst.pendingRows === 0) return <span>level</span>;
   return (
     <span>
-      {count(worst.pendingRows)} rows, {duration(worst.lagMs)} behind
+      {plural(worst.pendingRows, 'row')}, {duration(worst.lagMs)} behind
     </span>
   );
 }

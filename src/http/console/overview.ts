@@ -1,6 +1,7 @@
 /** How nodes and links fare, for any number of pages that ask every second: the databases are asked once for all of them. */
 import type { Snk } from '../../snk.ts';
 import type { Health } from '../../telemetry/health.ts';
+import { databasesOf, ownLinks } from '../../topology/topology.ts';
 import { Sampled } from '../sampled.ts';
 import { History, span } from './history.ts';
 import type { Overview } from './wire.ts';
@@ -27,7 +28,7 @@ export class Overviews {
     this.#snk = snk;
     this.#health = health;
     this.#version = version;
-    const names = snk.config.links.map(({ name }) => name);
+    const names = ownLinks(snk.config).map(({ name }) => name);
     this.#history = new History(names, snk.events, health);
     this.#status = new Sampled(async () => await this.#ask(), sampling);
     this.#timer = setInterval(() => this.#history.tick(), 1_000).unref();
@@ -49,13 +50,13 @@ export class Overviews {
       isFresh: this.#last !== null && performance.now() - this.#last.endedAt < freshness,
       nodes:
         status?.nodes ??
-        this.#snk.config.nodes.map(({ name }) => ({
+        databasesOf(this.#snk.config).map(({ name }) => ({
           name,
           reachable: !away.has(name),
           version: null,
           changeLogRows: null,
         })),
-      links: this.#snk.config.links.map(({ name, source, target, flows }) => ({
+      links: ownLinks(this.#snk.config).map(({ name, source, target, flows }) => ({
         name,
         source,
         target,
@@ -65,6 +66,7 @@ export class Overviews {
         status: status?.links.find((link) => link.name === name) ?? null,
         points: this.#history.points(name, since),
       })),
+      readers: status?.readers ?? [],
       verifications: status?.verifications ?? [],
     };
   }

@@ -6,6 +6,7 @@ type Status = Answer<Snk['status']>;
 
 export type NodeNow = Status['nodes'][number];
 export type LinkStatus = Status['links'][number];
+export type ReaderNow = Status['readers'][number];
 export type Verification = Status['verifications'][number];
 export type Conflict = Answer<Snk['conflicts']>[number];
 export type ConflictInFull = Answer<Snk['conflict']>;
@@ -49,6 +50,8 @@ export interface Overview {
   readonly version: string;
   readonly nodes: readonly NodeNow[];
   readonly links: readonly LinkNow[];
+  /** Those who come with a key. */
+  readonly readers: readonly ReaderNow[];
   readonly verifications: readonly Verification[];
   /** The databases have been asked, and this is not older than some seconds. */
   readonly isFresh: boolean;
