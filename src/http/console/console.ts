@@ -60,8 +60,8 @@ async function openRoom(scope: FastifyInstance, room: ConsoleRoomOptions): Promi
   });
   scope.setErrorHandler(async (error, _, reply) => {
     const failure = failureOf(error);
+    if (failure === null || failure.status === 500) room.onFault(error);
     if (failure !== null) return refuse(reply, failure.status, failure.body);
-    room.onFault(error);
     return refuse(reply, 500, {
       code: 'SNK_INTERNAL',
       message: 'something went wrong in SNK itself',

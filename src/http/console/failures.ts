@@ -23,9 +23,11 @@ export function refuse(reply: FastifyReply, status: number, body: Failure): Fast
 export function failureOf(error: unknown): { readonly status: number; readonly body: Failure } | null {
   const known = problemOf(error);
   if (known !== null) return { ...known, body: { ...known.body, ...wordsOf(error) } };
-  const { code, message, hint } = error instanceof SnkError ? error : toSnkError(error, 'console');
+  const { code, message, hint, fate } = error instanceof SnkError ? error : toSnkError(error, 'console');
   if (code === 'SNK_INTERNAL') return null;
-  return { status: statuses[code] ?? 500, body: { code, message, hint } };
+  // What passes by itself is asked for again.
+  const status = statuses[code] ?? (fate === 'retry' ? 503 : 500);
+  return { status, body: { code, message, hint } };
 }
 
 /** Of what the page itself can do something about; no values. */
