@@ -33,12 +33,12 @@ import {
 } from './link/set-aside.ts';
 import { idleState, readStatus, type Status } from './link/status.ts';
 import type { RunOnceOptions, RunOptions } from './run-options.ts';
-import { drainLimits } from './drain-limits.ts';
+import { drainLimits, openHub } from './limits.ts';
 import { installNodes, nodesWithout, startNodes, type StartContext } from './start.ts';
 import { Tables } from './tables/tables.ts';
 import { databasesOf, linksInto, localPart, ownLinks, qualifyTable, type Link } from './topology/topology.ts';
 import { NearAndFar } from './near-and-far.ts';
-import { Hub } from './remote/hub.ts';
+import type { Hub } from './remote/hub.ts';
 import { isOperation, largestBody, type OperationName } from './remote/operations.ts';
 import { Events } from './telemetry/events.ts';
 import { traceRow, type Trace } from './verify/trace.ts';
@@ -78,8 +78,7 @@ export class Snk {
     this.config = config;
     this.events = events;
     this.#local = { ...config, ...localPart(config) };
-    const { limits } = config;
-    this.hub = new Hub({ topology: config, ormOf: (node) => this.#orm(node, 'served'), limits });
+    this.hub = openHub(config, (node) => this.#orm(node, 'served'));
     this.#places = new NearAndFar(config, (node) => this.#orm(node, 'run'));
     this.#orms = new Orms(databasesOf(config));
     this.keys = new Keys(config, (node) => this.#orm(node, 'keys'));
@@ -118,6 +117,7 @@ export class Snk {
     await this.#atWork(links, signal, async (optionsOf, lockers, both) => {
       const ending = new AbortController();
       const verifying = this.#verifyAgain(lockers, AbortSignal.any([both, ending.signal]));
+      const keeping = this.hub.keep(AbortSignal.any([both, ending.signal]), this.events);
       try {
         const runners = links.map(
           async (link) =>
@@ -130,7 +130,7 @@ export class Snk {
         if (!signal.aborted && failed.length > 0) throw failed.at(-1)?.reason;
       } finally {
         ending.abort();
-        await Promise.allSettled([verifying]);
+        await Promise.allSettled([verifying, keeping]);
       }
     });
   }

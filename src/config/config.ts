@@ -9,6 +9,7 @@ import {
   type Node,
   type Topology,
 } from '../topology/topology.ts';
+import { placedFiles, type filePlace } from './file-options.ts';
 import { httpFaults, withFiles, type http, type HttpOptions } from './http-options.ts';
 import { schema, type limits, type verify } from './schema.ts';
 import { toFaults } from './shape-faults.ts';
@@ -19,7 +20,7 @@ import { linkFaults, topologyFaults } from './topology-faults.ts';
  * any number of nodes that come with a key.
  */
 export type UserNode =
-  | { readonly url: string | undefined }
+  | { readonly url: string | undefined; readonly files?: z.input<typeof filePlace> | undefined }
   | { readonly hub: string | undefined; readonly key: string | undefined }
   | { readonly keyed: true };
 
@@ -52,7 +53,7 @@ export function parseConfig(input: unknown, directory = process.cwd()): Config {
   const { nodes } = parsed.data;
   const links = parsed.data.links.map((each) => withModules(each, directory));
   const topology = buildTopology(
-    Object.entries(nodes).map(([name, node]) => nodeOf(name, node)),
+    Object.entries(nodes).map(([name, node]) => nodeOf(name, node, directory)),
     links,
   );
   const { limits, verify = null } = parsed.data;
@@ -71,8 +72,11 @@ export function parseConfig(input: unknown, directory = process.cwd()): Config {
   });
 }
 
-function nodeOf(name: string, node: z.output<typeof schema>['nodes'][string]): Node {
-  if ('url' in node) return { kind: 'database', name, url: node.url };
+function nodeOf(name: string, node: z.output<typeof schema>['nodes'][string], directory: string): Node {
+  if ('url' in node) {
+    const files = node.files === undefined ? {} : { files: placedFiles(node.files, directory) };
+    return { kind: 'database', name, url: node.url, ...files };
+  }
   if ('hub' in node) return { kind: 'hub', name, address: node.hub, key: node.key };
   return { kind: 'keyed', name };
 }

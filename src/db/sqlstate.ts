@@ -49,10 +49,15 @@ export function isTransient(error: unknown): boolean {
 /** Of a row that is to be updated where there is none: SNK's own, for no server calls that an error. */
 export const rowMissingCode = 'SNK_ROW_MISSING';
 
+/** Of a row whose key the target has taken from it, or that it has kept out: SNK's own as well. */
+export const keyChangedCode = 'SNK_KEY_CHANGED';
+
+const ownCodes = new Set<string>([rowMissingCode, keyChangedCode]);
+
 /** An error of one row's data, not of the link: such a row can be parked and the others go on. */
 export function isRowError(error: unknown): boolean {
   const code = codeOf(error);
-  return code !== undefined && (/^(22|23)/.test(code) || code === 'P0001' || code === rowMissingCode);
+  return code !== undefined && (/^(22|23)/.test(code) || code === 'P0001' || ownCodes.has(code));
 }
 
 /**

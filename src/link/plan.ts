@@ -10,6 +10,7 @@ import {
   carriesChanges,
   databasesOf,
   passesOn,
+  tellsIds,
   type ConflictPolicy,
   type Flow,
   type Link,
@@ -52,7 +53,8 @@ export function capturedTablesOf(topology: Topology, node: string): CapturedTabl
     operations: [...new Set(each.flatMap((flow) => flow.on))],
     isTimed: each.some((flow) => flow.conflict === 'newest'),
     tellsColumns: each.some((flow) => flow.conflict === 'merge'),
-    passesOn: passesOn(topology.links, node, table),
+    passesOn: passesOn(topology.links, node, table) || tellsIds(topology.links, node, table),
+    synced: each.flatMap((flow) => flow.synced ?? []),
     readsImages: each.some((flow) => imaged.has(flow)),
     // Of several wishes the safest.
     truncate:
@@ -146,7 +148,7 @@ function splitFaults(
 
 /** What a flow will do. */
 function sentence(link: Link, flow: Flow): string {
-  const { from, to, on, where, write, echo, passesOn: travelsOn } = flow;
+  const { from, to, on, where, write, echo, files, passesOn: travelsOn } = flow;
   const ofRows = where === null ? '' : `, of rows where ${where}`;
   const what = carriesChanges(flow)
     ? `what is done to ${from} on ${link.source} (${on.join(', ')})${ofRows}`
@@ -168,16 +170,35 @@ function sentence(link: Link, flow: Flow): string {
   return [
     `${what}${columns}${set.length === 0 ? '' : `, ${set.join(', ')}`}, ${done}`,
     ...(clash === null ? [] : [clash]),
+    ...keptBy(link, flow),
+    ...(Object.keys(files).length > 0
+      ? [`the files that ${Object.keys(files).join(', ')} names come first`]
+      : []),
     ...(echo ? ['what is written there is captured there'] : []),
     ...(travelsOn ? [`what is written there travels on from ${link.target}`] : []),
   ].join('; ');
+}
+
+/** Columns of the source that do not travel. */
+function keptBy(link: Link, { from, identity, synced }: Flow): string[] {
+  const ids =
+    identity === null
+      ? []
+      : [
+          `${identity.key} is given there, and written into ${identity.writeBack} of ${from} on ${link.source}`,
+          ...(identity.shared
+            ? [`a row that names one there in ${identity.writeBack} becomes that row`]
+            : []),
+        ];
+  const safe = synced === null ? [] : [`${synced} of ${from} says which rows are safe there`];
+  return [...ids, ...safe];
 }
 
 function clashOf(link: Link, flow: Flow): string | null {
   const first = link.winner === 'source' ? link.source : link.target;
   const wins = `${first} wins`;
   if (flow.bothWays) return `where both changed one row at the same time, ${settledBy(flow.conflict, first)}`;
-  if (flow.write !== 'upsert' || carriesChanges(flow)) return null;
+  if (flow.write !== 'upsert' || carriesChanges(flow) || flow.identity !== null) return null;
   return `where both hold one key with different data, ${wins}`;
 }
 

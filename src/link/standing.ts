@@ -25,6 +25,12 @@ export async function loadStanding(engine: LinkEngine): Promise<Standing> {
     await attachEnds(engine);
     ends = await readEnds(engine);
   }
+  if (ends.cursor !== null && ends.subscriber !== null && isAnew(ends.cursor, ends.subscriber)) {
+    const { standing } = ends.subscriber;
+    const baseline = standing === 'expired' ? await engine.source.renew() : ends.subscriber;
+    await engine.target.beginAnew(ends.cursor.nonce, baseline);
+    ends = await readEnds(engine);
+  }
   try {
     return await standingOf(engine, ends);
   } catch (error) {
@@ -35,6 +41,14 @@ export async function loadStanding(engine: LinkEngine): Promise<Standing> {
       now.cursor?.nonce === ends.cursor?.nonce && now.subscriber?.nonce === ends.subscriber?.nonce;
     throw isStill ? error : cursorMoved(engine.link.name);
   }
+}
+
+/**
+ * The source has not kept the log for so long: all rows are compared once more. A renewed one that the cursor does not know yet
+ * is a beginning that ended in between.
+ */
+function isAnew(cursor: StoredCursor, { standing, generation, nonce }: StoredSubscriber): boolean {
+  return standing === 'expired' || (standing === 'renewed' && generation === '0' && cursor.nonce !== nonce);
 }
 
 async function standingOf(engine: LinkEngine, { cursor, subscriber }: Ends): Promise<Standing> {

@@ -1,8 +1,10 @@
 /** The ends of a link that are behind a hub, as an engine knows ends. */
 import type { Applied } from '../apply/apply-page.ts';
+import type { Assigned } from '../apply/assigned.ts';
 import type { Standing } from '../apply/batch.ts';
 import type { StoredCursor } from '../apply/cursor-store.ts';
 import type { Care, Written } from '../apply/write-rows.ts';
+import type { Told } from '../capture/keep-columns.ts';
 import type { SnkError } from '../errors.ts';
 import type { FarEnd } from '../link/engine.ts';
 import type {
@@ -87,6 +89,10 @@ class FarSource implements SourceEnd {
     return await this.#hub.ask('subscribe', {});
   }
 
+  async renew(): Promise<Baseline> {
+    return await this.#hub.ask('renew', {});
+  }
+
   async raise(fence: Fence): Promise<void> {
     await this.#hub.ask('raise', { fence });
   }
@@ -112,6 +118,10 @@ class FarSource implements SourceEnd {
     return { ...rest, waitingSince: waited === null ? null : askedAt - waited };
   }
 
+  async keep(flow: number, { keys, ids, versions }: Told): Promise<boolean> {
+    return await this.#hub.ask('keep', { flow, told: { keys: [...keys], ids, versions } });
+  }
+
   async countRows(flow: number): Promise<string> {
     return await this.#hub.ask('count-rows', { flow });
   }
@@ -127,6 +137,10 @@ class FarSource implements SourceEnd {
   async readRange(flow: number, bounds: Range, hashes: string | null, low: string): Promise<RangeRows> {
     const answer = await this.#hub.ask('read-range', { flow, bounds: wordsOfRange(bounds), hashes, low });
     return answer as RangeRows;
+  }
+
+  async missing(flow: number, keys: readonly Key[]): Promise<readonly number[]> {
+    return await this.#hub.ask('missing', { flow, keys: keys.map((each) => [...each]) });
   }
 
   async logAgain(flow: number, keys: readonly Key[]): Promise<readonly (Operation | null)[]> {
@@ -203,6 +217,22 @@ class FarTarget implements TargetEnd {
 
   async listHashes(flow: number, bounds: Range): Promise<string> {
     return await this.#hub.ask('list-hashes', { flow, bounds: wordsOfRange(bounds) });
+  }
+
+  async listKeys(flow: number, bounds: Range, most: number): Promise<readonly Key[]> {
+    return await this.#hub.ask('list-keys', { flow, bounds: wordsOfRange(bounds), most });
+  }
+
+  async beginAnew(nonce: string, { safe, generation, nonce: next }: Baseline): Promise<void> {
+    await this.#hub.ask('begin-anew', { nonce, baseline: { safe, generation, nonce: next } });
+  }
+
+  async assigned(after: string, limit: number): Promise<readonly Assigned[]> {
+    return await this.#hub.ask('assigned', { after, limit });
+  }
+
+  async confirm(batches: readonly string[]): Promise<void> {
+    await this.#hub.ask('confirm', { batches: [...batches] });
   }
 
   async hasParked(): Promise<boolean> {

@@ -1,5 +1,6 @@
 /** The links that this SNK serves to those who come with a key: who may ask what of which of them. */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
 import { Semaphore } from 'async-mutex';
 import type { z } from 'zod';
 import type { MikroORM } from '../db/orm.ts';
@@ -10,6 +11,9 @@ import { SnkError } from '../errors.ts';
 import { describeEnd, openSource, openTarget } from '../link/engine.ts';
 import { flowsOfLink } from '../link/link-flows.ts';
 import { linkOfKey, servedLinks, type Link, type Topology } from '../topology/topology.ts';
+import type { Events } from '../telemetry/events.ts';
+import { purgeChangeLog } from '../read/purge.ts';
+import { expireSubscribers, type Patience } from './expire.ts';
 import { HubBell } from './hub-bell.ts';
 import { differingTable, linkWords } from './link-words.ts';
 import {
@@ -33,6 +37,7 @@ export interface HubOptions {
   readonly topology: Topology;
   readonly ormOf: (node: string) => MikroORM;
   readonly limits: ServedLimits;
+  readonly patience: Patience;
 }
 
 /** A request of somebody whose key was good. */
@@ -54,6 +59,8 @@ const heavy: ReadonlySet<OperationName> = new Set([
   'apply-beside',
   'list-hashes',
 ]);
+/** Milliseconds between two looks, and log rows that one purges. */
+const keeping = { pause: 60_000, rows: 100_000 } as const;
 /** Of one link: a daemon, and a run beside it. */
 const sessionsPerLink = 2;
 
@@ -107,6 +114,38 @@ export class Hub {
     const end = link.source === node ? 'target' : 'source';
     const local = end === 'source' ? link.source : link.target;
     return { name, link, local, end, orm: ormOf(local) };
+  }
+
+  /**
+   * While the signal lasts: purges what all have, and lets go of those who stay away. Who asks for nothing else leaves that to
+   * the hub.
+   */
+  async keep(signal: AbortSignal, events: Events): Promise<void> {
+    while (readLinks(this.#options.topology).length > 0 && !signal.aborted) {
+      // A node that is away is told of by its links; here the next look does.
+      for (const link of await this.tidy().catch(() => [])) events.tell('link:expired', { link });
+      await wait(keeping.pause, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** One look at all nodes where somebody may be kept waiting for. Returns the links that were let go. */
+  async tidy(): Promise<readonly string[]> {
+    const { topology, ormOf, patience } = this.#options;
+    const own = new Set(topology.nodes.map(({ name }) => name));
+    const expired: string[] = [];
+    for (const source of new Set(readLinks(topology).map((link) => link.source))) {
+      const em = session(ormOf(source));
+      const known = await query<{ link: string }>(em, 'select link from snk.subscriber');
+      const links = known
+        .map(({ link }) => link)
+        .filter((link) => {
+          const node = link.slice(source.length + 2);
+          return link.startsWith(`${source}->`) && !own.has(node);
+        });
+      expired.push(...(await expireSubscribers(em, links, patience)));
+      await purgeChangeLog(em, keeping.rows);
+    }
+    return expired;
   }
 
   async close(): Promise<void> {
@@ -178,6 +217,12 @@ export class Hub {
     if (bell === undefined) this.#bells.set(node, (bell = new HubBell(orm)));
     return bell;
   }
+}
+
+/** Links that are read here by those who come with a key. */
+function readLinks(topology: Topology): readonly Link[] {
+  const keyed = new Set(topology.nodes.flatMap(({ kind, name }) => (kind === 'keyed' ? [name] : [])));
+  return servedLinks(topology).filter(({ target }) => keyed.has(target));
 }
 
 function notUnderstood(operation: string, issue: z.core.$ZodIssue | undefined): SnkError {

@@ -40,6 +40,7 @@ type Handlers = {
 export const handlers: Handlers = {
   subscriber: async (link) => await sourceOf(link).subscriber(),
   subscribe: async (link) => await sourceOf(link).subscribe(),
+  renew: async (link) => await sourceOf(link).renew(),
   raise: async (link, { fence }) => {
     await sourceOf(link).raise({ ...fence, link: link.name });
     return {};
@@ -74,7 +75,15 @@ export const handlers: Handlers = {
     ...(await sourceOf(link).readRange(flow, bounds, hashes, low)),
   }),
   'list-hashes': async (link, { flow, bounds }) => await targetOf(link).listHashes(flow, bounds),
+  missing: async (link, { flow, keys }) => [...(await sourceOf(link).missing(flow, keys))],
+  'list-keys': async (link, { flow, bounds, most }) =>
+    mutable(await targetOf(link).listKeys(flow, bounds, most)),
+  'begin-anew': async (link, { nonce, baseline }) => {
+    await targetOf(link).beginAnew(nonce, baseline);
+    return {};
+  },
   'log-again': async (link, { flow, keys }) => [...(await sourceOf(link).logAgain(flow, keys))],
+  keep: async (link, { flow, told }) => await sourceOf(link).keep(flow, told),
   'tidy-source': async (link, { nonce, low }) => await sourceOf(link).tidy({ nonce, low, budget: purging }),
   cursor: async (link) => await targetOf(link).cursor(),
   attach: async (link, { baseline }) => {
@@ -104,6 +113,11 @@ export const handlers: Handlers = {
   },
   'copy-anew': async (link, { before, closures }) => {
     await targetOf(link).copyAnew(before, closures);
+    return {};
+  },
+  assigned: async (link, { after, limit }) => mutable(await targetOf(link).assigned(after, limit)),
+  confirm: async (link, { batches }) => {
+    await targetOf(link).confirm(batches);
     return {};
   },
   'has-parked': async (link) => await targetOf(link).hasParked(),

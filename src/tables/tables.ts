@@ -5,6 +5,7 @@ import { query } from '../db/query.ts';
 import { codeOf, isRowError, toSnkError } from '../db/sqlstate.ts';
 import { SnkError } from '../errors.ts';
 import { databasesOf, isMirror, type Flow, type Operation, type Topology } from '../topology/topology.ts';
+import { Pictures } from './pictures.ts';
 import { deleteSql, insertSql, pageSql, rowSql, updateSql, type Statement } from './row-sql.ts';
 
 export interface TableColumn {
@@ -66,11 +67,13 @@ export type NewValues = Readonly<Record<string, string | null>>;
 const bounds = { page: 160, row: 100_000, columns: 40, rows: 100 } as const;
 
 export class Tables {
+  readonly pictures: Pictures;
   readonly #topology: Topology;
   readonly #nodes: readonly string[];
   readonly #ormOf: (node: string) => MikroORM;
 
   constructor(topology: Topology, ormOf: (node: string) => MikroORM) {
+    this.pictures = new Pictures(topology);
     this.#topology = topology;
     this.#nodes = databasesOf(topology).map(({ name }) => name);
     this.#ormOf = ormOf;

@@ -53,6 +53,9 @@ export function logEvents(events: Events, log: Logger, options: { readonly first
     if (retryInMs === null) log.error(fields, `link stopped: ${error.message}`);
     else log[retryInMs >= 1_000 ? 'warn' : 'info'](fields, `link failed: ${error.message}`);
   });
+  events.on('link:expired', ({ link }) =>
+    log.warn({ link }, 'away for too long: the log is not kept for it any more, and it begins anew'),
+  );
   events.on('link:clock-skew', ({ link, skewMs }) =>
     log.warn({ link, skewMs }, 'the clocks of both nodes are far apart, and the newest change wins'),
   );

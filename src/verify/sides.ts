@@ -10,6 +10,7 @@ import type { Flow } from '../topology/topology.ts';
 import type { Comparison, Difference, Side } from './compare.ts';
 import { mappedComparison } from './mapped.ts';
 import type { Pair } from './pairs.ts';
+import { comparedByPlainNames, mappedToPlainNames } from './plain-names.ts';
 import { plainComparison } from './ranges.ts';
 
 export interface Sides {
@@ -51,16 +52,17 @@ export async function openSides(pair: Pair, ormOf: (node: string) => MikroORM): 
   const opened = await openMap(flow, mapping);
   if (opened !== null) {
     const a = { ...nodes.a, range: { table: mapping.from, columns: mapping.columns, byteOrder: false } };
+    const theirs = comparedByPlainNames({ table: target, columns: mapping.into }, flow, mapping.into);
     const b = {
       ...nodes.b,
       range: { table: target, columns: mapping.into, byteOrder: false },
-      flow: { table: target, columns: mapping.into },
+      flow: theirs,
       comparesRows: flow.write !== 'insert',
     };
     return {
       a,
       b,
-      comparison: mappedComparison({ a, b, ...opened }),
+      comparison: mappedComparison({ a, b, flow: opened.flow, map: mappedToPlainNames(opened.map, flow) }),
       source,
       target,
       sourceKey: mapping.from.key,
@@ -74,11 +76,14 @@ export async function openSides(pair: Pair, ormOf: (node: string) => MikroORM): 
   const sameKey =
     stored.key.length === mapping.rangeKey.length &&
     mapping.rangeKey.every(({ quoted }, i) => stored.key[i]?.quoted === quoted);
-  const range = (table: Table, columns: readonly Column[]): RangeTable => ({
-    table,
-    columns: columns.filter((_, i) => isCompared(flow, target, mapping.into[i] as Column)),
-    byteOrder,
-  });
+  const range = (from: Table, all: readonly Column[]): RangeTable => {
+    const { table, columns } = comparedByPlainNames({ table: from, columns: all }, flow, mapping.into);
+    return {
+      table,
+      columns: columns.filter((_, i) => isCompared(flow, target, mapping.into[i] as Column)),
+      byteOrder,
+    };
+  };
   const a = { ...nodes.a, range: range({ ...stored, key: mapping.rangeKey }, mapping.columns) };
   const b = { ...nodes.b, range: range(target, mapping.into) };
   return {

@@ -50,6 +50,17 @@ export class HubRig {
     onTestFinished(async () => await database.drop());
     const all = this.hub.config.links.map((link) => link.name);
     const { key } = await this.hub.keys.create(name, links ?? all);
+    return this.named(name, database, key, links, through);
+  }
+
+  /** A node as it would be with this database and key. */
+  named(
+    name: string,
+    database: TestDatabase,
+    key: string,
+    links?: readonly string[],
+    through = this.address,
+  ): Spoke {
     const declared = this.#options.links.map((link): LinkDeclaration => {
       const rename = (node: string): string => (node === 'office' ? name : node);
       return 'between' in link

@@ -14,7 +14,6 @@ import { isOurHost, pageHeaders } from './guard.ts';
 import { keyRoutes } from './key-routes.ts';
 import { linkRoutes } from './link-routes.ts';
 import { Overviews } from './overview.ts';
-import type { Pictures } from './pictures.ts';
 import { tableRoutes } from './table-routes.ts';
 
 /** What the one who starts it says. */
@@ -23,7 +22,6 @@ export interface ConsoleStart {
   /** What a log-in takes. */
   readonly token: string;
   readonly version: string;
-  readonly pictures?: Pictures | null;
   readonly onLogIn: (who: string) => void;
   readonly onRefused: (address: string) => void;
 }
@@ -73,7 +71,7 @@ async function openRoom(scope: FastifyInstance, room: ConsoleRoomOptions): Promi
   const act = actsOf(snk);
   await addDoor(scope, { ...room, keyLinks }, (inside) => {
     linkRoutes(inside, snk, overviews, act);
-    tableRoutes(inside, snk, room.pictures ?? null, act);
+    tableRoutes(inside, snk, act);
     keyRoutes(inside, snk, act);
   });
 }

@@ -20,6 +20,8 @@ function watched() {
       deleted: 0,
       conflicts: 0,
       parked: 0,
+      files: 0,
+      fileBytes: 0,
       durationMs: 1,
       lagsMs,
     });

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { Snk } from '../../snk.ts';
 import type { Do } from './acts.ts';
 import { fingerprint } from './door.ts';
-import { pictureType, type Pictures } from './pictures.ts';
+import { pictureType } from './picture-type.ts';
 import { key, text } from './link-routes.ts';
 
 const place = z.strictObject({ node: text, table: text });
@@ -16,12 +16,16 @@ const search = z.string().trim().min(1).max(200);
 /** Bytes: a row is larger than what else a page sends. */
 const bodyLimit = 2 * 1_048_576;
 
-export function tableRoutes(app: FastifyInstance, snk: Snk, pictures: Pictures | null, act: Do): void {
+export function tableRoutes(app: FastifyInstance, snk: Snk, act: Do): void {
+  const { pictures } = snk.tables;
   const routes = app.withTypeProvider<ZodTypeProvider>();
 
   routes.get('/console/api/tables', async () => {
     const tables = await snk.tables.list();
-    return tables.map((each) => ({ ...each, pictures: pictures?.columnsOf(each.node, each.table) ?? [] }));
+    return tables.map((each) => ({
+      ...each,
+      pictures: [...pictures.foldersOf(each.node, each.table).keys()],
+    }));
   });
 
   // What is looked for, and keys, stand in bodies: addresses end up in the logs of proxies.
@@ -75,7 +79,7 @@ export function tableRoutes(app: FastifyInstance, snk: Snk, pictures: Pictures |
     { schema: { body: place.extend({ key, column: text }) } },
     async ({ body: { node, table, key, column } }, reply) => {
       const name = (await snk.tables.row(node, table, key))?.values[column]?.text ?? null;
-      const bytes = name === null ? null : ((await pictures?.open(node, table, column, name)) ?? null);
+      const bytes = name === null ? null : await pictures.open(node, table, column, name);
       const type = bytes === null ? null : pictureType(bytes);
       if (type === null) return await reply.code(404).send({ code: 'SNK_NO_PICTURE', message: 'no picture' });
       return await reply.type(type).send(bytes);

@@ -1,11 +1,4 @@
-/** Pictures of rows: where a store of files has them, and which bytes are one (never by what somebody calls them). */
-
-export interface Pictures {
-  /** Columns of a table that name a file. */
-  columnsOf(node: string, table: string): readonly string[];
-  /** Null where there is none, or it is too large to be shown. */
-  open(node: string, table: string, column: string, name: string): Promise<Buffer | null>;
-}
+/** Which bytes are a picture: never by what somebody calls them (pure). */
 
 const kinds: readonly (readonly [type: string, begins: RegExp])[] = [
   ['image/jpeg', /^ffd8ff/],
