@@ -105,79 +105,88 @@ async function chaosRig(): Promise<{ rig: HubRig; proxy: ChaosProxy; spokes: Spo
   return { rig, proxy, spokes, all: [rig.main, ...spokes.map(({ database }) => database)] };
 }
 
-test(`two nodes and their hub change rows while a third of all requests goes wrong, are begun anew in the middle, and end equal: nothing lost, nothing twice (${seconds} s, seed ${seed})`, async () => {
-  const { rig, proxy, spokes, all } = await chaosRig();
-  const random = randomOf(seed);
-  for (const [node, database] of all.entries())
-    await database.query(`
+test(
+  `two nodes and their hub change rows while a third of all requests goes wrong, are begun anew in the middle, and end equal: nothing lost, nothing twice (${seconds} s, seed ${seed})`,
+  async () => {
+    const { rig, proxy, spokes, all } = await chaosRig();
+    const random = randomOf(seed);
+    for (const [node, database] of all.entries())
+      await database.query(`
       insert into person select ${node * 100_000} + i, 'first', 0 from generate_series(0, 59) i;
       insert into person select ${node * 100_000} + 1000 + i, repeat('y', 100), 0 from generate_series(1, 3000) i;
       insert into event (what) select 'node ${node}, first ' || i from generate_series(1, 500) i;
       insert into shared values (${node}, 'first ${node}', null)`);
-  const running = spokes.map((spoke) => rig.run(spoke));
-  const until = performance.now() + seconds * 1_000;
-  const writers = all.map(async (database, node) => await write(database, node, until, randomOf(seed + node)));
-  const restarts = (async () => {
-    let count = 0;
-    while (performance.now() < until - 2_000) {
-      await wait(1_000 + random() * Math.max(1_000, seconds * 50));
-      const victim = Math.floor(random() * 3);
-      const spoke = spokes[victim];
-      count += 1;
-      if (spoke === undefined) await rig.reopen();
-      else {
-        await running[victim]?.end();
-        running[victim] = rig.run(spoke);
+    const running = spokes.map((spoke) => rig.run(spoke));
+    const until = performance.now() + seconds * 1_000;
+    const writers = all.map(
+      async (database, node) => await write(database, node, until, randomOf(seed + node)),
+    );
+    const restarts = (async () => {
+      let count = 0;
+      while (performance.now() < until - 2_000) {
+        await wait(1_000 + random() * Math.max(1_000, seconds * 50));
+        const victim = Math.floor(random() * 3);
+        const spoke = spokes[victim];
+        count += 1;
+        if (spoke === undefined) await rig.reopen();
+        else {
+          await running[victim]?.end();
+          running[victim] = rig.run(spoke);
+        }
       }
-    }
-    return count;
-  })();
-  const written = await Promise.all(writers);
-  const restarted = await restarts;
-  const stoodAt = performance.now();
-  let last: unknown[] = [];
-  await waitUntil(
-    async () => {
-      last = await Promise.all(all.map(content));
-      return new Set(last.map((each) => JSON.stringify(each))).size === 1;
-    },
-    { timeout: 40_000, interval: 100, message: () => JSON.stringify({ last, faults: rig.faults }) },
-  );
-  const settled = performance.now() - stoodAt;
-  console.log({
-    seed,
-    seconds,
-    written,
-    restarted,
-    settledMs: Math.round(settled),
-    ...Object.fromEntries(proxy.counts),
-  });
-  const logged = async (): Promise<number> => {
-    const counts = await Promise.all(
-      all.map(
-        async (each) =>
-          await each.query<{ count: number }>('select count(*)::integer as count from snk.change_log'),
-      ),
+      return count;
+    })();
+    const written = await Promise.all(writers);
+    const restarted = await restarts;
+    const stoodAt = performance.now();
+    let last: unknown[] = [];
+    await waitUntil(
+      async () => {
+        last = await Promise.all(all.map(content));
+        return new Set(last.map((each) => JSON.stringify(each))).size === 1;
+      },
+      { timeout: 40_000, interval: 100, message: () => JSON.stringify({ last, faults: rig.faults }) },
     );
-    return counts.flat().reduce((sum, { count }) => sum + count, 0);
-  };
-  await waitUntil(async () => (await logged()) === 0, { timeout: 40_000, message: 'logs that are purged' });
-  // A change that came late, or twice, would have met what came after it.
-  for (const database of all) {
-    expect(await database.query(`select * from snk.conflict where target_table in ('public.person', 'public.pet')`)).toEqual(
-      [],
-    );
-    expect(await database.query('select * from snk.parked')).toEqual([]);
-    expect(
-      await database.query(
-        `select link, kind, key, count(*)
+    const settled = performance.now() - stoodAt;
+    console.log({
+      seed,
+      seconds,
+      written,
+      restarted,
+      settledMs: Math.round(settled),
+      ...Object.fromEntries(proxy.counts),
+    });
+    const logged = async (): Promise<number> => {
+      const counts = await Promise.all(
+        all.map(
+          async (each) =>
+            await each.query<{ count: number }>('select count(*)::integer as count from snk.change_log'),
+        ),
+      );
+      return counts.flat().reduce((sum, { count }) => sum + count, 0);
+    };
+    await waitUntil(async () => (await logged()) === 0, { timeout: 40_000, message: 'logs that are purged' });
+    // A change that came late, or twice, would have met what came after it.
+    for (const database of all) {
+      expect(
+        await database.query(
+          `select * from snk.conflict where target_table in ('public.person', 'public.pet')`,
+        ),
+      ).toEqual([]);
+      expect(await database.query('select * from snk.parked')).toEqual([]);
+      expect(
+        await database.query(
+          `select link, kind, key, count(*)
          from snk.ledger l cross join lateral unnest(l.uuid_keys) key
          where target_table = 'public.event'
          group by link, kind, key having count(*) > 1 limit 5`,
-      ),
-    ).toEqual([]);
-  }
-  for (const node of all.keys())
-    for (const database of all) expect(await own(database, node)).toEqual(await own(all[node] as TestDatabase, node));
-  expect(rig.faults).toEqual([]);
-}, seconds * 1_000 + 120_000);
+        ),
+      ).toEqual([]);
+    }
+    for (const node of all.keys())
+      for (const database of all)
+        expect(await own(database, node)).toEqual(await own(all[node] as TestDatabase, node));
+    expect(rig.faults).toEqual([]);
+  },
+  seconds * 1_000 + 120_000,
+);

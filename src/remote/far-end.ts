@@ -193,8 +193,8 @@ class FarTarget implements TargetEnd {
     await this.#hub.ask('pass-over', { step: wordsOfStep(step) });
   }
 
-  async finish(flow: number, position: Key | null): Promise<void> {
-    await this.#hub.ask('finish', { flow, position: position === null ? null : [...position] });
+  async finish(flow: number, position: Key | null, begun: string): Promise<void> {
+    await this.#hub.ask('finish', { flow, position: wordsOfKey(position), begun });
   }
 
   async hashRange(flow: number, bounds: Range): Promise<Summary> {
@@ -272,11 +272,12 @@ const wordsOfRange = ({ after, upTo }: Range): RequestOf<'list-hashes'>['bounds'
   upTo: wordsOfKey(upTo),
 });
 
-const wordsOfStep = ({ flow, from, to, compared }: CopyStep): RequestOf<'pass-over'>['step'] => ({
+const wordsOfStep = ({ flow, from, to, compared, begun }: CopyStep): RequestOf<'pass-over'>['step'] => ({
   flow,
   from: wordsOfKey(from),
   to: [...to],
   compared,
+  begun,
 });
 
 const wordsOfEntry = ({ table, key, at, due }: ParkedEntry): RequestOf<'put-off'>['entries'][number] => ({

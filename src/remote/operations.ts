@@ -49,7 +49,8 @@ const page = z.object({
   size: z.number(),
 });
 
-const step = z.strictObject({ flow, from: key.nullable(), to: key, compared: count });
+const moment = z.string().min(1).max(64);
+const step = z.strictObject({ flow, from: key.nullable(), to: key, compared: count, begun: moment });
 const batch = z.object({
   kind: z.enum(['window', 'backfill']),
   rows: z.array(rows),
@@ -86,6 +87,7 @@ const copyState = z.object({
   rowsCopied: digits,
   rowsEstimated: digits,
   done: z.boolean(),
+  begun: moment,
 });
 const operation = z.enum(['insert', 'update', 'delete']);
 const nothing = z.strictObject({});
@@ -253,7 +255,7 @@ export const operations = {
   finish: {
     end: 'target',
     says: 'A first copy is done.',
-    request: z.strictObject({ flow, position: key.nullable() }),
+    request: z.strictObject({ flow, position: key.nullable(), begun: moment }),
     answer: nothing,
   },
   'copy-anew': {

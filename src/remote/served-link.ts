@@ -98,8 +98,8 @@ export const handlers: Handlers = {
     await targetOf(link).passOver(step);
     return {};
   },
-  finish: async (link, { flow, position }) => {
-    await targetOf(link).finish(flow, position);
+  finish: async (link, { flow, position, begun }) => {
+    await targetOf(link).finish(flow, position, begun);
     return {};
   },
   'copy-anew': async (link, { before, closures }) => {
