@@ -148,14 +148,14 @@ test(
       { timeout: 40_000, interval: 100, message: () => JSON.stringify({ last, faults: rig.faults }) },
     );
     const settled = performance.now() - stoodAt;
-    console.log({
+    const told = {
       seed,
-      seconds,
       written,
       restarted,
-      settledMs: Math.round(settled),
+      settled: Math.round(settled),
       ...Object.fromEntries(proxy.counts),
-    });
+    };
+    if (process.env['SNK_TEST_CHAOS'] !== undefined) process.stderr.write(`${JSON.stringify(told)}\n`);
     const logged = async (): Promise<number> => {
       const counts = await Promise.all(
         all.map(

@@ -12,17 +12,29 @@ const nowText = prepared('select pg_current_snapshot()::text as now');
 /** Milliseconds. */
 const pace = { turn: 30_000, retry: 500 } as const;
 
+/** What is asked of the source. */
+export interface Looks {
+  /** The snapshot as it is. */
+  now(): Promise<string>;
+  /** Whether something beyond `low` waits. */
+  waits(low: string): Promise<boolean>;
+}
+
 export class HubBell {
   readonly #orm: MikroORM;
+  readonly #looks: Looks;
   readonly #ending = new AbortController();
   readonly #waiting = new Set<() => void>();
   /** Those who stand at one place ask once. */
   readonly #peeks = new Map<string, Promise<boolean>>();
   #rounds: Promise<void> | null = null;
+  /** Settled once the first look of the rounds is made: what is committed before it rings nobody. */
+  #begun = Promise.withResolvers<void>();
   #doorbell: Doorbell | null = null;
 
-  constructor(orm: MikroORM) {
+  constructor(orm: MikroORM, looks: Looks = looksAt(orm)) {
     this.#orm = orm;
+    this.#looks = looks;
   }
 
   /** True as soon as something beyond `low` waits; false when the time is over, or on the signal. */
@@ -37,6 +49,7 @@ export class HubBell {
     signal.addEventListener('abort', gone, { once: true });
     try {
       if (signal.aborted) return false;
+      await Promise.race([this.#begun.promise, rung.promise]);
       if (await this.#peek(low)) return true;
       return await rung.promise;
     } finally {
@@ -55,9 +68,7 @@ export class HubBell {
   async #peek(low: string): Promise<boolean> {
     let asked = this.#peeks.get(low);
     if (asked === undefined) {
-      asked = queryOne<{ ok: boolean }>(session(this.#orm), peekText, [low])
-        .then(({ ok }) => ok)
-        .finally(() => this.#peeks.delete(low));
+      asked = this.#looks.waits(low).finally(() => this.#peeks.delete(low));
       this.#peeks.set(low, asked);
     }
     return await asked;
@@ -71,11 +82,12 @@ export class HubBell {
     let low: string | null = null;
     while (this.#waiting.size > 0 && !signal.aborted) {
       try {
-        low ??= await this.#now();
+        low ??= await this.#looks.now();
+        this.#begun.resolve();
         if (!(await bell.change(low, Date.now() + pace.turn, signal))) continue;
         bell.heard();
         // Before they are rung: what comes after this rings once more.
-        low = await this.#now();
+        low = await this.#looks.now();
         for (const ring of this.#waiting) ring();
       } catch {
         // Who waits is none the worse: it looks when its time is over.
@@ -83,6 +95,8 @@ export class HubBell {
       }
     }
     this.#rounds = null;
+    this.#begun.resolve();
+    this.#begun = Promise.withResolvers();
   }
 
   #open(): Doorbell {
@@ -90,8 +104,11 @@ export class HubBell {
     void doorbell.session.run(this.#ending.signal);
     return doorbell;
   }
+}
 
-  async #now(): Promise<string> {
-    return (await queryOne<{ now: string }>(session(this.#orm), nowText)).now;
-  }
+export function looksAt(orm: MikroORM): Looks {
+  return {
+    now: async () => (await queryOne<{ now: string }>(session(orm), nowText)).now,
+    waits: async (low) => (await queryOne<{ ok: boolean }>(session(orm), peekText, [low])).ok,
+  };
 }

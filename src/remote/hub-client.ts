@@ -1,9 +1,11 @@
 /** A hub as a node comes to it: operations asked over HTTP, their answers checked, its refusals as errors of ours. */
+import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { Agent, request, type Dispatcher } from 'undici';
 import { SnkError, type Fate } from '../errors.ts';
 import {
+  isRepeatable,
   largestAnswer,
   operations,
   type AnswerOf,
@@ -21,6 +23,9 @@ const bounds = {
   silence: 75_000,
   /** A body of fewer goes as it is. */
   packed: 1_024,
+  /** Of what may be asked twice: a connection that was cut says little about the next one. */
+  tries: 3,
+  pause: 200,
 } as const;
 
 export interface HubAddress {
@@ -56,7 +61,8 @@ export class HubClient {
     const url = new URL(`v1/links/${encodeURIComponent(link)}/${operation}`, this.#base);
     const text = JSON.stringify(body);
     const isLarge = text.length > bounds.packed;
-    const { status, answer } = await this.#send(url, {
+    const tries = isRepeatable(operation) ? bounds.tries : 1;
+    const { status, answer } = await this.#ask(url, tries, {
       method: 'POST',
       headers: {
         authorization: `Bearer ${this.#hub.key}`,
@@ -80,13 +86,18 @@ export class HubClient {
     await this.#dispatcher.destroy();
   }
 
-  async #send(
-    url: URL,
-    {
-      signal,
-      ...options
-    }: Omit<Parameters<typeof request>[1] & object, 'signal'> & { signal?: AbortSignal | undefined },
-  ): Promise<{ readonly status: number; readonly answer: unknown }> {
+  async #ask(url: URL, tries: number, asking: Asking): Promise<Answered> {
+    try {
+      return await this.#send(url, asking);
+    } catch (error) {
+      if (tries <= 1 || asking.signal?.aborted === true) throw error;
+    }
+    await wait(bounds.pause * Math.random(), undefined, { signal: asking.signal }).catch(() => undefined);
+    return await this.#ask(url, tries - 1, asking);
+  }
+
+  /** Throws where no answer came, or not all of it. */
+  async #send(url: URL, { signal, ...options }: Asking): Promise<Answered> {
     try {
       const { statusCode, headers, body } = await request(url, {
         ...options,
@@ -98,7 +109,10 @@ export class HubClient {
         headers['content-encoding'] === 'gzip'
           ? await unpack(said, { maxOutputLength: largestAnswer })
           : said;
-      return { status: statusCode, answer: parsed(text.toString('utf8')) };
+      const answer = parsed(text.toString('utf8'));
+      // Cut by something that does not count the bytes, or of somebody else on the way.
+      if (statusCode === 200 && answer === undefined) throw new Error('no JSON');
+      return { status: statusCode, answer };
     } catch (error) {
       if (signal?.aborted === true) throw interrupted();
       throw this.#away((error as { code?: string }).code ?? 'no answer');
@@ -134,7 +148,9 @@ export class HubClient {
         hint: "The hub's configuration needs 'http.listen' and links with a keyed node; behind a proxy the address has its path.",
         fate: 'retry',
       });
-    return new SnkError('SNK_HUB_REFUSED', message);
+    // A request that was cut on its way has no code of ours: the hub did not understand what was left of it.
+    const isBroken = status === 400 && said.code !== 'SNK_REQUEST';
+    return new SnkError('SNK_HUB_REFUSED', message, { fate: isBroken ? 'retry' : 'stop-link' });
   }
 
   #away(reason: string): SnkError {
@@ -143,6 +159,15 @@ export class HubClient {
       hint: 'SNK tries again by itself; check that the hub runs and can be reached.',
     });
   }
+}
+
+type Asking = Omit<Parameters<typeof request>[1] & object, 'signal'> & {
+  readonly signal?: AbortSignal | undefined;
+};
+
+interface Answered {
+  readonly status: number;
+  readonly answer: unknown;
 }
 
 function parsed(text: string): unknown {

@@ -87,11 +87,13 @@ export class Hub {
         const named = this.#named(node, link);
         return await unopenedHandlers[operation](named, asked.data as never);
       }
-      const served = this.#sessions.get(link)?.get(id ?? '');
-      if (served === undefined) throw unopened(link);
-      const work = async (): Promise<unknown> =>
+      const served = this.#session(link, id ?? '');
+      const work = async (): Promise<unknown> => {
+        // It may have waited for its turn, and who asked has gone on since.
+        if (signal.aborted) throw left(link);
         // Each is given what its own shape has let through.
-        await handlers[operation](served, asked.data as never, signal);
+        return await handlers[operation](served, asked.data as never, signal);
+      };
       return heavy.has(operation) ? await this.#heavy.runExclusive(work) : await work();
     } catch (error) {
       throw toSnkError(error, `link ${link}`);
@@ -163,6 +165,16 @@ export class Hub {
     throw other.same ? taken(node) : replaced(link.name, node);
   }
 
+  /** The one that is used is the last to be forgotten: an `open` that comes twice, or late, opens sessions that nobody uses. */
+  #session(name: string, id: string): ServedLink {
+    const sessions = this.#sessions.get(name);
+    const served = sessions?.get(id);
+    if (sessions === undefined || served === undefined) throw unopened(name);
+    sessions.delete(id);
+    sessions.set(id, served);
+    return served;
+  }
+
   #remember(name: string, served: ServedLink): string {
     const sessions = this.#sessions.get(name) ?? new Map<string, ServedLink>();
     this.#sessions.set(name, sessions);
@@ -190,6 +202,10 @@ function notUnderstood(operation: string, issue: z.core.$ZodIssue | undefined): 
 /** After a restart of the hub nothing is lost but this. */
 function unopened(link: string): SnkError {
   return new SnkError('SNK_SESSION', `link ${link} is to be opened first`, { fate: 'retry' });
+}
+
+function left(link: string): SnkError {
+  return new SnkError('SNK_INTERRUPTED', `link ${link}: who asked is gone`, { fate: 'retry' });
 }
 
 function otherProtocol(asked: number): SnkError {
