@@ -5,13 +5,13 @@ import { gunzip, gzip } from 'node:zlib';
 import { Agent, request, type Dispatcher } from 'undici';
 import { SnkError, type Fate } from '../errors.ts';
 import {
-  isRepeatable,
   largestAnswer,
   operations,
   type AnswerOf,
   type OperationName,
   type RequestOf,
 } from './operations.ts';
+import { isRepeatable } from './operation-kinds.ts';
 
 const pack = promisify(gzip);
 const unpack = promisify(gunzip);

@@ -12,14 +12,8 @@ import { flowsOfLink } from '../link/link-flows.ts';
 import { linkOfKey, servedLinks, type Link, type Topology } from '../topology/topology.ts';
 import { HubBell } from './hub-bell.ts';
 import { differingTable, linkWords } from './link-words.ts';
-import {
-  isUnopened,
-  operations,
-  protocol,
-  type AnswerOf,
-  type OperationName,
-  type RequestOf,
-} from './operations.ts';
+import { operations, protocol, type AnswerOf, type OperationName, type RequestOf } from './operations.ts';
+import { isUnopened } from './operation-kinds.ts';
 import {
   handlers,
   unopenedHandlers,
