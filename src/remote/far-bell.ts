@@ -4,7 +4,7 @@ import type { Bell } from '../link/bell.ts';
 import type { HubLink } from './far-end.ts';
 
 /** Milliseconds. What stands between a node and its hub cuts connections on which nothing moves. */
-const longest = 25_000;
+const longest = 30_000;
 const afterFailure = 500;
 
 export class FarBell implements Bell {

@@ -73,6 +73,14 @@ describe('a connection that is cut', () => {
   });
 });
 
+test('a hub that has too much to do is asked again when it says so, also for what moves a cursor: nothing was done', async () => {
+  const busy: Answer = (_, reply) => void reply.writeHead(503, { 'retry-after': '0' }).end('{}');
+  const { client, count } = await clientOf(busy, busy, says({}));
+  const own = { link: 'a->b', expected: null, next: null, safe: '1:1:' };
+  await client.ask('a->b', 'raise', { fence: own as never });
+  expect(count()).toBe(3);
+});
+
 test('a page of somebody else who stands in between stops no link', async () => {
   const { client } = await clientOf((_, reply) => void reply.writeHead(200).end('<html>Accept our terms'));
   await expect(client.ask('a->b', 'parked', {})).rejects.toMatchObject({ fate: 'retry' });

@@ -26,6 +26,9 @@ const bounds = {
   /** Of what may be asked twice: a connection that was cut says little about the next one. */
   tries: 3,
   pause: 200,
+  /** Of what the hub has sent away, which has not been done: it says itself when to come again, and is not waited for longer than this. */
+  refusals: 5,
+  refused: 5_000,
 } as const;
 
 export interface HubAddress {
@@ -62,7 +65,7 @@ export class HubClient {
     const text = JSON.stringify(body);
     const isLarge = text.length > bounds.packed;
     const tries = isRepeatable(operation) ? bounds.tries : 1;
-    const { status, answer } = await this.#ask(url, tries, {
+    const { status, answer } = await this.#askInTurn(url, tries, {
       method: 'POST',
       headers: {
         authorization: `Bearer ${this.#hub.key}`,
@@ -84,6 +87,22 @@ export class HubClient {
 
   async close(): Promise<void> {
     await this.#dispatcher.destroy();
+  }
+
+  /** A hub that has too much to do at once sends away before it looks at what is asked. */
+  async #askInTurn(
+    url: URL,
+    tries: number,
+    asking: Asking,
+    refusals: number = bounds.refusals,
+  ): Promise<Answered> {
+    const answered = await this.#ask(url, tries, asking);
+    const { status, retryAfter } = answered;
+    if ((status !== 503 && status !== 429) || retryAfter === null || refusals <= 1) return answered;
+    const pause = Math.min(retryAfter * 1_000, bounds.refused) * (0.2 + Math.random());
+    await wait(pause, undefined, { signal: asking.signal }).catch(() => undefined);
+    if (asking.signal?.aborted === true) throw interrupted();
+    return await this.#askInTurn(url, tries, asking, refusals - 1);
   }
 
   async #ask(url: URL, tries: number, asking: Asking): Promise<Answered> {
@@ -112,7 +131,8 @@ export class HubClient {
       const answer = parsed(text.toString('utf8'));
       // Cut by something that does not count the bytes, or of somebody else on the way.
       if (statusCode === 200 && answer === undefined) throw new Error('no JSON');
-      return { status: statusCode, answer };
+      const retryAfter = Number(headers['retry-after'] ?? Number.NaN);
+      return { status: statusCode, answer, retryAfter: Number.isNaN(retryAfter) ? null : retryAfter };
     } catch (error) {
       if (signal?.aborted === true) throw interrupted();
       throw this.#away((error as { code?: string }).code ?? 'no answer');
@@ -168,6 +188,8 @@ type Asking = Omit<Parameters<typeof request>[1] & object, 'signal'> & {
 interface Answered {
   readonly status: number;
   readonly answer: unknown;
+  /** Seconds. */
+  readonly retryAfter: number | null;
 }
 
 function parsed(text: string): unknown {

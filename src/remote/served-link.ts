@@ -10,7 +10,8 @@ import type { Rows } from '../read/page.ts';
 import type { LinkBatch } from '../link/ends.ts';
 import { countParked, recordBegin, recordEnd, recordState } from '../link/record-state.ts';
 import type { HubBell } from './hub-bell.ts';
-import type { AnswerOf, OperationName, RequestOf, UnopenedName } from './operations.ts';
+import type { UnopenedName } from './operation-kinds.ts';
+import type { AnswerOf, OperationName, RequestOf } from './operations.ts';
 
 export interface ServedLimits extends LedgerLimits {
   readonly parkedRows: number;
