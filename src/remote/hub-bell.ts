@@ -2,10 +2,11 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { session, type MikroORM } from '../db/orm.ts';
 import { prepared } from '../db/prepared.ts';
-import { queryOne } from '../db/query.ts';
+import { query, queryOne } from '../db/query.ts';
 import { LocalBell } from '../link/bell.ts';
 import { Doorbell } from '../link/doorbell.ts';
-import { peekText } from '../read/page-sql.ts';
+import { peekAllText } from '../read/page-sql.ts';
+import { Flights } from './flights.ts';
 
 const nowText = prepared('select pg_current_snapshot()::text as now');
 
@@ -16,8 +17,8 @@ const pace = { turn: 30_000, retry: 500 } as const;
 export interface Looks {
   /** The snapshot as it is. */
   now(): Promise<string>;
-  /** Whether something beyond `low` waits. */
-  waits(low: string): Promise<boolean>;
+  /** Of each of these snapshots, whether something beyond it waits. */
+  wait(lows: readonly string[]): Promise<readonly boolean[]>;
 }
 
 export class HubBell {
@@ -25,8 +26,7 @@ export class HubBell {
   readonly #looks: Looks;
   readonly #ending = new AbortController();
   readonly #waiting = new Set<() => void>();
-  /** Those who stand at one place ask once. */
-  readonly #peeks = new Map<string, Promise<boolean>>();
+  readonly #peeks: Flights<string, boolean>;
   #rounds: Promise<void> | null = null;
   /** Settled once the first look of the rounds is made: what is committed before it rings nobody. */
   #begun = Promise.withResolvers<void>();
@@ -35,6 +35,7 @@ export class HubBell {
   constructor(orm: MikroORM, looks: Looks = looksAt(orm)) {
     this.#orm = orm;
     this.#looks = looks;
+    this.#peeks = new Flights(async (lows) => await looks.wait(lows));
   }
 
   /** True as soon as something beyond `low` waits; false when the time is over, or on the signal. */
@@ -50,7 +51,7 @@ export class HubBell {
     try {
       if (signal.aborted) return false;
       await Promise.race([this.#begun.promise, rung.promise]);
-      if (await this.#peek(low)) return true;
+      if (await this.peek(low)) return true;
       return await rung.promise;
     } finally {
       this.#waiting.delete(ring);
@@ -65,13 +66,9 @@ export class HubBell {
     await this.#rounds;
   }
 
-  async #peek(low: string): Promise<boolean> {
-    let asked = this.#peeks.get(low);
-    if (asked === undefined) {
-      asked = this.#looks.waits(low).finally(() => this.#peeks.delete(low));
-      this.#peeks.set(low, asked);
-    }
-    return await asked;
+  /** Whether something beyond it waits. */
+  async peek(low: string): Promise<boolean> {
+    return await this.#peeks.join(low);
   }
 
   /** While anybody waits. */
@@ -109,6 +106,11 @@ export class HubBell {
 export function looksAt(orm: MikroORM): Looks {
   return {
     now: async () => (await queryOne<{ now: string }>(session(orm), nowText)).now,
-    waits: async (low) => (await queryOne<{ ok: boolean }>(session(orm), peekText, [low])).ok,
+    wait: async (lows) => {
+      const all = [...new Set(lows)];
+      const found = await query<{ ok: boolean }>(session(orm), peekAllText, [all]);
+      const oks = new Map(all.map((low, i) => [low, found[i]?.ok === true]));
+      return lows.map((low) => oks.get(low) === true);
+    },
   };
 }

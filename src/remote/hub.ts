@@ -1,5 +1,5 @@
 /** The links that this SNK serves to those who come with a key: who may ask what of which of them. */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { Semaphore } from 'async-mutex';
 import type { z } from 'zod';
 import type { MikroORM } from '../db/orm.ts';
@@ -9,6 +9,7 @@ import { toSnkError } from '../db/sqlstate.ts';
 import { SnkError } from '../errors.ts';
 import { describeEnd, openSource, openTarget } from '../link/engine.ts';
 import { flowsOfLink } from '../link/link-flows.ts';
+import type { SourceFlow } from '../read/page-sql.ts';
 import { linkOfKey, servedLinks, type Link, type Topology } from '../topology/topology.ts';
 import { HubBell } from './hub-bell.ts';
 import { differingTable, linkWords } from './link-words.ts';
@@ -21,6 +22,7 @@ import {
   type ServedLimits,
   type ServedLink,
 } from './served-link.ts';
+import { FenceRaiser, SharedPages, type InTurn } from './shared-pages.ts';
 import { describedBy, wordsOf } from './words.ts';
 
 export interface HubOptions {
@@ -41,13 +43,9 @@ export interface HubRequest {
 
 /** Requests that hold rows in memory, at once. */
 const heavyAtOnce = 4;
-const heavy: ReadonlySet<OperationName> = new Set([
-  'read',
-  'read-range',
-  'apply',
-  'apply-beside',
-  'list-hashes',
-]);
+const heavy: ReadonlySet<OperationName> = new Set(['read-range', 'apply', 'apply-beside', 'list-hashes']);
+/** Kinds of pages that are read for many. */
+const mostPages = 64;
 /** Of one link: a daemon, and a run beside it. */
 const sessionsPerLink = 2;
 
@@ -55,6 +53,8 @@ export class Hub {
   readonly #options: HubOptions;
   readonly #sessions = new Map<string, Map<string, ServedLink>>();
   readonly #bells = new Map<string, HubBell>();
+  readonly #pages = new Map<string, SharedPages>();
+  readonly #fences = new Map<string, FenceRaiser>();
   readonly #heavy = new Semaphore(heavyAtOnce);
 
   constructor(options: HubOptions) {
@@ -130,6 +130,17 @@ export class Hub {
           ? openTarget(link, orm, flows, { from, to, fences: null, newNonce: randomUUID })
           : null,
       bell: this.#bellOf(local, orm),
+      pages:
+        end === 'source'
+          ? this.#pagesOf(
+              local,
+              orm,
+              link,
+              flows.map((each) => each.from),
+            )
+          : null,
+      inTurn: this.#inTurn,
+      nodeId: other.nodeId,
       limits: this.#options.limits,
     };
     return {
@@ -177,6 +188,27 @@ export class Hub {
     const [oldest] = sessions.size > sessionsPerLink ? sessions.keys() : [];
     if (oldest !== undefined) sessions.delete(oldest);
     return id;
+  }
+
+  readonly #inTurn: InTurn = async (work) => await this.#heavy.runExclusive(work);
+
+  /** Where rows go both ways a page says how far the other direction is: it is one node's alone. */
+  #pagesOf(node: string, orm: MikroORM, link: Link, flows: readonly SourceFlow[]): SharedPages | null {
+    if (link.flows.some((flow) => flow.bothWays)) return null;
+    const words = JSON.stringify([node, flows.map((flow) => ({ ...flow, forNode: '' }))]);
+    const same = createHash('sha256').update(words).digest('base64url');
+    let pages = this.#pages.get(same);
+    if (pages === undefined) {
+      let fences = this.#fences.get(node);
+      if (fences === undefined) this.#fences.set(node, (fences = new FenceRaiser(orm)));
+      pages = new SharedPages(orm, flows, fences, this.#inTurn);
+    }
+    // The one that was asked for last is the last to be forgotten: after tables were altered nobody reads the old ones.
+    this.#pages.delete(same);
+    this.#pages.set(same, pages);
+    const [oldest] = this.#pages.size > mostPages ? this.#pages.keys() : [];
+    if (oldest !== undefined) this.#pages.delete(oldest);
+    return pages;
   }
 
   #bellOf(node: string, orm: MikroORM): HubBell {
