@@ -70,7 +70,7 @@ async function idle({ pair, quick, say }: Context, sheet: Sheet): Promise<void> 
         await wait(100);
       }
       await wait(10_000);
-      const seconds = quick ? 10 : 60;
+      const seconds = quick ? 30 : 60;
       const [hubBefore, serversBefore] = [cpuSeconds([hub.pid]), pair.cpu([])];
       await wait(seconds * 1_000);
       const ofHub = ((cpuSeconds([hub.pid]) - hubBefore) / seconds) * 100;

@@ -83,7 +83,8 @@ export class Door {
     const watched = this.#watch.watch(this.holderOf(request).id);
     reply.raw.once('close', () => {
       watched.release();
-      gone.abort();
+      // One that has its answer has not gone away; and to abort is to make an error.
+      if (!reply.raw.writableFinished) gone.abort();
     });
     if (reply.raw.destroyed) gone.abort();
     return AbortSignal.any([watched.signal, gone.signal]);

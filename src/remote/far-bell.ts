@@ -17,7 +17,7 @@ export class FarBell implements Bell {
   async change(low: string, until: number, signal: AbortSignal): Promise<boolean> {
     const milliseconds = Math.max(1, Math.min(longest, until - Date.now()));
     try {
-      return await this.#hub.ask('wait', { low, milliseconds }, signal);
+      return await this.#hub.wait(low, milliseconds, signal);
     } catch {
       // The look that follows says what is wrong.
       await wait(afterFailure, undefined, { signal }).catch(() => undefined);

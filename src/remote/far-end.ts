@@ -36,6 +36,7 @@ export class HubLink {
   readonly #hub: HubClient;
   readonly link: string;
   #session: string | undefined;
+  #inVain: { readonly low: string; readonly until: number } | null = null;
 
   constructor(hub: HubClient, link: string) {
     this.#hub = hub;
@@ -62,6 +63,17 @@ export class HubLink {
       ...(signal === undefined ? {} : { signal }),
     });
   }
+
+  /** True as soon as something waits. */
+  async wait(low: string, milliseconds: number, signal: AbortSignal): Promise<boolean> {
+    const something = await this.ask('wait', { low, milliseconds }, signal);
+    this.#inVain = something ? null : { low, until: performance.now() };
+    return something;
+  }
+
+  waitedInVain(low: string, within: number): boolean {
+    return this.#inVain?.low === low && performance.now() - this.#inVain.until < within;
+  }
 }
 
 export function farEnd(hub: HubLink): FarEnd {
@@ -71,6 +83,9 @@ export function farEnd(hub: HubLink): FarEnd {
     target: new FarTarget(hub),
   };
 }
+
+/** Milliseconds. */
+const justAsked = 1_000;
 
 class FarSource implements SourceEnd {
   readonly #hub: HubLink;
@@ -91,12 +106,10 @@ class FarSource implements SourceEnd {
     await this.#hub.ask('raise', { fence });
   }
 
+  /** What has been waited for in vain, a moment ago, is not asked for once more. */
   async peek(position: Position): Promise<boolean> {
+    if (position.high === null && this.#hub.waitedInVain(position.low, justAsked)) return false;
     return await this.#hub.ask('peek', { position });
-  }
-
-  async wait(low: string, milliseconds: number, signal: AbortSignal): Promise<boolean> {
-    return await this.#hub.ask('wait', { low, milliseconds }, signal);
   }
 
   /** Always as text, and behind a fence. */

@@ -52,7 +52,8 @@ export class HubBell {
       if (signal.aborted) return false;
       await Promise.race([this.#begun.promise, rung.promise]);
       if (await this.peek(low)) return true;
-      return await rung.promise;
+      // Nor is a change missed of which no bell was heard.
+      return (await rung.promise) || (!signal.aborted && (await this.peek(low)));
     } finally {
       this.#waiting.delete(ring);
       clearTimeout(late);

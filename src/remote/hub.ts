@@ -7,6 +7,7 @@ import { session } from '../db/orm.ts';
 import { query } from '../db/query.ts';
 import { toSnkError } from '../db/sqlstate.ts';
 import { SnkError } from '../errors.ts';
+import type { EndDescription } from '../link/ends.ts';
 import { describeEnd, openSource, openTarget } from '../link/engine.ts';
 import { flowsOfLink } from '../link/link-flows.ts';
 import type { SourceFlow } from '../read/page-sql.ts';
@@ -136,6 +137,7 @@ export class Hub {
               local,
               orm,
               link,
+              own,
               flows.map((each) => each.from),
             )
           : null,
@@ -193,9 +195,19 @@ export class Hub {
   readonly #inTurn: InTurn = async (work) => await this.#heavy.runExclusive(work);
 
   /** Where rows go both ways a page says how far the other direction is: it is one node's alone. */
-  #pagesOf(node: string, orm: MikroORM, link: Link, flows: readonly SourceFlow[]): SharedPages | null {
+  #pagesOf(
+    node: string,
+    orm: MikroORM,
+    link: Link,
+    own: EndDescription,
+    flows: readonly SourceFlow[],
+  ): SharedPages | null {
     if (link.flows.some((flow) => flow.bothWays)) return null;
-    const words = JSON.stringify([node, flows.map((flow) => ({ ...flow, forNode: '' }))]);
+    const words = JSON.stringify(
+      [node, linkWords(link), [...own.tables.values()], flows.map((flow) => ({ ...flow, forNode: '' }))],
+      // A guess of the planner's, which is another one each time.
+      (name, value: unknown) => (name === 'rowsEstimated' ? undefined : value),
+    );
     const same = createHash('sha256').update(words).digest('base64url');
     let pages = this.#pages.get(same);
     if (pages === undefined) {

@@ -131,7 +131,8 @@ export const handlers: Handlers = {
   },
   'tidy-target': async (link) => await targetOf(link).tidy(link.limits),
   check: async (link) => {
-    await (link.source ?? link.target)?.check();
+    const check = async (): Promise<void> => await (link.source ?? link.target)?.check();
+    await (link.pages === null ? check() : link.pages.check(check));
     return {};
   },
   clock: async (link) => (await (link.source ?? link.target)?.clock()) ?? 0,

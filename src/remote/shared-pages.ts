@@ -60,8 +60,12 @@ export class FenceRaiser {
   }
 }
 
+/** Milliseconds for which a look at tables that found nothing is as good as one's own; nodes look every half minute. */
+const freshLook = 10_000;
+
 /** Of links with the same flows, in one direction, from one source. */
 export class SharedPages {
+  #looked: { readonly at: number; readonly look: Promise<void> } | null = null;
   readonly #orm: MikroORM;
   readonly #inTurn: InTurn;
   readonly #reader: PageReader;
@@ -101,6 +105,18 @@ export class SharedPages {
     } finally {
       if (flights.isIdle) this.#flights.delete(key);
     }
+  }
+
+  /** `check` is that of any of the links; what it finds wrong each of them finds for itself, in its own words. */
+  async check(check: () => Promise<void>): Promise<void> {
+    const now = performance.now();
+    if (this.#looked === null || now - this.#looked.at > freshLook) {
+      this.#looked = { at: now, look: check() };
+      this.#looked.look.catch(() => (this.#looked = null));
+      await this.#looked.look;
+      return;
+    }
+    await this.#looked.look.catch(check);
   }
 
   async #readFor(
