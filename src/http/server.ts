@@ -41,7 +41,7 @@ export async function openHttp(
   const gauges = new Sampled(async () => await snk.gauges(), sampling);
   const rooms = [healthRoutes(health), metricsRoutes(metrics, gauges)];
   if (servedLinks(snk.config).length > 0) {
-    const door = new Door(snk.keys);
+    const door = new Door(snk.keys, (address) => snk.events.tell('http:shut', { address }));
     rooms.push(linkRoutes(snk.hub, door), fileRoutes({ open: filesBehind(snk.hub, door) }));
   }
   const app = await buildApp({ rooms, onFault, trustProxy, pem: certificate?.pem });

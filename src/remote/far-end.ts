@@ -47,6 +47,11 @@ export class HubLink {
     this.files = hub.files(link);
   }
 
+  /** The name of the hub's node. */
+  get hub(): string {
+    return this.#hub.node;
+  }
+
   async open(link: Link, own: EndDescription): Promise<EndDescription> {
     const { session, description } = await this.#hub.ask(this.link, 'open', {
       protocol,

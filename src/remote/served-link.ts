@@ -3,7 +3,12 @@ import type { MikroORM } from '../db/orm.ts';
 import { session } from '../db/orm.ts';
 import { queryOne } from '../db/query.ts';
 import { SnkError } from '../errors.ts';
+import { loadCursor } from '../apply/cursor-store.ts';
 import type { LedgerLimits } from '../apply/purge-ledger.ts';
+import { forgetEnd } from '../link/forget.ts';
+import { readPending, readTargetFacts } from '../link/link-status.ts';
+import { loadSubscriber } from '../read/fence.ts';
+import type { Link } from '../topology/topology.ts';
 import type { LocalSource } from '../link/local-source.ts';
 import type { LocalTarget } from '../link/local-target.ts';
 import type { Rows } from '../read/page.ts';
@@ -40,7 +45,6 @@ type Handlers = {
 };
 
 export const handlers: Handlers = {
-  subscriber: async (link) => await sourceOf(link).subscriber(),
   subscribe: async (link) => await sourceOf(link).subscribe(),
   renew: async (link) => await sourceOf(link).renew(),
   raise: async (link, { fence }) => {
@@ -92,7 +96,6 @@ export const handlers: Handlers = {
   'log-again': async (link, { flow, keys }) => [...(await sourceOf(link).logAgain(flow, keys))],
   keep: async (link, { flow, told }) => await sourceOf(link).keep(flow, told),
   'tidy-source': async (link, { nonce, low }) => await sourceOf(link).tidy({ nonce, low, budget: purging }),
-  cursor: async (link) => await targetOf(link).cursor(),
   attach: async (link, { baseline }) => {
     await targetOf(link).attach(baseline);
     return {};
@@ -148,15 +151,26 @@ export const handlers: Handlers = {
 /** What needs no more of a link than its name, and the hub's database at which it ends. */
 export interface NamedLink {
   readonly name: string;
+  /** As it is for the node that asks. */
+  readonly link: Link;
   readonly orm: MikroORM;
   readonly end: 'source' | 'target';
 }
 
 type UnopenedHandlers = {
-  readonly [Name in UnopenedName]: (link: NamedLink, request: RequestOf<Name>) => Promise<AnswerOf<Name>>;
+  readonly [Name in Exclude<UnopenedName, 'describe'>]: (
+    link: NamedLink,
+    request: RequestOf<Name>,
+  ) => Promise<AnswerOf<Name>>;
 };
 
 export const unopenedHandlers: UnopenedHandlers = {
+  pending: async (link, position) =>
+    await readPending(session(requireEnd(link, 'source').orm), link.link, position),
+  standing: async (link) => await readTargetFacts(session(requireEnd(link, 'target').orm), link.name),
+  forget: async ({ orm, end, name }, fence) => await forgetEnd(end, orm, name, fence),
+  subscriber: async (link) => await loadSubscriber(session(requireEnd(link, 'source').orm), link.name),
+  cursor: async (link) => await loadCursor(session(requireEnd(link, 'target').orm), link.name),
   mark: async (link) => {
     const em = session(requireEnd(link, 'source').orm);
     return (await queryOne<{ now: string }>(em, 'select pg_current_snapshot()::text as now')).now;

@@ -25,6 +25,8 @@ export interface HubNode {
   readonly name: string;
   readonly address: string;
   readonly key: string;
+  /** A PEM file of those by whom its certificate may be signed; null: by those whom everybody trusts. */
+  readonly ca: string | null;
 }
 
 /** Stands for any number of nodes: each that comes with a key is one, named as the key is. */

@@ -16,6 +16,8 @@ export interface HubRigOptions {
   readonly limits?: UserConfig['limits'];
   /** Where the hub keeps files, and a function that says where a spoke does. */
   readonly files?: { readonly main: string; readonly of: (spoke: string) => string };
+  /** There is a node `reader` as well, which stands for others. */
+  readonly readers?: boolean;
 }
 
 export interface Spoke {
@@ -37,7 +39,11 @@ export class HubRig {
     this.#options = options;
     this.hub = new Snk(
       parseConfig({
-        nodes: { main: { url: main.url, files: options.files?.main }, office: { keyed: true } },
+        nodes: {
+          main: { url: main.url, files: options.files?.main },
+          office: { keyed: true },
+          ...(options.readers === true ? { reader: { keyed: true } } : {}),
+        },
         links: options.links,
         limits: options.limits,
         http: { listen: 0 },
