@@ -40,7 +40,7 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
     'clockSkew',
   ],
   verify: ['every', 'rowsPerSecond'],
-  http: ['listen', 'tls', 'cert', 'key', 'trustProxy', 'insecure'],
+  http: ['listen', 'tls', 'cert', 'key', 'trustProxy', 'insecure', 'console', 'token', 'hosts'],
 };
 
 export function toFaults(issue: Issue, input: unknown, above: readonly PropertyKey[] = []): Fault[] {
