@@ -96,9 +96,7 @@ it('works from the command line on both sides, once and live, and says when the 
 
   const away = await ended(lyonSide, 'status');
   expect(away.exit?.code).toBe(69);
-  expect(away.stdout).toMatch(
-    /^main->lyon {2}unreachable, 200 applied/m,
-  );
+  expect(away.stdout).toMatch(/^main->lyon {2}unreachable, 200 applied/m);
   for (const process of [hub, spoke, pulled, here, there, away, verified]) {
     const said = process.lines.map(({ text }) => text).join('\n');
     expect(said).not.toContain(key.slice(-20));
