@@ -73,9 +73,9 @@ export class SetAside {
     return hastened.reduce((sum, count) => sum + count, 0);
   }
 
-  async drop(name: string, key: readonly string[]): Promise<number> {
+  async drop(name: string, key: readonly string[], table?: string): Promise<number> {
     const { link, target } = await this.#links.atTarget(name);
-    return await dropParked(link, target, key);
+    return await dropParked(link, target, key, table);
   }
 
   #reached(node: string): MikroORM | null {

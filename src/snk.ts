@@ -1,9 +1,11 @@
 /** The composition root: a configuration becomes nodes, links and verbs. It knows every room; no room knows it. */
 import { once } from 'node:events';
+import { Audit } from './audit/audit.ts';
 import { uninstallNode } from './capture/install.ts';
 import type { Config } from './config/config.ts';
 import type { MikroORM } from './db/orm.ts';
 import { Orms, type Purpose } from './db/orms.ts';
+import { toSnkError } from './db/sqlstate.ts';
 import { FaultsError, SnkError } from './errors.ts';
 import { Keys, type Holder } from './keys/keys.ts';
 import { rebaselineLink } from './link/attach.ts';
@@ -21,6 +23,8 @@ import { drainLimits, openHub } from './limits.ts';
 import { installNodes, nodesWithout, startNodes, type StartContext } from './start.ts';
 import { databasesOf, localPart, ownLinks, type Link } from './topology/topology.ts';
 import { LinksHere, nothingToWork, type Elsewhere } from './links-here.ts';
+import type { RunOnceOptions, RunOptions } from './run-options.ts';
+import { Tables } from './tables/tables.ts';
 import { NearAndFar } from './near-and-far.ts';
 import { Looks } from './looks.ts';
 import { SetAside } from './set-aside.ts';
@@ -35,25 +39,13 @@ import { comparable } from './verify/left-out.ts';
 import { repairTables, type RepairOptions, type RepairReport } from './verify/repair.ts';
 import { verifyTables, type VerifyOptions, type VerifyReport } from './verify/verify.ts';
 
+export { toSnkError };
+export type { RunOnceOptions, RunOptions };
 export type { Gauges, Holder, Hub, Keys, OperationName };
 export * from './remote/protocol.ts';
 
 /** Sessions that hold links, by the node in which they do. */
 type Lockers = ReadonlyMap<string, NodeSession>;
-
-export interface RunOptions {
-  /** False: what is missing is an error. */
-  readonly install?: boolean;
-  /** Milliseconds after which each link tells that it turns, at the latest, while nothing comes. */
-  readonly turnWithin?: number | undefined;
-}
-
-export interface RunOnceOptions extends RunOptions {
-  /** Names of links; none: all of them. Nodes of other links need not be there. */
-  readonly links?: readonly string[];
-  /** Milliseconds that what cannot be reached, or fails, is tried again; default: 10,000. */
-  readonly patience?: number;
-}
 
 /**
  * `const snk = new Snk(config); await snk.run(signal); await snk.close();`
@@ -64,6 +56,10 @@ export class Snk {
   readonly events: Events;
   /** Who may come in over HTTP. */
   readonly keys: Keys;
+  /** Rows of synced tables, for people. */
+  readonly tables: Tables;
+  /** What was done by way of the console. */
+  readonly audit: Audit;
   readonly #orms: Orms;
   /** The links that this process serves to those who come with a key. */
   readonly hub: Hub;
@@ -86,6 +82,9 @@ export class Snk {
     this.#looks = new Looks(config, this.keys, this.#places);
     this.#links = new LinksHere(config, this.#ormOf, async () => await this.#looks.comers());
     this.#aside = new SetAside(this.#links, this.#ormOf);
+    const forPeople = (node: string): MikroORM => this.#orm(node, 'console');
+    this.tables = new Tables(config, forPeople);
+    this.audit = new Audit(config, forPeople);
   }
 
   /** What is wrong and what would be installed; writes nothing. */
@@ -252,9 +251,9 @@ export class Snk {
     return await this.#aside.retry(name);
   }
 
-  /** Gives up the parked rows of a link, or the one of that key. Returns how many. */
-  async dropParked(name: string, key: readonly string[] = []): Promise<number> {
-    return await this.#aside.drop(name, key);
+  /** Gives up the parked rows of a link, or those of a key, in all of its tables or in one. Returns how many. */
+  async dropParked(name: string, key: readonly string[] = [], table?: string): Promise<number> {
+    return await this.#aside.drop(name, key, table);
   }
 
   async status(): Promise<Status & { readonly verifications: readonly LastVerification[] }> {

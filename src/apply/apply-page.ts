@@ -11,10 +11,11 @@ import { nextFence, type Batch, type Standing } from './batch.ts';
 import { holdCursor, lockCursor, moveCursor, type LedgerEntry, type Marks } from './cursor-store.ts';
 import type { ChangeKind } from './change-sql.ts';
 import { boundParked, freeParked, park, type Refused } from './park.ts';
+import { parkFailed } from './park-failed.ts';
 import { retime } from './pass-on.ts';
 import { moveSequences } from './move-sequences.ts';
 import { hasRival, Unsettled } from './write-changes.ts';
-import { noted, parkUnmapped, writeFlow } from './write-flow.ts';
+import { noted, writeFlow } from './write-flow.ts';
 import {
   add,
   keyLists,
@@ -216,7 +217,7 @@ export async function writeWithCare(
     });
   };
   for (const rows of batch.rows.map(asText))
-    await write(rows, batch.kind === 'backfill' ? 'copied' : 'present');
+    await write(rows, batch.kind === 'backfill' && batch.anew !== true ? 'copied' : 'present');
   // Children go before their parents, and come after them. What leaves one parent for another has left it by now, or what
   // refers to it would go with it.
   for (const rows of (batch.changes?.gone ?? []).toReversed()) await write(rows, 'gone');
@@ -235,8 +236,7 @@ export async function writeWithCare(
       await markAs(flow);
       await retime(tx, flow.retimes, kind === 'gone' ? 'gone' : 'there', { keys, times, lost });
     }
-  for (const rows of batch.failed ?? [])
-    total = add(total, await parkUnmapped(tx, context.flows[rows.flow] as WritableFlow, rows));
+  for (const rows of batch.failed ?? []) total = add(total, await parkFailed(tx, context.flows, rows));
   if (beside !== null) await holdCursor(tx, context.link, from);
   // By now the page has also taken entries away.
   if (total.parked > 0 && batch.parking !== undefined)

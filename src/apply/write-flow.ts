@@ -1,20 +1,10 @@
 /** Writes what a page has of one flow, in the way of that flow, and notes what is to be known of it later. */
 import type { EntityManager } from '../db/orm.ts';
-import { SnkError } from '../errors.ts';
-import type { Rows } from '../read/page.ts';
 import type { ChangeKind } from './change-sql.ts';
-import { park } from './park.ts';
 import { noteAssigned } from './assigned.ts';
 import { writeChanges, type Change } from './write-changes.ts';
 import { idsOf, writeIdentified } from './write-identified.ts';
-import {
-  nothingWritten,
-  writeRows,
-  type Care,
-  type Refusal,
-  type WritableFlow,
-  type Written,
-} from './write-rows.ts';
+import { writeRows, type Care, type Refusal, type WritableFlow, type Written } from './write-rows.ts';
 
 type Careful = Exclude<Care, 'plain'>;
 
@@ -49,21 +39,4 @@ export async function noted(
   if (noting === null) return keys;
   const ids = kind === 'gone' ? null : await noteAssigned(tx, noting, { link, columns, lost });
   return identity === null ? keys : [ids ?? (await idsOf(tx, identity, keys))];
-}
-
-/** Throws SNK_FUNCTION where the target knows the row by another key, or by none. */
-export async function parkUnmapped(
-  tx: EntityManager,
-  flow: WritableFlow,
-  { count, columns }: Rows<string>,
-): Promise<Written> {
-  const message = `the function of the flow into ${flow.table.fullName} threw`;
-  if (!flow.parksUnmapped) throw new SnkError('SNK_FUNCTION', message, { fate: 'stop-link' });
-  const refused = Array.from({ length: count }, (_, i) => ({
-    ordinal: i + 1,
-    code: 'SNK_FUNCTION',
-    message,
-  }));
-  await park(tx, flow, columns, refused);
-  return { ...nothingWritten, parked: count };
 }

@@ -260,6 +260,7 @@ describe('a flow', () => {
       existing: 'conflict',
       identity: null,
       synced: null,
+      files: {},
       bothWays: false,
       passesOn: false,
     });

@@ -9,6 +9,7 @@ import {
   type Node,
   type Topology,
 } from '../topology/topology.ts';
+import { placedFiles, type filePlace } from './file-options.ts';
 import { httpFaults, withFiles, type http, type HttpOptions } from './http-options.ts';
 import { hubFaults } from './hub-faults.ts';
 import { schema, type limits, type verify } from './schema.ts';
@@ -20,7 +21,7 @@ import { linkFaults, topologyFaults } from './topology-faults.ts';
  * any number of nodes that come with a key.
  */
 export type UserNode =
-  | { readonly url: string | undefined }
+  | { readonly url: string | undefined; readonly files?: z.input<typeof filePlace> | undefined }
   | {
       readonly hub: string | undefined;
       readonly key: string | undefined;
@@ -81,7 +82,10 @@ export function parseConfig(input: unknown, directory = process.cwd()): Config {
 }
 
 function nodeOf(name: string, node: z.output<typeof schema>['nodes'][string], directory: string): Node {
-  if ('url' in node) return { kind: 'database', name, url: node.url };
+  if ('url' in node) {
+    const files = node.files === undefined ? {} : { files: placedFiles(node.files, directory) };
+    return { kind: 'database', name, url: node.url, ...files };
+  }
   if ('hub' in node) {
     const { hub, key, ca } = node;
     return { kind: 'hub', name, address: hub, key, ca: ca === undefined ? null : resolve(directory, ca) };

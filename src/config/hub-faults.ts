@@ -10,12 +10,12 @@ type Nodes = z.output<typeof schema>['nodes'];
 export function hubFaults(nodes: Nodes): Fault[] {
   return Object.entries(nodes).flatMap(([name, node]) => {
     if (!('hub' in node)) return [];
-    const { protocol, hostname, port } = new URL(node.hub);
+    const { protocol, hostname } = new URL(node.hub);
     const at = `nodes.${name}`;
     if (protocol === 'https:') return [];
     const host = hostname.replace(/^\[(.*)\]$/, '$1');
     const faults: Fault[] = [];
-    if (node.insecure !== true && !isLoopback({ host, port: Number(port) }))
+    if (node.insecure !== true && !isLoopback({ host }))
       faults.push({
         code: 'SNK_CONFIG_INSECURE',
         at,

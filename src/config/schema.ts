@@ -1,20 +1,10 @@
 /** The shape of the configuration and its defaults (pure). */
-import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
 import { nodeNamePattern, nodeNameWanted } from '../topology/node-name.ts';
+import { duration } from './duration.ts';
+import { fileColumns, filePlace } from './file-options.ts';
 import { http } from './http-options.ts';
 import { identityOptions } from './identity-options.ts';
-
-const duration = z.union([z.number().int().nonnegative(), z.string()]).transform((value, context) => {
-  // ms throws on an empty text.
-  const milliseconds =
-    typeof value === 'number' ? value : value === '' ? undefined : ms(value as StringValue);
-  if (milliseconds === undefined || !Number.isFinite(milliseconds) || milliseconds < 0) {
-    context.addIssue({ code: 'custom', message: 'wanted a duration such as "30s", "5m" or milliseconds' });
-    return z.NEVER;
-  }
-  return milliseconds;
-});
 
 const nodeName = z.string().regex(nodeNamePattern, nodeNameWanted);
 const tableName = z.string().regex(/^[^."\0]{1,63}(\.[^."\0]{1,63})?$/, 'wanted a table as "schema.table"');
@@ -23,7 +13,7 @@ const databaseUrl = z.string().superRefine((text, context) => {
   if (fault !== null) context.addIssue({ code: 'custom', message: fault });
 });
 const node = z.union([
-  z.strictObject({ url: databaseUrl }),
+  z.strictObject({ url: databaseUrl, files: filePlace.optional() }),
   z.strictObject({
     hub: z.url({ protocol: /^https?$/, error: 'wanted a URL that starts with https:// or http://' }),
     key: z.string().regex(/^[\x21-\x7e]{20,200}$/, "wanted a key as 'snk keys create' prints it"),
@@ -77,6 +67,7 @@ const flow = z.strictObject({
   truncate: z.enum(['replicate', 'ignore', 'refuse']).optional(),
   existing: z.enum(['conflict', 'skip', 'overwrite']).optional(),
   ...identityOptions,
+  files: fileColumns.optional(),
 });
 const every = duration.refine((milliseconds) => milliseconds >= 1_000, 'wanted a second or more');
 const linkOptions = {

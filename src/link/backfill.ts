@@ -11,13 +11,16 @@ import { progressOf, stateOf, type BackfillProgress } from './backfill-state.ts'
 import type { CopyState, CopyStep, Extent, LinkBatch, RangeRows, SourceEnd } from './ends.ts';
 import type { LinkEngine } from './engine.ts';
 import type { LinkFlow } from './link-flows.ts';
+import { bringPage } from './bring-page.ts';
 import { mapPage } from './map-page.ts';
+import type { Brought } from './tally.ts';
 
 /** A range is done: it was equal, or what differed is in. */
 export interface BackfillStep {
   /** Of the flow, in its link. */
   readonly index: number;
   readonly written: Written | null;
+  readonly brought?: Brought;
   readonly progress: BackfillProgress;
   /** Rows that were looked at. */
   readonly compared: number;
@@ -33,6 +36,8 @@ export interface Difference {
   readonly hashes: string | null;
   /** Keys of the target's rows there that are to go. */
   readonly gone: readonly Key[];
+  /** What differs was missed: see Batch. */
+  readonly anew: boolean;
   /** False behind the source's last row. */
   readonly hasRows: boolean;
   /** A single row that is larger than a range should be. */
@@ -83,6 +88,7 @@ export async function compareRange(
         compared: 0,
         hashes: null,
         gone: rest.keys,
+        anew: true,
         hasRows: false,
         isLarge: false,
       };
@@ -115,14 +121,15 @@ export async function compareRange(
       removes && theirs.count > 0
         ? await allGoneOf(engine, index, { ...bounds, upTo: last ?? bounds.upTo })
         : [],
+    anew: removes,
     hasRows: true,
     isLarge: fitting.size > copySize,
   };
 }
 
-/** What goes at the source goes at the target too, and nobody else has rows there. */
+/** What is done at the source is done at the target too, and nobody else has rows there. */
 function removesRows({ flow }: LinkFlow): boolean {
-  return flow.on.includes('delete') && isMirror(flow) && !flow.bothWays;
+  return flow.on.includes('delete') && isMirror(flow) && !flow.bothWays && flow.existing !== 'skip';
 }
 
 /** Of the first keys that the target has there, those that the source has not, and the last of them all; null: it has none. */
@@ -182,7 +189,7 @@ export async function readDifference(
   standing: Standing,
   difference: Difference,
   parking: Parking | undefined,
-): Promise<LinkBatch | BackfillStep> {
+): Promise<(LinkBatch & { readonly brought: Brought }) | BackfillStep> {
   const { index, bounds, hashes } = difference;
   const { from, into } = engine.flows[index] as LinkFlow;
   const { low } = standing.position;
@@ -191,11 +198,13 @@ export async function readDifference(
   if (rows.count + gone.length === 0) return await passOver(engine, difference);
   const columns = from.columns.map((_, i) => rows[`c${i}`] ?? '{}');
   const present = rows.count === 0 ? [] : [{ flow: index, count: rows.count, columns }];
-  const mapped = mapPage(engine.maps, { rows: present, changes: null });
+  const mapped = await bringPage(engine.files, mapPage(engine.maps, { rows: present, changes: null }));
   return {
     kind: 'backfill',
+    anew: difference.anew,
     rows: mapped.rows,
     failed: mapped.failed,
+    brought: mapped.brought,
     changes:
       into.changes === null
         ? null

@@ -14,12 +14,13 @@ import type { Position } from '../read/position.ts';
 import { backfillRound } from './backfill-round.ts';
 import { readyBackfills, type BackfillProgress } from './backfill-state.ts';
 import type { LinkEngine } from './engine.ts';
+import { bringPage } from './bring-page.ts';
 import { keepSource } from './keeping.ts';
 import { mapPage } from './map-page.ts';
 import { isReadAsText } from './page-form.ts';
 import { recapture } from './recapture.ts';
 import { loadStanding } from './standing.ts';
-import { emptyTally, isWork, sumOf, tallyOf, type Tally } from './tally.ts';
+import { emptyTally, isWork, sumOf, tallyOf, type Brought, type Tally } from './tally.ts';
 
 export interface DrainLimits extends LedgerLimits {
   readonly page: PageLimits;
@@ -143,7 +144,7 @@ export async function drainLink(
         restUntil = page.moreInWindow ? 0 : Date.now() + restAfter(went.took, page.keyCount);
         untidy = true;
         if (went.lag !== null) lags.push(went.lag);
-        total = sumOf(total, { ...tallyOf(applied), windows: 1 });
+        total = sumOf(total, { ...tallyOf(applied, went.brought), windows: 1 });
         parked ||= applied.parked > 0;
         owing = !(await keepSource(engine));
       } else if (pending[0] !== undefined) {
@@ -165,7 +166,7 @@ export async function drainLink(
           if (step.progress.done) pending = pending.filter((index) => index !== step.index);
           if (step.written === null) continue;
           untidy = true;
-          total = sumOf(total, tallyOf(step.written));
+          total = sumOf(total, tallyOf(step.written, step.brought));
           parked ||= step.written.parked > 0;
         }
         if (limits.copyRows > 0) copyAt = Date.now() + (compared * 1_000) / limits.copyRows;
@@ -208,6 +209,7 @@ interface PageDone {
   /** Rows to be there. */
   readonly sent: number;
   readonly applied: Applied;
+  readonly brought: Brought;
   /** Milliseconds. */
   readonly took: number;
   readonly lag: number | null;
@@ -235,9 +237,10 @@ async function drainPage(
     { fence, form: isPlain ? 'binary' : 'text' },
   );
   if (page === null) return null;
+  const { brought, ...mapped } = await bringPage(engine.files, mapPage(engine.maps, page));
   const batch = {
     ...batchOfPage(standing.position, page),
-    ...mapPage(engine.maps, page),
+    ...mapped,
     parking: before.parking,
     reread: isPlain ? rereading(engine, standing.position, page) : undefined,
   };
@@ -246,7 +249,7 @@ async function drainPage(
   const doneAt = performance.now();
   // A node's clock may run ahead of itself: see db/clock.ts.
   const lag = page.waitingSince === null ? null : Math.max(0, doneAt - page.waitingSince);
-  return { page, sent, applied, took: doneAt - startedAt, lag };
+  return { page, sent, applied, brought, took: doneAt - startedAt, lag };
 }
 
 /**

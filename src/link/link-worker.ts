@@ -106,9 +106,14 @@ export async function runTask(task: LinkTask): Promise<LinkAnswer> {
 }
 
 async function attend(engine: LinkEngine, { kind, state, limits }: LinkTask): Promise<DrainState> {
-  if (kind === 'tidy') return await tidyLink(engine, state, limits);
+  if (kind === 'tidy') {
+    const tidied = await tidyLink(engine, state, limits);
+    await engine.files?.tidy();
+    return tidied;
+  }
   if (kind === 'retry') return { ...state, parked: await retryParked(engine) };
   await Promise.all([engine.source.check(), engine.target.check()]);
+  await engine.files?.tidy();
   return state;
 }
 

@@ -1,4 +1,5 @@
 /** In which form a link reads its pages, and so which rows of the change log it reads (pure). */
+import { hasFiles } from '../files/open-files.ts';
 import { isPlainMapping } from '../map/mapping.ts';
 import { carriesChanges, type Flow, type Link } from '../topology/topology.ts';
 
@@ -7,10 +8,15 @@ export function keeps({ identity, synced }: Pick<Flow, 'identity' | 'synced'>): 
   return identity !== null || synced !== null;
 }
 
-/** Whether its rows can go in as one statement: inserts, under one origin. */
+/** Whether its rows can go in as one statement: inserts, under one origin, none of which is looked into on its way. */
 export function isPlainLink({ flows }: Pick<Link, 'flows'>): boolean {
   return flows.every(
-    (flow) => flow.write !== 'update' && flow.map === null && !keeps(flow) && flow.echo === flows[0]?.echo,
+    (flow) =>
+      flow.write !== 'update' &&
+      flow.map === null &&
+      !keeps(flow) &&
+      !hasFiles(flow) &&
+      flow.echo === flows[0]?.echo,
   );
 }
 

@@ -181,7 +181,7 @@ function placesOf({ nodes }: Topology, { source, target }: Link): string[] {
 
 /** What a flow will do. */
 function sentence(link: Link, flow: Flow): string {
-  const { from, to, on, where, write, echo, passesOn: travelsOn } = flow;
+  const { from, to, on, where, write, echo, files, passesOn: travelsOn } = flow;
   const ofRows = where === null ? '' : `, of rows where ${where}`;
   const what = carriesChanges(flow)
     ? `what is done to ${from} on ${link.source} (${on.join(', ')})${ofRows}`
@@ -204,6 +204,9 @@ function sentence(link: Link, flow: Flow): string {
     `${what}${columns}${set.length === 0 ? '' : `, ${set.join(', ')}`}, ${done}`,
     ...(clash === null ? [] : [clash]),
     ...keptBy(link, flow),
+    ...(Object.keys(files).length > 0
+      ? [`the files that ${Object.keys(files).join(', ')} names come first`]
+      : []),
     ...(echo ? ['what is written there is captured there'] : []),
     ...(travelsOn ? [`what is written there travels on from ${link.target}`] : []),
   ].join('; ');

@@ -343,6 +343,7 @@ describe('a version is written', () => {
     conflict: 'priority',
     truncate: 'ignore',
     existing: 'conflict',
+    files: {},
     bothWays: false,
     ...more,
   });

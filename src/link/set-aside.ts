@@ -154,9 +154,16 @@ export async function hastenParked(links: readonly string[], target: MikroORM): 
   return due.length;
 }
 
-/** Gives parked rows up. Returns how many. */
-export async function dropParked(link: Link, target: MikroORM, key: readonly string[]): Promise<number> {
-  const all = await readParked([link.name], target);
+/** Gives parked rows up: all, or those of a key; of all tables, or of one. Returns how many. */
+export async function dropParked(
+  link: Link,
+  target: MikroORM,
+  key: readonly string[],
+  table?: string,
+): Promise<number> {
+  const all = (await readParked([link.name], target)).filter(
+    (row) => table === undefined || row.table === table,
+  );
   const chosen = key.length === 0 ? all : all.filter((row) => row.key.join('\0') === key.join('\0'));
   for (const row of chosen) await forget(session(target), row);
   return chosen.length;

@@ -27,11 +27,18 @@ export function checkMapping(
 ): MappingFindings {
   if (isPlainMapping(flow)) {
     return {
-      faults: [...plainFaults(from, to, source, target), ...conflictFaults(flow, to, target)],
+      faults: [
+        ...plainFaults(from, to, source, target),
+        ...conflictFaults(flow, to, target),
+        ...fileFaults(flow, to, target),
+      ],
       warnings: [],
     };
   }
-  if (flow.map !== null) return { faults: wholeRowFaults(flow, from, to, target), warnings: [] };
+  if (flow.map !== null) {
+    const faults = [...wholeRowFaults(flow, from, to, target), ...fileFaults(flow, to, target)];
+    return { faults, warnings: [] };
+  }
   const origins = originsOf(flow, from, to);
   const findings = [...origins].map(([column, origin]) => fitOf(column, origin, source, target));
   return {
@@ -42,6 +49,7 @@ export function checkMapping(
       ...(flow.identity === null ? keyFaults(flow, from, to, origins, source) : []),
       ...keptFaults(flow, from, to, { source, target }),
       ...conflictFaults(flow, to, target),
+      ...fileFaults(flow, to, target),
     ],
     warnings: findings.flatMap(({ warning }) => (warning === undefined ? [] : [warning])),
   };
@@ -80,6 +88,21 @@ function conflictFaults({ conflict, columns }: Flow, to: Table, target: string):
       message: `column ${name}, by which conflicts are settled, is missing on ${target}, or does not travel`,
     },
   ];
+}
+
+/** A name may become another one at the target, which a key must not. */
+function fileFaults({ files, columns, set }: Flow, to: Table, target: string): MappingFault[] {
+  return Object.keys(files).flatMap((name) => {
+    const column = to.columns.find((each) => each.name === name);
+    const travels = columns === null || Object.hasOwn(columns, name) || Object.hasOwn(set, name);
+    if (column === undefined || !travels)
+      return [{ message: `column ${name}, which names files, is missing on ${target}, or does not travel` }];
+    if (column.category !== 'S')
+      return [{ message: `column ${name} is ${column.type} on ${target}: no name of a file` }];
+    if (to.key.some((each) => each.name === name))
+      return [{ message: `column ${name}, which names files, is of the key on ${target}` }];
+    return [];
+  });
 }
 
 const keyText = (table: Table): string => table.key.map((column) => column.name).join(', ');

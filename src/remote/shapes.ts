@@ -51,8 +51,15 @@ export const page = z.object({
 export const step = z.strictObject({ flow, from: key.nullable(), to: key, compared: count });
 export const batch = z.object({
   kind: z.enum(['window', 'backfill']),
+  anew: z.boolean().optional(),
   rows: z.array(rows),
-  failed: z.array(rows).optional(),
+  failed: z
+    .array(
+      rows.extend({
+        why: z.array(z.object({ code: z.string().max(100), message: z.string().max(500) })).optional(),
+      }),
+    )
+    .optional(),
   changes: changes.nullable(),
   low: snapshot,
   high: snapshot,

@@ -32,6 +32,9 @@ export interface SnkEvents {
       deleted: number;
       conflicts: number;
       parked: number;
+      /** Sent to the target, before the rows that name them. */
+      files: number;
+      fileBytes: number;
       durationMs: number;
       /** Of each window that held changes: from the capture of its oldest one until its commit in the target was answered. */
       lagsMs: readonly number[];
@@ -60,6 +63,8 @@ export interface SnkEvents {
   ];
   /** Tables could not be verified in the background; SNK tries again. */
   'verify:failed': [{ error: SerializedError; retryInMs: number }];
+  /** Too many wrong keys came from this address: it has to wait. Told once a minute, whichever they are. */
+  'http:shut': [{ address: string }];
   'backfill:progress': [
     {
       link: string;

@@ -77,6 +77,9 @@ export function logEvents(events: Events, log: Logger, options: { readonly first
   events.on('verify:failed', ({ error, retryInMs }) =>
     log.warn({ code: error.code, hint: error.hint, retryInMs }, `could not verify: ${error.message}`),
   );
+  events.on('http:shut', ({ address }) =>
+    log.warn({ address }, 'too many wrong keys came from an address: it has to wait'),
+  );
   if (!options.firstCopies) return;
   const saidAt = new Map<string, number>();
   events.on('backfill:progress', (progress) => {

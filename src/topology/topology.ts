@@ -1,4 +1,12 @@
 /** What is kept in sync with what: nodes, links and flows, as plain data (pure; crosses threads as it is). */
+import {
+  defaultMaxBytes,
+  renamedFiles,
+  type FileColumnOptions,
+  type FileColumns,
+  type FileEnds,
+  type FilePlace,
+} from './file-place.ts';
 
 export type Operation = 'insert' | 'update' | 'delete';
 
@@ -7,6 +15,8 @@ export interface DatabaseNode {
   readonly kind: 'database';
   readonly name: string;
   readonly url: string;
+  /** Where its files are; without it, it has none. */
+  readonly files?: FilePlace | undefined;
 }
 
 /** A database behind another SNK, which this one comes to with a key. */
@@ -110,6 +120,8 @@ export interface Flow {
    * makes it false. It does not travel. Null: none.
    */
   readonly synced: string | null;
+  /** Target columns that name files, which travel before the row. */
+  readonly files: FileColumns;
   /** The same rows may be changed at the target, and travel back: two sides can change one at the same time. */
   readonly bothWays: boolean;
   /** What this flow writes travels on, to nodes other than its source. */
@@ -127,6 +139,8 @@ export interface Link {
   readonly winner: 'source' | 'target';
   /** Milliseconds from the end of one of its runs to the begin of the next; null: it is kept live. */
   readonly every: number | null;
+  /** Null: it carries no files. */
+  readonly files?: FileEnds | null;
 }
 
 export interface Topology {
@@ -158,6 +172,8 @@ export interface FlowOptions {
     | { readonly key: string; readonly writeBack: string; readonly shared?: boolean | undefined }
     | undefined;
   readonly synced?: string | undefined;
+  /** Target column → the folder, below each node's place for files, in which are those that it names: `{ photo: { dir: 'pictures' } }`. */
+  readonly files?: Readonly<Record<string, FileColumnOptions>> | undefined;
 }
 
 export interface LinkOptions {
@@ -198,6 +214,12 @@ export function localPart({ nodes, links }: Topology): Topology {
     nodes: databases,
     links: links.filter(({ source, target }) => names.has(source) && names.has(target)),
   };
+}
+
+/** Links that write to a database which is reached from here: what they set aside stands there. */
+export function linksInto(topology: Topology): Link[] {
+  const databases = new Set(databasesOf(topology).map(({ name }) => name));
+  return topology.links.filter(({ target }) => databases.has(target));
 }
 
 /** Links that this process works: all but those whose other end comes here with a key. */
@@ -282,6 +304,12 @@ function flowsOf(options: LinkOptions, isTwoWay: boolean): Flow[] {
     identity:
       flow.identity === undefined ? null : { ...flow.identity, shared: flow.identity.shared ?? false },
     synced: flow.synced ?? null,
+    files: Object.fromEntries(
+      Object.entries(flow.files ?? {}).map(([column, { dir, maxBytes = defaultMaxBytes }]) => [
+        column,
+        { dir, maxBytes },
+      ]),
+    ),
     bothWays: false,
     passesOn: false,
   }));
@@ -297,12 +325,17 @@ function mirrored(flow: Flow): Flow {
     typeof flow.conflict === 'object' && 'column' in flow.conflict
       ? { column: flow.columns?.[flow.conflict.column] ?? flow.conflict.column }
       : flow.conflict;
-  return { ...flow, from: flow.to, to: flow.from, columns, conflict };
+  const files = renamedFiles(flow.files, flow.columns);
+  return { ...flow, from: flow.to, to: flow.from, columns, conflict, files };
 }
 
 /** Declarations → links; a two-way declaration gives two links with mirrored flows. */
 export function buildTopology(nodes: readonly Node[], declarations: readonly LinkDeclaration[]): Topology {
   const rank = new Map(nodes.map((node, index) => [node.name, index]));
+  const placeOf = (name: string): FilePlace | null => {
+    const node = nodes.find((each) => each.name === name);
+    return node?.kind === 'database' ? (node.files ?? null) : null;
+  };
   const link = (source: string, target: string, flows: Flow[], every: number | null): Link => ({
     name: `${source}->${target}`,
     source,
@@ -310,6 +343,9 @@ export function buildTopology(nodes: readonly Node[], declarations: readonly Lin
     flows,
     winner: (rank.get(source) ?? 0) < (rank.get(target) ?? 0) ? 'source' : 'target',
     every,
+    files: flows.some(({ files }) => Object.keys(files).length > 0)
+      ? { source: placeOf(source), target: placeOf(target) }
+      : null,
   });
   const links = declarations.flatMap((declared) => {
     // The configuration has made milliseconds of it.
