@@ -89,7 +89,8 @@ test('the server does what the document says: each operation is there, for those
     });
     return { status: response.status, answer: await response.json() };
   };
-  const paths = Object.entries(document.paths);
+  // Those of files need files: see src/files/http-files.pg.test.ts.
+  const paths = Object.entries(document.paths).filter(([path]) => !path.includes('/files/'));
   const problem = checkOf(document.paths['/v1/links/{link}/open']?.post.responses[401]);
 
   // Each link as the node has it; its own end has what the hub's has.
@@ -125,6 +126,11 @@ test('the server does what the document says: each operation is there, for those
     const { status, answer } = await ask(path, link, body);
     expect([name, status, answer]).toEqual([name, 200, answer]);
     expect([name, checkOf(post.responses[200]).safeParse(answer).error]).toEqual([name, undefined]);
+  }
+  for (const name of ['find', 'read', 'offer', 'place', 'parts']) {
+    const path = `/v1/links/{link}/files/${name}`;
+    expect(document.paths[path]?.post.operationId).toBe(`files-${name}`);
+    expect([401, 429], name).toContain((await ask(path, 'main->lyon', {}, 'x'.repeat(50))).status);
   }
   const bent = await ask('/v1/links/{link}/read', 'main->lyon', {
     position: { low: 'x' },
