@@ -124,6 +124,25 @@ describe('at a node that comes to a hub', () => {
     expect(rig.faults).toEqual([]);
   });
 
+  test('links that are not to be live work as often as they say, and tell of it', async () => {
+    const rig = await hubRig(options);
+    const spoke = await rig.spoke('lyon');
+    const links = spoke.config.links.map((link) => ({ ...link, every: 1_000 }));
+    const { snk } = rig.run({ ...spoke, config: { ...spoke.config, links } });
+    for (const name of ['main->lyon', 'lyon->main'])
+      await waitUntil(async () => (await statusOf(snk, name))?.state === 'scheduled');
+    expect(await statusOf(snk, 'lyon->main')).toMatchObject({
+      every: 1_000,
+      lastRunAt: expect.any(String),
+      nextRunAt: expect.any(String),
+    });
+    await rig.main.query(people(1, 1));
+    await spoke.database.query(people(2, 2));
+    for (const each of [rig.main, spoke.database])
+      await waitUntil(async () => (await each.query('select from person')).length === 2);
+    expect(rig.faults).toEqual([]);
+  });
+
   test('the plan is of both sides where the hub answers, and is no worse where it does not', async () => {
     const rig = await hubRig(options);
     const spoke = await rig.spoke('lyon');
