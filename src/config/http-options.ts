@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { FaultsError, SnkError, type Fault } from '../errors.ts';
-import type { Node } from '../topology/topology.ts';
+import { servedLinks, type Node, type Topology } from '../topology/topology.ts';
 import { consoleFaults, consoleSchema } from './console-options.ts';
 import { isLoopback, parseListen } from './listen.ts';
 
@@ -64,6 +64,24 @@ export function httpFaults(options: HttpOptions | null, nodes: readonly Node[]):
       at: 'http',
       message: `keys would travel in the clear to ${listen.host}, port ${listen.port}`,
       hint: "Give 'tls', or put a reverse proxy in front and its address into 'trustProxy'; where nobody else is on that network say insecure: true.",
+    },
+  ];
+}
+
+/** Who comes with a key finds nobody. */
+export function servingWarnings({
+  http,
+  nodes,
+  links,
+}: Topology & { readonly http: HttpOptions | null }): Fault[] {
+  const served = servedLinks({ nodes, links }).map((link) => link.name);
+  if (http !== null || served.length === 0) return [];
+  return [
+    {
+      code: 'SNK_CONFIG_NOT_SERVED',
+      at: 'http',
+      message: `nobody can come with a key: ${served.join(', ')} are served where 'snk run' listens`,
+      hint: "Give 'http.listen', or run 'snk run --listen'.",
     },
   ];
 }

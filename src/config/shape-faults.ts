@@ -7,7 +7,7 @@ type Issue = z.core.$ZodIssue;
 
 const knownKeys: Readonly<Record<string, readonly string[]>> = {
   '': ['nodes', 'links', 'limits', 'verify', 'http'],
-  nodes: ['url', 'hub', 'key', 'keyed', 'files'],
+  nodes: ['url', 'hub', 'key', 'ca', 'insecure', 'keyed', 'files'],
   links: ['between', 'from', 'to', 'tables', 'flows', 'on', 'conflict', 'every'],
   flows: [
     'from',

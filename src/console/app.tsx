@@ -140,7 +140,7 @@ function Part({ route: { section, rest }, overview, points, look, session }: Par
     case 'trace':
       return <Trace rest={rest} />;
     case 'keys':
-      return <Keys readers={overview.readers} keyLinks={session.keyLinks} />;
+      return <Keys links={overview.links} keyLinks={session.keyLinks} />;
     case 'audit':
       return <Audit />;
     default:

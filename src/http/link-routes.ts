@@ -54,14 +54,14 @@ export function linkRoutes(hub: Hub, door: Door): (app: FastifyInstance) => void
 async function answer(hub: Hub, door: Door, request: Asked, reply: FastifyReply): Promise<FastifyReply> {
   const { link } = request.params;
   const operation = request.params.operation ?? 'wait';
-  const { name: node } = door.holderOf(request);
-  const declared = hub.declared(node, link);
+  const { name: node, links: bound } = door.holderOf(request);
+  const declared = hub.declared(node, link, bound);
   door.requireLink(request, declared?.name ?? '');
   if (!isOperation(operation)) throw new HttpError(404);
   const leaving = door.leaving(request, reply);
   try {
     const said = await hub.answer(
-      { node, link, operation, body: request.body, session: sessionOf(request) },
+      { node, bound, link, operation, body: request.body, session: sessionOf(request) },
       leaving,
     );
     if (leaving.aborted) throw door.refusal();

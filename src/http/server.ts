@@ -11,6 +11,8 @@ import { buildApp } from './app.ts';
 import { Certificate } from './certificate.ts';
 import type { ConsoleStart } from './console/console.ts';
 import { Door } from './door.ts';
+import { fileRoutes } from './file-routes.ts';
+import { filesBehind } from './files-behind.ts';
 import { healthRoutes } from './health-routes.ts';
 import { linkRoutes } from './link-routes.ts';
 import { metricsRoutes } from './metrics-routes.ts';
@@ -40,11 +42,14 @@ export async function openHttp(
   const metrics = new Metrics(ownLinks(snk.config), snk.events, health);
   const gauges = new Sampled(async () => await snk.gauges(), sampling);
   const rooms = [healthRoutes(health), metricsRoutes(metrics, gauges)];
+  if (servedLinks(snk.config).length > 0) {
+    const door = new Door(snk.keys, (address) => snk.events.tell('http:shut', { address }));
+    rooms.push(linkRoutes(snk.hub, door), fileRoutes({ open: filesBehind(snk.hub, door) }));
+  }
   if (console !== null) {
     const { consoleRoom } = await import('./console/console.ts');
     rooms.push(consoleRoom({ ...console, snk, health, listen, onFault }));
   }
-  if (servedLinks(snk.config).length > 0) rooms.push(linkRoutes(snk.hub, new Door(snk.keys)));
   const app = await buildApp({ rooms, onFault, trustProxy, pem: certificate?.pem });
   const address = await listenOn(app, listen);
   const following = certificate?.follow(app.server as unknown as TlsServer, onFault);

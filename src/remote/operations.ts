@@ -27,6 +27,7 @@ import {
   problem,
 } from './shapes.ts';
 import { keepingOperations } from './keeping-operations.ts';
+import { standingOperations } from './standing-operations.ts';
 import { description, snapshot, uuid } from './words.ts';
 
 /** Raised with what is no more understood by those who speak an earlier one. */
@@ -247,6 +248,7 @@ export const operations = {
   'tidy-target': { end: 'target', says: 'Purges the ledger.', request: nothing, answer: digits },
   check: { end: 'either', says: 'Whether the tables are what they were.', request: nothing, answer: nothing },
   clock: { end: 'either', says: 'Milliseconds since the epoch.', request: nothing, answer: z.number() },
+  ...standingOperations,
   'count-parked': { end: 'target', says: 'How many rows are parked.', request: nothing, answer: count },
   mark: { end: 'source', says: 'The snapshot as it is now.', request: nothing, answer: snapshot },
   'record-state': {
@@ -271,6 +273,12 @@ export type AnswerOf<Name extends OperationName> = z.output<Operations[Name]['an
 
 /** They ask for nothing but the link's name. */
 export const unopened = [
+  'describe',
+  'pending',
+  'standing',
+  'forget',
+  'subscriber',
+  'cursor',
   'mark',
   'count-parked',
   'record-state',

@@ -3,7 +3,12 @@ import type { MikroORM } from '../db/orm.ts';
 import { session } from '../db/orm.ts';
 import { queryOne } from '../db/query.ts';
 import { SnkError } from '../errors.ts';
+import { loadCursor } from '../apply/cursor-store.ts';
 import type { LedgerLimits } from '../apply/purge-ledger.ts';
+import { forgetEnd } from '../link/forget.ts';
+import { readPending, readTargetFacts } from '../link/link-status.ts';
+import { loadSubscriber } from '../read/fence.ts';
+import type { Link } from '../topology/topology.ts';
 import type { LocalSource } from '../link/local-source.ts';
 import type { LocalTarget } from '../link/local-target.ts';
 import type { Rows } from '../read/page.ts';
@@ -22,6 +27,8 @@ export interface ServedLink {
   /** The one of the two that is the hub's. */
   readonly source: LocalSource | null;
   readonly target: LocalTarget | null;
+  /** Of which files a page tells; null where none travel. */
+  readonly noteNames: ((rows: readonly Rows<string>[]) => void) | null;
   readonly bell: HubBell;
   readonly limits: ServedLimits;
 }
@@ -38,7 +45,6 @@ type Handlers = {
 };
 
 export const handlers: Handlers = {
-  subscriber: async (link) => await sourceOf(link).subscriber(),
   subscribe: async (link) => await sourceOf(link).subscribe(),
   renew: async (link) => await sourceOf(link).renew(),
   raise: async (link, { fence }) => {
@@ -59,6 +65,7 @@ export const handlers: Handlers = {
     );
     if (page === null) return null;
     const { waitingSince, ...rest } = page;
+    link.noteNames?.(rest.rows as readonly Rows<string>[]);
     const waited = waitingSince === null ? null : askedAt - waitingSince;
     return mutable({ ...rest, rows: rest.rows as readonly Rows<string>[], waited });
   },
@@ -71,9 +78,13 @@ export const handlers: Handlers = {
     ),
   'fitting-range': async (link, { flow, bounds, mostBytes }) =>
     mutable(await sourceOf(link).fittingRange(flow, bounds, mostBytes)),
-  'read-range': async (link, { flow, bounds, hashes, low }) => ({
-    ...(await sourceOf(link).readRange(flow, bounds, hashes, low)),
-  }),
+  'read-range': async (link, { flow, bounds, hashes, low }) => {
+    const rows = await sourceOf(link).readRange(flow, bounds, hashes, low);
+    const columns: string[] = [];
+    for (let i = 0; typeof rows[`c${i}`] === 'string'; i += 1) columns.push(rows[`c${i}`] as string);
+    if (rows.count > 0) link.noteNames?.([{ flow, count: rows.count, columns }]);
+    return { ...rows };
+  },
   'list-hashes': async (link, { flow, bounds }) => await targetOf(link).listHashes(flow, bounds),
   missing: async (link, { flow, keys }) => [...(await sourceOf(link).missing(flow, keys))],
   'list-keys': async (link, { flow, bounds, most }) =>
@@ -85,7 +96,6 @@ export const handlers: Handlers = {
   'log-again': async (link, { flow, keys }) => [...(await sourceOf(link).logAgain(flow, keys))],
   keep: async (link, { flow, told }) => await sourceOf(link).keep(flow, told),
   'tidy-source': async (link, { nonce, low }) => await sourceOf(link).tidy({ nonce, low, budget: purging }),
-  cursor: async (link) => await targetOf(link).cursor(),
   attach: async (link, { baseline }) => {
     await targetOf(link).attach(baseline);
     return {};
@@ -141,15 +151,26 @@ export const handlers: Handlers = {
 /** What needs no more of a link than its name, and the hub's database at which it ends. */
 export interface NamedLink {
   readonly name: string;
+  /** As it is for the node that asks. */
+  readonly link: Link;
   readonly orm: MikroORM;
   readonly end: 'source' | 'target';
 }
 
 type UnopenedHandlers = {
-  readonly [Name in UnopenedName]: (link: NamedLink, request: RequestOf<Name>) => Promise<AnswerOf<Name>>;
+  readonly [Name in Exclude<UnopenedName, 'describe'>]: (
+    link: NamedLink,
+    request: RequestOf<Name>,
+  ) => Promise<AnswerOf<Name>>;
 };
 
 export const unopenedHandlers: UnopenedHandlers = {
+  pending: async (link, position) =>
+    await readPending(session(requireEnd(link, 'source').orm), link.link, position),
+  standing: async (link) => await readTargetFacts(session(requireEnd(link, 'target').orm), link.name),
+  forget: async ({ orm, end, name }, fence) => await forgetEnd(end, orm, name, fence),
+  subscriber: async (link) => await loadSubscriber(session(requireEnd(link, 'source').orm), link.name),
+  cursor: async (link) => await loadCursor(session(requireEnd(link, 'target').orm), link.name),
   mark: async (link) => {
     const em = session(requireEnd(link, 'source').orm);
     return (await queryOne<{ now: string }>(em, 'select pg_current_snapshot()::text as now')).now;

@@ -34,9 +34,8 @@ export class Pictures {
     const place = databasesOf(this.#topology).find((each) => each.name === node)?.files;
     const dir = this.foldersOf(node, table).get(column);
     if (place === undefined || dir === undefined || nameFault(name) !== null) return null;
-    const file = await openStore(place)
-      .open({ dir, name })
-      .catch(() => null);
+    const store = await openStore(place);
+    const file = await store.open({ dir, name }).catch(() => null);
     if (file === null) return null;
     try {
       return file.stat.size > largest ? null : await file.read(0, file.stat.size);

@@ -14,6 +14,10 @@ export interface HubRigOptions {
   /** Between `main` and `office`, which stands for all that come with a key. */
   readonly links: UserConfig['links'];
   readonly limits?: UserConfig['limits'];
+  /** Where the hub keeps files, and a function that says where a spoke does. */
+  readonly files?: { readonly main: string; readonly of: (spoke: string) => string };
+  /** There is a node `reader` as well, which stands for others. */
+  readonly readers?: boolean;
 }
 
 export interface Spoke {
@@ -35,7 +39,11 @@ export class HubRig {
     this.#options = options;
     this.hub = new Snk(
       parseConfig({
-        nodes: { main: { url: main.url }, office: { keyed: true } },
+        nodes: {
+          main: { url: main.url, files: options.files?.main },
+          office: { keyed: true },
+          ...(options.readers === true ? { reader: { keyed: true } } : {}),
+        },
         links: options.links,
         limits: options.limits,
         http: { listen: 0 },
@@ -71,7 +79,10 @@ export class HubRig {
       links === undefined || links.includes(`${from}->${to}`.replace(name, 'office'));
     const config = parseConfig({
       // In the order of the hub's configuration.
-      nodes: { main: { hub: through, key }, [name]: { url: database.url } },
+      nodes: {
+        main: { hub: through, key },
+        [name]: { url: database.url, files: this.#options.files?.of(name) },
+      },
       links: declared.filter((link) => 'between' in link || wanted(link.from, link.to)),
       limits: this.#options.limits,
     });

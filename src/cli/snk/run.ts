@@ -4,8 +4,8 @@
  */
 import type { Command } from 'commander';
 import { withCopyOptions } from '../../config/copy-options.ts';
-import { withConsole, withListen } from '../../config/http-options.ts';
-import { exitCodeOf, SnkError } from '../../errors.ts';
+import { servingWarnings, withConsole, withListen } from '../../config/http-options.ts';
+import { exitCodeOf, FaultsError, SnkError } from '../../errors.ts';
 import type { HttpServer } from '../../http/server.ts';
 import { ownLinks } from '../../topology/topology.ts';
 import type { Snk } from '../../snk.ts';
@@ -99,6 +99,9 @@ type Work = (snk: Snk, options: Options, log: Logger) => Promise<number>;
 
 const keepLive: Work = async (snk, { install }, log) => {
   const names = ownLinks(snk.config).map((link) => link.name);
+  const unserved = servingWarnings(snk.config);
+  if (names.length === 0 && unserved.length > 0) throw new FaultsError(unserved);
+  for (const { code, message, hint } of unserved) log.warn({ code, hint }, message);
   const health = new Health(snk.events, names);
   const watchdog = watchdogOf(process.env);
   const service = openService(snk, health, watchdog, log);

@@ -21,13 +21,14 @@ const status: LinkStatus = {
 const point = (at: number, lagMs: number | null, rows = 0): Point => ({ at, lagMs, rows });
 
 function link(more: Partial<LinkNow> = {}): LinkNow {
-  const ends = { name: 'a->b', source: 'a', target: 'b', tables: ['public.t'] };
+  const ends = { name: 'a->b', source: 'a', target: 'b', tables: ['public.t'], isServed: false };
   return { ...ends, condition: 'live', code: null, status, points: [], ...more };
 }
 
 const of = (links: readonly LinkNow[], away: readonly string[] = []) => {
   const node = (name: string) => ({
     name,
+    kind: 'database' as const,
     reachable: !away.includes(name),
     version: '18.4',
     changeLogRows: 0,
@@ -38,7 +39,6 @@ const of = (links: readonly LinkNow[], away: readonly string[] = []) => {
     version: '1',
     nodes: ['a', 'b'].map(node),
     links,
-    readers: [],
     verifications: [],
     isFresh: true,
   };

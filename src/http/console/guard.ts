@@ -35,7 +35,7 @@ export function hostName(header: string | undefined): string | null {
 export function isOurHost(header: string | undefined, listen: Listen, hosts: readonly string[]): boolean {
   const name = hostName(header);
   if (name === null) return false;
-  return isLoopback({ host: name, port: 0 }) || name === listen.host.toLowerCase() || hosts.includes(name);
+  return isLoopback({ host: name }) || name === listen.host.toLowerCase() || hosts.includes(name);
 }
 
 export interface Origins {

@@ -6,7 +6,6 @@ type Status = Answer<Snk['status']>;
 
 export type NodeNow = Status['nodes'][number];
 export type LinkStatus = Status['links'][number];
-export type ReaderNow = Status['readers'][number];
 export type Verification = Status['verifications'][number];
 export type Conflict = Answer<Snk['conflicts']>[number];
 export type ConflictInFull = Answer<Snk['conflict']>;
@@ -34,6 +33,8 @@ export interface LinkNow {
   readonly source: string;
   readonly target: string;
   readonly tables: readonly string[];
+  /** It is worked by a node that comes with a key. */
+  readonly isServed: boolean;
   /** How this process sees it, at once; `retrying` is not in a database. */
   readonly condition: string;
   readonly code: string | null;
@@ -50,8 +51,6 @@ export interface Overview {
   readonly version: string;
   readonly nodes: readonly NodeNow[];
   readonly links: readonly LinkNow[];
-  /** Those who come with a key. */
-  readonly readers: readonly ReaderNow[];
   readonly verifications: readonly Verification[];
   /** The databases have been asked, and this is not older than some seconds. */
   readonly isFresh: boolean;
