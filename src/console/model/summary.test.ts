@@ -14,6 +14,7 @@ const status: LinkStatus = {
   every: null,
   lastRunAt: null,
   nextRunAt: null,
+  lastSeenAt: null,
   lastError: null,
   running: true,
 };
