@@ -5,6 +5,7 @@ import { uninstallNode } from './capture/install.ts';
 import type { Config } from './config/config.ts';
 import type { MikroORM } from './db/orm.ts';
 import { Orms, type Purpose } from './db/orms.ts';
+import { toSnkError } from './db/sqlstate.ts';
 import { FaultsError, SnkError } from './errors.ts';
 import { Keys, type Holder } from './keys/keys.ts';
 import { rebaselineLink } from './link/attach.ts';
@@ -19,11 +20,11 @@ import type { Resolving } from './link/resolve-conflict.ts';
 import type { Conflict, ConflictInFull, ParkedInFull, ParkedRow } from './link/set-aside.ts';
 import { idleState, type Status } from './link/status.ts';
 import { drainLimits, openHub } from './limits.ts';
-import type { RunOnceOptions, RunOptions } from './run-options.ts';
 import { installNodes, nodesWithout, startNodes, type StartContext } from './start.ts';
-import { Tables } from './tables/tables.ts';
 import { databasesOf, localPart, ownLinks, type Link } from './topology/topology.ts';
 import { LinksHere, nothingToWork, type Elsewhere } from './links-here.ts';
+import type { RunOnceOptions, RunOptions } from './run-options.ts';
+import { Tables } from './tables/tables.ts';
 import { NearAndFar } from './near-and-far.ts';
 import { Looks } from './looks.ts';
 import { SetAside } from './set-aside.ts';
@@ -38,8 +39,9 @@ import { comparable } from './verify/left-out.ts';
 import { repairTables, type RepairOptions, type RepairReport } from './verify/repair.ts';
 import { verifyTables, type VerifyOptions, type VerifyReport } from './verify/verify.ts';
 
-export { toSnkError } from './db/sqlstate.ts';
-export type { Gauges, Holder, Hub, Keys, OperationName, RunOnceOptions, RunOptions };
+export { toSnkError };
+export type { RunOnceOptions, RunOptions };
+export type { Gauges, Holder, Hub, Keys, OperationName };
 export * from './remote/protocol.ts';
 
 /** Sessions that hold links, by the node in which they do. */
@@ -77,12 +79,12 @@ export class Snk {
     this.#places = new NearAndFar(config, (node) => this.#orm(node, 'run'));
     this.#orms = new Orms(databasesOf(config));
     this.keys = new Keys(config, (node) => this.#orm(node, 'keys'));
-    const forPeople = (node: string): MikroORM => this.#orm(node, 'console');
-    this.tables = new Tables(config, forPeople);
-    this.audit = new Audit(config, forPeople);
     this.#looks = new Looks(config, this.keys, this.#places);
     this.#links = new LinksHere(config, this.#ormOf, async () => await this.#looks.comers());
     this.#aside = new SetAside(this.#links, this.#ormOf);
+    const forPeople = (node: string): MikroORM => this.#orm(node, 'console');
+    this.tables = new Tables(config, forPeople);
+    this.audit = new Audit(config, forPeople);
   }
 
   /** What is wrong and what would be installed; writes nothing. */

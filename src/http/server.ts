@@ -42,13 +42,13 @@ export async function openHttp(
   const metrics = new Metrics(ownLinks(snk.config), snk.events, health);
   const gauges = new Sampled(async () => await snk.gauges(), sampling);
   const rooms = [healthRoutes(health), metricsRoutes(metrics, gauges)];
-  if (servedLinks(snk.config).length > 0) {
-    const door = new Door(snk.keys, (address) => snk.events.tell('http:shut', { address }));
-    rooms.push(linkRoutes(snk.hub, door), fileRoutes({ open: filesBehind(snk.hub, door) }));
-  }
   if (console !== null) {
     const { consoleRoom } = await import('./console/console.ts');
     rooms.push(consoleRoom({ ...console, snk, health, listen, onFault }));
+  }
+  if (servedLinks(snk.config).length > 0) {
+    const door = new Door(snk.keys, (address) => snk.events.tell('http:shut', { address }));
+    rooms.push(linkRoutes(snk.hub, door), fileRoutes({ open: filesBehind(snk.hub, door) }));
   }
   const app = await buildApp({ rooms, onFault, trustProxy, pem: certificate?.pem });
   const address = await listenOn(app, listen);

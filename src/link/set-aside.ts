@@ -161,8 +161,9 @@ export async function dropParked(
   key: readonly string[],
   table?: string,
 ): Promise<number> {
-  const rows = await readParked([link.name], target);
-  const all = table === undefined ? rows : rows.filter((row) => row.table === table);
+  const all = (await readParked([link.name], target)).filter(
+    (row) => table === undefined || row.table === table,
+  );
   const chosen = key.length === 0 ? all : all.filter((row) => row.key.join('\0') === key.join('\0'));
   for (const row of chosen) await forget(session(target), row);
   return chosen.length;

@@ -216,6 +216,12 @@ export function localPart({ nodes, links }: Topology): Topology {
   };
 }
 
+/** Links that write to a database which is reached from here: what they set aside stands there. */
+export function linksInto(topology: Topology): Link[] {
+  const databases = new Set(databasesOf(topology).map(({ name }) => name));
+  return topology.links.filter(({ target }) => databases.has(target));
+}
+
 /** Links that this process works: all but those whose other end comes here with a key. */
 export function ownLinks({ nodes, links }: Topology): Link[] {
   return links.filter((link) => !isServed(nodes, link));

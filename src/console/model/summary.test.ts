@@ -11,10 +11,10 @@ const status: LinkStatus = {
   conflicts: 0,
   parked: 0,
   lastAppliedAt: null,
+  lastSeenAt: null,
   every: null,
   lastRunAt: null,
   nextRunAt: null,
-  lastSeenAt: null,
   lastError: null,
   running: true,
 };
@@ -22,7 +22,7 @@ const status: LinkStatus = {
 const point = (at: number, lagMs: number | null, rows = 0): Point => ({ at, lagMs, rows });
 
 function link(more: Partial<LinkNow> = {}): LinkNow {
-  const ends = { name: 'a->b', source: 'a', target: 'b', tables: ['public.t'], isServed: false };
+  const ends = { name: 'a->b', source: 'a', target: 'b', tables: ['public.t'] };
   return { ...ends, condition: 'live', code: null, status, points: [], ...more };
 }
 
@@ -40,6 +40,7 @@ const of = (links: readonly LinkNow[], away: readonly string[] = []) => {
     version: '1',
     nodes: ['a', 'b'].map(node),
     links,
+    readers: [],
     verifications: [],
     isFresh: true,
   };

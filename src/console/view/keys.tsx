@@ -1,7 +1,7 @@
 /** Readers and spokes that come with a key: who they are, when they were last seen, how far behind they are. */
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
-import type { KeyNow, NewKey, LinkNow } from '../../http/console/wire.ts';
+import type { KeyNow, NewKey, ReaderNow } from '../../http/console/wire.ts';
 import { api } from '../api.ts';
 import { ago, dateTime, duration, plural } from '../model/format.ts';
 import { confirm, Dialog, tell } from '../ui/dialog.tsx';
@@ -9,12 +9,12 @@ import { useAct, useAsked } from '../ui/hooks.ts';
 import { Empty, Fault, Heading, Loading, Pill } from '../ui/parts.tsx';
 
 export interface KeysProps {
-  readonly links: readonly LinkNow[];
+  readonly readers: readonly ReaderNow[];
   /** Links that a key may open. */
   readonly keyLinks: readonly string[];
 }
 
-export function Keys({ links, keyLinks }: KeysProps): JSX.Element {
+export function Keys({ readers, keyLinks }: KeysProps): JSX.Element {
   const { value, error, reload } = useAsked(api.keys, [], 5_000);
   const [isAdding, setAdding] = useState(false);
   const [made, setMade] = useState<NewKey | null>(null);
@@ -67,7 +67,7 @@ export function Keys({ links, keyLinks }: KeysProps): JSX.Element {
                 <span title={key.lastUsedAt === null ? '' : dateTime(key.lastUsedAt)}>
                   last seen {ago(key.lastUsedAt, Date.now())}
                 </span>
-                <Behind name={key.name} links={links} />
+                <Behind name={key.name} readers={readers} />
                 <span>made {ago(key.createdAt, Date.now())}</span>
               </div>
               {key.revokedAt === null && (
@@ -111,18 +111,16 @@ export function Keys({ links, keyLinks }: KeysProps): JSX.Element {
 
 interface BehindProps {
   readonly name: string;
-  readonly links: readonly LinkNow[];
+  readonly readers: readonly ReaderNow[];
 }
 
 /** Nothing of one that takes no rows, or never came. */
-function Behind({ name, links }: BehindProps): JSX.Element | null {
-  const theirs = links.filter(
-    ({ isServed, source, target }) => isServed && (source === name || target === name),
-  );
-  const [worst] = theirs
-    .flatMap(({ status }) => status ?? [])
-    .sort((a, b) => (b.pendingRows ?? -1) - (a.pendingRows ?? -1));
-  if (worst === undefined || worst.pendingRows === null) return null;
+function Behind({ name, readers }: BehindProps): JSX.Element | null {
+  const [worst] = readers
+    .filter(({ node, status }) => node === name && status.pendingRows !== null)
+    .map(({ status: { pendingRows, lagMs } }) => ({ pendingRows: pendingRows ?? 0, lagMs: lagMs ?? 0 }))
+    .sort((a, b) => b.pendingRows - a.pendingRows);
+  if (worst === undefined) return null;
   if (worst.pendingRows === 0) return <span>level</span>;
   return (
     <span>

@@ -1,6 +1,6 @@
 /** The first thing that somebody sees: whether all is well, then each link, then the nodes. */
 import type { JSX } from 'preact';
-import type { LinkNow, NodeNow, Overview, Point } from '../../http/console/wire.ts';
+import type { NodeNow, Overview, Point } from '../../http/console/wire.ts';
 import { api } from '../api.ts';
 import { ago, count, duration, plural } from '../model/format.ts';
 import { href } from '../model/route.ts';
@@ -20,9 +20,7 @@ export interface LinksProps {
 const charts = 24;
 
 export function Links({ overview, points }: LinksProps): JSX.Element {
-  const links = overview.links
-    .filter((link) => !link.isServed)
-    .map((link) => viewLink({ ...link, points: points.get(link.name) ?? [] }));
+  const links = overview.links.map((link) => viewLink({ ...link, points: points.get(link.name) ?? [] }));
   const { level, title, detail } = summarize(overview, links);
   return (
     <>
@@ -46,7 +44,7 @@ export function Links({ overview, points }: LinksProps): JSX.Element {
           {overview.nodes.map((node) => (
             <NodeItem key={node.name} node={node} />
           ))}
-          <Comers links={overview.links.filter((link) => link.isServed)} />
+          <Readers readers={overview.readers} />
         </ul>
       </section>
     </>
@@ -175,15 +173,16 @@ function NodeItem({ node }: { readonly node: NodeNow }): JSX.Element {
 }
 
 /** Nodes that come with a key, in one line: there may be hundreds. */
-function Comers({ links }: { readonly links: readonly LinkNow[] }): JSX.Element | null {
-  if (links.length === 0) return null;
-  const most = Math.max(0, ...links.map(({ status }) => status?.pendingRows ?? 0));
+function Readers({ readers }: Pick<Overview, 'readers'>): JSX.Element | null {
+  if (readers.length === 0) return null;
+  const most = Math.max(...readers.map(({ status }) => status.pendingRows ?? 0));
+  const nodes = new Set(readers.map(({ node }) => node)).size;
   return (
     <li class="node">
       <Pill level={most === 0 ? 'good' : 'busy'}>
         {most === 0 ? 'Level' : `${plural(most, 'row')} behind`}
       </Pill>
-      <a href={href('keys')}>{plural(links.length, 'link')} of nodes with a key</a>
+      <a href={href('keys')}>{plural(nodes, 'node')} with a key</a>
     </li>
   );
 }

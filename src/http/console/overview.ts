@@ -1,10 +1,10 @@
 /** How nodes and links fare, for any number of pages that ask every second: the databases are asked once for all of them. */
 import type { Snk } from '../../snk.ts';
 import type { Health } from '../../telemetry/health.ts';
-import { databasesOf, ownLinks, type Link } from '../../topology/topology.ts';
+import { databasesOf, ownLinks } from '../../topology/topology.ts';
 import { Sampled } from '../sampled.ts';
 import { History, span } from './history.ts';
-import type { LinkNow, Overview } from './wire.ts';
+import type { Overview, ReaderNow } from './wire.ts';
 
 type Status = Awaited<ReturnType<Snk['status']>>;
 
@@ -41,6 +41,7 @@ export class Overviews {
   /** With the points after `since`, in seconds. Never rejects. */
   async read(since: number): Promise<Overview> {
     const status = await this.#status.read();
+    const health = new Map(this.#health.links.map((link) => [link.link, link]));
     const away = new Set(this.#health.unreachable);
     return {
       at: Date.now(),
@@ -56,47 +57,30 @@ export class Overviews {
           version: null,
           changeLogRows: null,
         })),
-      links: [
-        ...ownLinks(this.#snk.config).map((link) => this.#linkNow(link, since, status)),
-        ...this.#come(status),
-      ],
+      links: ownLinks(this.#snk.config).map(({ name, source, target, flows }) => ({
+        name,
+        source,
+        target,
+        tables: [...new Set(flows.map(({ from, to }) => (from === to ? from : `${from} → ${to}`)))],
+        condition: health.get(name)?.state ?? 'waiting',
+        code: health.get(name)?.code ?? null,
+        status: status?.links.find((link) => link.name === name) ?? null,
+        points: this.#history.points(name, since),
+      })),
+      readers: this.#readers(status),
       verifications: status?.verifications ?? [],
     };
   }
 
-  #linkNow({ name, source, target, flows }: Link, since: number, status: Status | null): LinkNow {
-    const health = this.#health.links.find(({ link }) => link === name);
-    return {
-      name,
-      source,
-      target,
-      tables: [...new Set(flows.map(({ from, to }) => (from === to ? from : `${from} → ${to}`)))],
-      isServed: false,
-      condition: health?.state ?? 'waiting',
-      code: health?.code ?? null,
-      status: status?.links.find((link) => link.name === name) ?? null,
-      points: this.#history.points(name, since),
-    };
-  }
-
-  /** Links of nodes that came with a key: others work them, and what is known of them stands in the databases. */
-  #come(status: Status | null): LinkNow[] {
+  #readers(status: Status | null): ReaderNow[] {
     const own = new Set(ownLinks(this.#snk.config).map(({ name }) => name));
-    const come = status?.links.filter(({ name }) => !own.has(name)) ?? [];
-    return come.map((link) => {
-      const arrow = link.name.lastIndexOf('->');
-      return {
-        name: link.name,
-        source: link.name.slice(0, arrow),
-        target: link.name.slice(arrow + 2),
-        tables: [],
-        isServed: true,
-        condition: link.state,
-        code: null,
-        status: link,
-        points: [],
-      };
-    });
+    const nodes = new Set(this.#snk.config.nodes.map(({ name }) => name));
+    return (status?.links ?? [])
+      .filter(({ name }) => !own.has(name))
+      .flatMap((each) => {
+        const node = each.name.split('->').find((end) => !nodes.has(end));
+        return node === undefined ? [] : [{ node, status: each }];
+      });
   }
 
   async #ask(): Promise<Status> {

@@ -19,6 +19,12 @@ export type FullRow = NonNullable<Answer<Snk['tables']['row']>>;
 export type ShownValue = RowPage['rows'][number]['values'][number];
 export type AuditEntry = Answer<Snk['audit']['list']>[number];
 
+/** A link of a node that comes with a key. */
+export interface ReaderNow {
+  readonly node: string;
+  readonly status: LinkStatus;
+}
+
 /** Of one second of a link. */
 export interface Point {
   /** Seconds since 1970. */
@@ -33,8 +39,6 @@ export interface LinkNow {
   readonly source: string;
   readonly target: string;
   readonly tables: readonly string[];
-  /** It is worked by a node that comes with a key. */
-  readonly isServed: boolean;
   /** How this process sees it, at once; `retrying` is not in a database. */
   readonly condition: string;
   readonly code: string | null;
@@ -51,6 +55,8 @@ export interface Overview {
   readonly version: string;
   readonly nodes: readonly NodeNow[];
   readonly links: readonly LinkNow[];
+  /** Those who come with a key. */
+  readonly readers: readonly ReaderNow[];
   readonly verifications: readonly Verification[];
   /** The databases have been asked, and this is not older than some seconds. */
   readonly isFresh: boolean;
