@@ -88,7 +88,8 @@ export class Door {
     const watched = this.#watch.watch(this.holderOf(request).id);
     whenOver(request, reply, () => {
       watched.release();
-      gone.abort();
+      // One that has its answer has not gone away; and to abort is to make an error.
+      if (!reply.raw.writableFinished) gone.abort();
     });
     return AbortSignal.any([watched.signal, gone.signal]);
   }

@@ -1,6 +1,7 @@
 /** The protocol between a node and its hub: what may be asked of an end of a link, and what is answered (pure). */
 import { z } from 'zod';
 import {
+  moment,
   digits,
   count,
   flow,
@@ -221,7 +222,7 @@ export const operations = {
   finish: {
     end: 'target',
     says: 'A first copy is done.',
-    request: z.strictObject({ flow, position: key.nullable() }),
+    request: z.strictObject({ flow, position: key.nullable(), begun: moment }),
     answer: nothing,
   },
   'copy-anew': {
@@ -270,26 +271,6 @@ export type Operations = typeof operations;
 export type OperationName = keyof Operations;
 export type RequestOf<Name extends OperationName> = z.output<Operations[Name]['request']>;
 export type AnswerOf<Name extends OperationName> = z.output<Operations[Name]['answer']>;
-
-/** They ask for nothing but the link's name. */
-export const unopened = [
-  'describe',
-  'pending',
-  'standing',
-  'forget',
-  'subscriber',
-  'cursor',
-  'mark',
-  'count-parked',
-  'record-state',
-  'record-begin',
-  'record-end',
-] as const satisfies readonly OperationName[];
-export type UnopenedName = (typeof unopened)[number];
-
-export function isUnopened(name: OperationName): name is UnopenedName {
-  return (unopened as readonly string[]).includes(name);
-}
 
 export function isOperation(name: string): name is OperationName {
   return Object.hasOwn(operations, name);

@@ -11,11 +11,15 @@ import { loadSubscriber } from '../read/fence.ts';
 import type { Link } from '../topology/topology.ts';
 import type { LocalSource } from '../link/local-source.ts';
 import type { LocalTarget } from '../link/local-target.ts';
-import type { Rows } from '../read/page.ts';
+import type { Fence } from '../read/fence.ts';
+import type { Page, PageLimits, Rows } from '../read/page.ts';
+import type { Position } from '../read/position.ts';
 import type { LinkBatch } from '../link/ends.ts';
 import { countParked, recordBegin, recordEnd, recordState } from '../link/record-state.ts';
 import type { HubBell } from './hub-bell.ts';
-import type { AnswerOf, OperationName, RequestOf, UnopenedName } from './operations.ts';
+import type { InTurn, SharedPages } from './shared-pages.ts';
+import type { UnopenedName } from './operation-kinds.ts';
+import type { AnswerOf, OperationName, RequestOf } from './operations.ts';
 
 export interface ServedLimits extends LedgerLimits {
   readonly parkedRows: number;
@@ -30,6 +34,11 @@ export interface ServedLink {
   /** Of which files a page tells; null where none travel. */
   readonly noteNames: ((rows: readonly Rows<string>[]) => void) | null;
   readonly bell: HubBell;
+  /** Null: no other node's pages are like this one's. */
+  readonly pages: SharedPages | null;
+  readonly inTurn: InTurn;
+  /** Of the node that comes. */
+  readonly nodeId: string;
   readonly limits: ServedLimits;
 }
 
@@ -51,17 +60,21 @@ export const handlers: Handlers = {
     await sourceOf(link).raise({ ...fence, link: link.name });
     return {};
   },
-  peek: async (link, { position }) => await sourceOf(link).peek(position),
+  peek: async (link, { position: { low, high } }) => {
+    sourceOf(link);
+    return high !== null || (await link.bell.peek(low));
+  },
   wait: async (link, { low, milliseconds }, signal) => {
     sourceOf(link);
     return await link.bell.change(low, milliseconds, signal);
   },
   read: async (link, { position, limits: { bytes, ...limits }, fence }) => {
     const askedAt = performance.now();
-    const page = await sourceOf(link).read(
+    const page = await read(
+      link,
       position,
       { ...limits, ...(bytes === undefined ? {} : { bytes }) },
-      { fence: fence === null ? null : { ...fence, link: link.name } },
+      fence === null ? null : { ...fence, link: link.name },
     );
     if (page === null) return null;
     const { waitingSince, ...rest } = page;
@@ -117,8 +130,8 @@ export const handlers: Handlers = {
     await targetOf(link).passOver(step);
     return {};
   },
-  finish: async (link, { flow, position }) => {
-    await targetOf(link).finish(flow, position);
+  finish: async (link, { flow, position, begun }) => {
+    await targetOf(link).finish(flow, position, begun);
     return {};
   },
   'copy-anew': async (link, { before, closures }) => {
@@ -142,7 +155,8 @@ export const handlers: Handlers = {
   },
   'tidy-target': async (link) => await targetOf(link).tidy(link.limits),
   check: async (link) => {
-    await (link.source ?? link.target)?.check();
+    const check = async (): Promise<void> => await (link.source ?? link.target)?.check();
+    await (link.pages === null ? check() : link.pages.check(check));
     return {};
   },
   clock: async (link) => (await (link.source ?? link.target)?.clock()) ?? 0,
@@ -195,6 +209,19 @@ export const unopenedHandlers: UnopenedHandlers = {
 function requireEnd(link: NamedLink, end: NamedLink['end']): NamedLink {
   if (link.end === end) return link;
   throw otherEnd(link.name, end);
+}
+
+async function read(
+  link: ServedLink,
+  position: Position,
+  limits: PageLimits,
+  fence: Fence | null,
+): Promise<Page | null> {
+  const source = sourceOf(link);
+  const shared =
+    fence === null ? undefined : await link.pages?.read({ position, limits, fence, node: link.nodeId });
+  if (shared !== undefined) return shared;
+  return await link.inTurn(async () => await source.read(position, limits, { fence }));
 }
 
 /** What the hub allows is less than a node may ask for. */
