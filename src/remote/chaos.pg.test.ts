@@ -7,7 +7,7 @@ import { opened } from '../../test/support/leftovers.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
 
 /** Of changes; SNK_TEST_CHAOS=600 for ten minutes. */
-const seconds = Number(process.env['SNK_TEST_CHAOS'] ?? 6);
+const seconds = Number(process.env['SNK_TEST_CHAOS'] ?? 4);
 const seed = Number(process.env['SNK_TEST_SEED'] ?? 1);
 const percent = Number(process.env['SNK_TEST_CHAOS_PERCENT'] ?? 30);
 
