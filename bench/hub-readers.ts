@@ -38,8 +38,8 @@ async function read(name: string, key: string, nodeId: string): Promise<void> {
   const own: EndDescription = { ...described, nodeId };
   const link: Link = { ...declared, name: `main->${name}`, target: name };
   const hub = new HubLink(new HubClient({ node: 'main', address: given.address, key }), link.name);
-  const { open, source } = farEnd(hub);
-  await open(link, own);
+  const { source } = farEnd(hub);
+  await hub.open(link, own);
   const { safe, generation, nonce } = await source.subscribe();
   const bell = new FarBell(hub);
   let standing: Standing = {
@@ -51,7 +51,8 @@ async function read(name: string, key: string, nodeId: string): Promise<void> {
   const never = new AbortController().signal;
   for (;;) {
     const known = await bell.change(standing.position.low, Math.min(tidyAt, Date.now() + pace.check), never);
-    while (known || (await source.peek(standing.position))) {
+    const isThere = known || (await source.peek(standing.position));
+    while (isThere) {
       const fence = nextFence({ link: link.name, newNonce: randomUUID }, standing);
       const page = await source.read(standing.position, limits, { fence });
       if (page === null) break;
