@@ -6,7 +6,7 @@ import { duration } from './duration.ts';
 
 const folder = z.string().regex(/^[^\0]+$/, 'wanted a folder');
 const options = {
-  /** How long a file that no row names any more stays; 0 takes it away with the next look. */
+  /** How long a file that no row names any more stays. After it was brought it stays a day in any case: its row may be under way. */
   grace: duration.default(7 * 24 * 3_600_000),
 };
 const s3 = z.strictObject({

@@ -12,6 +12,8 @@ const mostAtOnce = 10_000;
 const deletedAtOnce = 100;
 /** Milliseconds between two looks at one file, at the most. */
 const longestBetween = 3_600_000;
+/** A page that brings many files may be under way for so long, before its rows name them. */
+const pageAge = 24 * 3_600_000;
 /** What arrived in part and was given up. */
 const partsAge = 24 * 3_600_000;
 const cancelled = '57014';
@@ -146,11 +148,11 @@ async function deleteSome(
     `select dir, name, sha256, written_at is not null as "isWritten"
      from snk.file
      where unreferenced_since <= clock_timestamp() - make_interval(secs => $1::float8)
-       and used_at <= clock_timestamp() - make_interval(secs => $1::float8)
+       and used_at <= clock_timestamp() - make_interval(secs => $2::float8)
      order by dir, name
      limit ${deletedAtOnce}
      for update skip locked`,
-    [grace / 1_000],
+    [grace / 1_000, Math.max(grace, pageAge) / 1_000],
   );
   if (due.length === 0) return { due: 0, gone: 0 };
   const named = await namedOf(tx, due);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -16,6 +17,7 @@ import { session } from '../db/orm.ts';
 import { retryParked } from '../link/retry-parked.ts';
 import { collectFiles } from './collect.ts';
 import { DirectoryStore } from './directory-store.ts';
+import { LocalTarget } from './local-target.ts';
 
 shareDatabases();
 
@@ -238,11 +240,11 @@ describe('a file that no row names any more', () => {
       `update snk.file set ${['used_at', 'looked_at', 'unreferenced_since'].map(earlier).join(', ')}`,
     );
   };
-  const collect = async (rig: LinkRig, office: Office): Promise<number> =>
+  const collect = async (rig: LinkRig, office: Office, grace = 7 * 86_400_000): Promise<number> =>
     await collectFiles({
       em: () => session(rig.orm('b')),
       store: new DirectoryStore(office.folder),
-      grace: 7 * 86_400_000,
+      grace,
     });
 
   test('goes after the time of grace, and no other file does', async () => {
@@ -271,6 +273,30 @@ describe('a file that no row names any more', () => {
     await later(rig, 30);
     expect(await collect(rig, at('b'))).toBe(0);
     expect(await at('b').names()).toHaveLength(4);
+  });
+
+  test('stays while a page is about to name it', async () => {
+    const { rig, at } = await offices();
+    await at('a').put('ada.jpg', 'ada');
+    await rig.a.query(`insert into person values (1, 'Ada', 'ada.jpg')`);
+    await settle(rig);
+    await rig.b.query('delete from person');
+    await later(rig, 1);
+    await collect(rig, at('b'));
+    await later(rig, 8);
+    const sha256 = createHash('sha256').update('ada').digest('hex');
+    const target = new LocalTarget({
+      store: new DirectoryStore(at('b').folder),
+      em: () => session(rig.orm('b')),
+      owner: 'a->b',
+    });
+    const file = { dir: 'pictures', name: 'ada.jpg', sha256, size: 3 };
+    expect(await target.offer([file])).toEqual([{ name: 'ada.jpg' }]);
+    // however little grace there is
+    expect(await collect(rig, at('b'), 0)).toBe(0);
+    await later(rig, 2);
+    expect(await collect(rig, at('b'), 0)).toBe(1);
+    expect(await target.offer([file])).toEqual([{ from: 0 }]);
   });
 
   test('stays when a row names it again, and comes again when it is named too late', async () => {

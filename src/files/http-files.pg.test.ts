@@ -164,6 +164,16 @@ describe('over a connection that loses, cuts, repeats and reorders a third of al
   });
 });
 
+test('a content is not read under a name that stands for another one', async () => {
+  const hub = await newHub();
+  hub.named.note(flows, await pageOf(hub.folder, new Map([['told.jpg', Buffer.from('told')]])));
+  const other = contentOf(Buffer.from('othr'));
+  const asked = [{ dir: 'pictures', name: 'told.jpg', ...other, from: 0 }];
+  expect(await Array.fromAsync(clientOf(hub.address).read(asked))).toEqual([]);
+  const told = [{ ...asked[0], ...contentOf(Buffer.from('told')) }] as typeof asked;
+  expect(await Array.fromAsync(clientOf(hub.address).read(told))).toHaveLength(1);
+});
+
 describe('what has arrived', () => {
   test('is not sent again after a kill', async () => {
     const hub = await newHub();
@@ -255,6 +265,19 @@ describe('who asks for more than is his', () => {
       expect(offer).toMatchObject({ code: 'SNK_FILE_NAME' });
     for (const offer of await clientOf(hub.address).place(files))
       expect(offer).toMatchObject({ code: 'SNK_FILE_NAME' });
+  });
+
+  test('what somebody sends under the hash of another one’s content does not spoil it', async () => {
+    const hub = await newHub();
+    const rig = await linkRig();
+    const bytes = Buffer.from('of a');
+    const file = { dir: 'pictures', name: 'ada', ...contentOf(bytes) };
+    const other = new LocalTarget({ store: hub.store, em: () => session(rig.orm('b')), owner: 'c->b' });
+    const wrong = { sha256: file.sha256, offset: 0, bytes: Buffer.from('of') };
+    await other.put([{ ...file, from: 0 }], parts(wrong));
+    expect(await clientOf(hub.address).offer([file])).toEqual([{ from: 0 }]);
+    await clientOf(hub.address).put([{ ...file, from: 0 }], parts({ ...wrong, bytes }));
+    expect(await clientOf(hub.address).place([file])).toEqual([{ name: 'ada' }]);
   });
 
   test('a content that somebody else has sent is not given for its hash', async () => {

@@ -1,7 +1,7 @@
 /** Contents on their way: each in a file of its own, as long as what has arrived of it, so that it goes on after a kill. */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { mkdir, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readdir, rm, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Mutex } from 'async-mutex';
 import { storeFault } from './file-fault.ts';
@@ -69,7 +69,7 @@ export class Staging {
   }
 
   async drop(key: string): Promise<void> {
-    await rm(this.pathOf(key), { force: true });
+    await told(async () => await unlink(this.pathOf(key)), undefined);
   }
 
   async sweep(age: number): Promise<void> {
