@@ -1,6 +1,7 @@
 /** `npm run example:people`: offices push people with photos into a main database, and readers pull them out of it. */
+import type { Program } from '../support/program.ts';
 import { startServer } from '../support/servers.ts';
-import { addressOf, eventsOf, snk } from '../support/snk.ts';
+import { addressOf, snk } from '../support/snk.ts';
 import { runExample, say, type Stage } from '../support/stage.ts';
 import { until } from '../support/until.ts';
 import { Place } from './place.ts';
@@ -11,6 +12,11 @@ interface Hub {
   readonly main: Place;
   readonly address: string;
   readonly urls: Readonly<Record<string, string>>;
+}
+
+interface Reader {
+  readonly place: Place;
+  readonly running: Program;
 }
 
 const ofAll = `select string_agg(id || ' ' || name, ' + ' order by id) from people`;
@@ -24,14 +30,18 @@ await runExample(async (stage) => {
 
   const lyon = await lyonPushes(hub);
   const oslo = await osloPushes(hub);
-  const [r1, r2] = await readersPull(hub);
-  await anOfficeEdits(hub, lyon, [r1, r2]);
-  await theMainOneDeletes(hub, [r1, r2]);
-  await aKeyIsRevoked(hub, oslo, [r1, r2]);
+  const [r1, r2] = [await readerPulls(hub, 'r1'), await readerPulls(hub, 'r2')];
+  await anOfficeEdits(hub, lyon, [r1.place, r2.place]);
+  await theMainOneDeletes(hub, [r1.place, r2.place]);
+  await aKeyIsRevoked(hub, oslo, r1.place, r2);
 });
 
 /** Someone who comes with a key: nothing of the main database but its address is known to him. */
-async function newcomer({ stage, main, address, urls }: Hub, name: string, role: 'office' | 'reader'): Promise<Place> {
+async function newcomer(
+  { stage, main, address, urls }: Hub,
+  name: string,
+  role: 'office' | 'reader',
+): Promise<Place> {
   const link = role === 'office' ? 'office->main' : 'main->reader';
   say();
   say(`$ snk keys create ${name} --links '${link}'`);
@@ -72,16 +82,12 @@ async function osloPushes(hub: Hub): Promise<Place> {
   return oslo;
 }
 
-async function readersPull(hub: Hub): Promise<[Place, Place]> {
-  const readers: Place[] = [];
-  for (const name of ['r1', 'r2']) {
-    const reader = await newcomer(hub, name, 'reader');
-    await reader.start();
-    await untilEqual(hub, [reader]);
-    say(`${name} has them all, and their photos`);
-    readers.push(reader);
-  }
-  return readers as [Place, Place];
+async function readerPulls(hub: Hub, name: string): Promise<Reader> {
+  const place = await newcomer(hub, name, 'reader');
+  const running = await place.start();
+  await untilEqual(hub, [place]);
+  say(`${name} has them all, and their photos`);
+  return { place, running };
 }
 
 async function anOfficeEdits(hub: Hub, lyon: Place, readers: readonly Place[]): Promise<void> {
@@ -103,11 +109,26 @@ async function theMainOneDeletes(hub: Hub, readers: readonly Place[]): Promise<v
   for (const { name, database } of readers) say(`  ${name}: ${await database.tell(ofAll)}`);
 }
 
-async function aKeyIsRevoked(hub: Hub, oslo: Place, [r1, r2]: readonly [Place, Place]): Promise<void> {
-  const { stage, main } = hub;
-  say();
-  say('$ snk keys revoke r2');
-  for (const line of await snk(stage, main.setting, 'keys', 'revoke', 'r2')) say(line);
+async function aKeyIsRevoked(
+  hub: Hub,
+  oslo: Place,
+  r1: Place,
+  { place: r2, running }: Reader,
+): Promise<void> {
+  const verb = async (...args: string[]): Promise<void> => {
+    say();
+    say(`$ snk ${args.join(' ')}`);
+    for (const line of await snk(hub.stage, hub.main.setting, ...args)) say(line);
+  };
+  await verb('keys', 'revoke', 'r2');
+  await running.exited;
+  say(`r2's \`snk run\` ends:`);
+  for (const line of running.stderr.filter((line) => !line.startsWith('{'))) say(`  ${line}`);
+  await oslo.database.sql(`insert into person (name) values ('Maj')`);
+  await untilPushed(oslo);
+  await untilEqual(hub, [r1]);
+  for (const { name, database } of [r1, r2]) say(`  ${name}: ${await database.tell(ofAll)}`);
+  await verb('keys', 'list');
 }
 
 async function untilPushed({ database }: Place): Promise<void> {

@@ -32,7 +32,11 @@ export async function startSnk(stage: Stage, setting: SnkSetting): Promise<Progr
 
 /** Where a `snk run` serves those who come with a key. */
 export async function addressOf(stage: Stage, snk: Program): Promise<string> {
-  return await snk.untilSaid(stage, 'an address', () => eventsOf(snk).find(({ address }) => address)?.address);
+  return await snk.untilSaid(
+    stage,
+    'an address',
+    () => eventsOf(snk).find(({ address }) => address)?.address,
+  );
 }
 
 /** What a `snk run` has logged. */

@@ -228,7 +228,7 @@ describe('when a key was last used', () => {
     const versions = async () => await rig.a.query<{ xmin: string }>('select xmin from snk.key');
     await snk.keys.authenticate(key);
     const [{ lastUsedAt } = { lastUsedAt: null }] = await snk.keys.list();
-    expect(lastUsedAt).not.toBeNull();
+    expect(lastUsedAt).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
     const before = await versions();
     await Promise.all(Array.from({ length: 20 }, async () => await snk.keys.authenticate(key)));
     expect(await versions()).toEqual(before);
