@@ -217,7 +217,7 @@ export async function writeWithCare(
     });
   };
   for (const rows of batch.rows.map(asText))
-    await write(rows, batch.kind === 'backfill' ? 'copied' : 'present');
+    await write(rows, batch.kind === 'backfill' && batch.anew !== true ? 'copied' : 'present');
   // Children go before their parents, and come after them. What leaves one parent for another has left it by now, or what
   // refers to it would go with it.
   for (const rows of (batch.changes?.gone ?? []).toReversed()) await write(rows, 'gone');

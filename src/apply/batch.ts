@@ -16,6 +16,8 @@ export interface Standing {
 /** What is written and what the cursor becomes. */
 export interface Batch {
   readonly kind: 'window' | 'backfill';
+  /** Of a first copy that makes up for what no log holds: what differs is a change that was missed, and no conflict. */
+  readonly anew?: boolean | undefined;
   readonly rows: readonly Rows[];
   readonly low: string;
   readonly high: string;

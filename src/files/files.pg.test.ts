@@ -17,7 +17,7 @@ import { session } from '../db/orm.ts';
 import { retryParked } from '../link/retry-parked.ts';
 import { collectFiles } from './collect.ts';
 import { DirectoryStore } from './directory-store.ts';
-import { LocalTarget } from './local-target.ts';
+import { StoreTarget } from './store-target.ts';
 
 shareDatabases();
 
@@ -285,7 +285,7 @@ describe('a file that no row names any more', () => {
     await collect(rig, at('b'));
     await later(rig, 8);
     const sha256 = createHash('sha256').update('ada').digest('hex');
-    const target = new LocalTarget({
+    const target = new StoreTarget({
       store: new DirectoryStore(at('b').folder),
       em: () => session(rig.orm('b')),
       owner: 'a->b',

@@ -9,15 +9,16 @@ import { linkRig, shareDatabases } from '../../test/support/link-rig.ts';
 import { session } from '../db/orm.ts';
 import { HttpError } from '../http/answers.ts';
 import { buildApp } from '../http/app.ts';
-import { fileLimits, fileRoutes, type FileAccess } from '../http/file-routes.ts';
+import { fileLimits, fileRoutes } from '../http/file-routes.ts';
 import { bringFiles, type FilesOfFlow } from './bring-files.ts';
+import type { FileAccess } from './file-access.ts';
 import { ChunkCache } from './chunk-cache.ts';
 import { DirectoryStore } from './directory-store.ts';
 import type { Chunk } from './file-ends.ts';
 import { encodeFrame } from './frames.ts';
 import { HttpFiles } from './http-files.ts';
-import { LocalSource } from './local-source.ts';
-import { LocalTarget } from './local-target.ts';
+import { StoreSource } from './store-source.ts';
+import { StoreTarget } from './store-target.ts';
 import { NamedFiles } from './named-files.ts';
 
 shareDatabases();
@@ -42,8 +43,8 @@ async function newHub(): Promise<Hub> {
   const store = new DirectoryStore(folder);
   const named = new NamedFiles();
   const access: FileAccess = {
-    source: new LocalSource(store, new ChunkCache(8_000_000)),
-    target: new LocalTarget({ store, em: () => session(rig.orm('b')), owner: 'a->b' }),
+    source: new StoreSource(store, new ChunkCache(8_000_000)),
+    target: new StoreTarget({ store, em: () => session(rig.orm('b')), owner: 'a->b' }),
     folders: new Map([['pictures', 5_000_000]]),
     isNamed: (dir, name) => named.has(dir, name),
   };
@@ -111,7 +112,7 @@ describe('over a connection that loses, cuts, repeats and reorders a third of al
     files.set('again.jpg', files.get('p1.jpg') as Buffer);
     const spoke = await newFolder();
     const page = await pageOf(spoke, files);
-    const source = new LocalSource(new DirectoryStore(spoke));
+    const source = new StoreSource(new DirectoryStore(spoke));
     const target = clientOf(proxy.url, { tries: 30 });
     const brought = await bringFiles({ source, target, flows }, page);
     expect(brought.rows).toEqual(page);
@@ -145,7 +146,7 @@ describe('over a connection that loses, cuts, repeats and reorders a third of al
       const proxy = await openBadProxy(hub.address, percent, 7);
       const rig = await linkRig();
       const folder = await newFolder();
-      const target = new LocalTarget({
+      const target = new StoreTarget({
         store: new DirectoryStore(folder),
         em: () => session(rig.orm('b')),
         owner: 'x',
@@ -272,7 +273,7 @@ describe('who asks for more than is his', () => {
     const rig = await linkRig();
     const bytes = Buffer.from('of a');
     const file = { dir: 'pictures', name: 'ada', ...contentOf(bytes) };
-    const other = new LocalTarget({ store: hub.store, em: () => session(rig.orm('b')), owner: 'c->b' });
+    const other = new StoreTarget({ store: hub.store, em: () => session(rig.orm('b')), owner: 'c->b' });
     const wrong = { sha256: file.sha256, offset: 0, bytes: Buffer.from('of') };
     await other.put([{ ...file, from: 0 }], parts(wrong));
     expect(await clientOf(hub.address).offer([file])).toEqual([{ from: 0 }]);
@@ -285,7 +286,7 @@ describe('who asks for more than is his', () => {
     const rig = await linkRig();
     const bytes = Buffer.from('a secret of c');
     const file = { dir: 'pictures', name: 'secret', ...contentOf(bytes) };
-    const other = new LocalTarget({ store: hub.store, em: () => session(rig.orm('b')), owner: 'c->b' });
+    const other = new StoreTarget({ store: hub.store, em: () => session(rig.orm('b')), owner: 'c->b' });
     await other.put([{ ...file, from: 0 }], parts({ sha256: file.sha256, offset: 0, bytes }));
     expect(await other.place([file])).toEqual([{ name: 'secret' }]);
     const claim = { ...file, name: 'mine' };
@@ -319,8 +320,8 @@ let shared: Promise<Hub> | undefined;
 async function oneHub(): Promise<Pick<Hub, 'app'>> {
   if (shared === undefined) {
     const access: FileAccess = {
-      source: new LocalSource(new DirectoryStore('/nowhere')),
-      target: new LocalTarget({
+      source: new StoreSource(new DirectoryStore('/nowhere')),
+      target: new StoreTarget({
         store: new DirectoryStore('/nowhere'),
         em: () => {
           throw new Error('nothing is to be noted');

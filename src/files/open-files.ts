@@ -8,8 +8,8 @@ import type { FileColumn, FilesOfFlow, LinkFiles } from './bring-files.ts';
 import type { ChunkCache } from './chunk-cache.ts';
 import { collectFiles } from './collect.ts';
 import { noteColumns } from './ledger.ts';
-import { LocalSource } from './local-source.ts';
-import { LocalTarget } from './local-target.ts';
+import { StoreSource } from './store-source.ts';
+import { StoreTarget } from './store-target.ts';
 import { openStore } from './open-store.ts';
 
 /** Flows in the order in which the link writes them. */
@@ -56,12 +56,12 @@ export const hasFiles = ({ files }: Pick<Flow, 'files'>): boolean => Object.keys
 /** With a cache for many readers that are level: theirs are read once. */
 export function openSource({ name, files }: Link, cache: ChunkCache | null = null): FileSource {
   if (files?.source == null) throw noPlace(name);
-  return new LocalSource(openStore(files.source), cache);
+  return new StoreSource(openStore(files.source), cache);
 }
 
 export function openTarget({ name, files }: Link, orm: MikroORM | null, owner = name): FileTarget {
   if (files?.target == null || orm === null) throw noPlace(name);
-  return new LocalTarget({ store: openStore(files.target), em: () => session(orm), owner });
+  return new StoreTarget({ store: openStore(files.target), em: () => session(orm), owner });
 }
 
 /** So that what a column of either end names is not taken away there, whichever link brought it. */

@@ -1,22 +1,11 @@
 /** `/v1/links/:link/files/…`: the files of a link, for the node on the other side of it. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { chunkSize, type FileSource, type FileTarget } from '../files/file-ends.ts';
+import type { FileAccess } from '../files/file-access.ts';
+import { chunkSize } from '../files/file-ends.ts';
 import { decodeFrames, encodeFrame, headBytes } from '../files/frames.ts';
 import { HttpError } from './answers.ts';
 import type { Takes } from './bodies.ts';
-
-/** What one node may do with the files of one link. */
-export interface FileAccess {
-  /** Null: files do not leave here by this link. */
-  readonly source: FileSource | null;
-  /** Null: files do not come here by this link. */
-  readonly target: FileTarget | null;
-  /** The folders of the link's flows, and how large a file may be there. */
-  readonly folders: ReadonlyMap<string, number>;
-  /** The node has been told of this name. */
-  readonly isNamed: (dir: string, name: string) => boolean;
-}
 
 export interface FileRoutesOptions {
   /** Who comes, and for what, before anything of a body is read: throws an HttpError where it is not his. */

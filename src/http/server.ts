@@ -10,6 +10,8 @@ import type { Health } from '../telemetry/health.ts';
 import { buildApp } from './app.ts';
 import { Certificate } from './certificate.ts';
 import { Door } from './door.ts';
+import { fileRoutes } from './file-routes.ts';
+import { filesBehind } from './files-behind.ts';
 import { healthRoutes } from './health-routes.ts';
 import { linkRoutes } from './link-routes.ts';
 import { metricsRoutes } from './metrics-routes.ts';
@@ -38,7 +40,10 @@ export async function openHttp(
   const metrics = new Metrics(ownLinks(snk.config), snk.events, health);
   const gauges = new Sampled(async () => await snk.gauges(), sampling);
   const rooms = [healthRoutes(health), metricsRoutes(metrics, gauges)];
-  if (servedLinks(snk.config).length > 0) rooms.push(linkRoutes(snk.hub, new Door(snk.keys)));
+  if (servedLinks(snk.config).length > 0) {
+    const door = new Door(snk.keys);
+    rooms.push(linkRoutes(snk.hub, door), fileRoutes({ open: filesBehind(snk.hub, door) }));
+  }
   const app = await buildApp({ rooms, onFault, trustProxy, pem: certificate?.pem });
   const address = await listenOn(app, listen);
   const following = certificate?.follow(app.server as unknown as TlsServer, onFault);

@@ -36,6 +36,8 @@ export interface Difference {
   readonly hashes: string | null;
   /** Keys of the target's rows there that are to go. */
   readonly gone: readonly Key[];
+  /** What differs was missed: see Batch. */
+  readonly anew: boolean;
   /** False behind the source's last row. */
   readonly hasRows: boolean;
   /** A single row that is larger than a range should be. */
@@ -86,6 +88,7 @@ export async function compareRange(
         compared: 0,
         hashes: null,
         gone: rest.keys,
+        anew: true,
         hasRows: false,
         isLarge: false,
       };
@@ -118,14 +121,15 @@ export async function compareRange(
       removes && theirs.count > 0
         ? await allGoneOf(engine, index, { ...bounds, upTo: last ?? bounds.upTo })
         : [],
+    anew: removes,
     hasRows: true,
     isLarge: fitting.size > copySize,
   };
 }
 
-/** What goes at the source goes at the target too, and nobody else has rows there. */
+/** What is done at the source is done at the target too, and nobody else has rows there. */
 function removesRows({ flow }: LinkFlow): boolean {
-  return flow.on.includes('delete') && isMirror(flow) && !flow.bothWays;
+  return flow.on.includes('delete') && isMirror(flow) && !flow.bothWays && flow.existing !== 'skip';
 }
 
 /** Of the first keys that the target has there, those that the source has not, and the last of them all; null: it has none. */
@@ -197,6 +201,7 @@ export async function readDifference(
   const mapped = await bringPage(engine.files, mapPage(engine.maps, { rows: present, changes: null }));
   return {
     kind: 'backfill',
+    anew: difference.anew,
     rows: mapped.rows,
     failed: mapped.failed,
     brought: mapped.brought,

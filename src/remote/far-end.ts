@@ -28,6 +28,7 @@ import type { Position } from '../read/position.ts';
 import type { Key, Range } from '../read/range-sql.ts';
 import type { Link, Operation } from '../topology/topology.ts';
 import type { LinkRecord } from '../link/record-state.ts';
+import type { HttpFiles } from '../files/http-files.ts';
 import type { HubClient } from './hub-client.ts';
 import { linkWords } from './link-words.ts';
 import { protocol, type AnswerOf, type OperationName, type RequestOf } from './operations.ts';
@@ -37,11 +38,13 @@ import { describedBy, wordsOf } from './words.ts';
 export class HubLink {
   readonly #hub: HubClient;
   readonly link: string;
+  readonly files: HttpFiles;
   #session: string | undefined;
 
   constructor(hub: HubClient, link: string) {
     this.#hub = hub;
     this.link = link;
+    this.files = hub.files(link);
   }
 
   async open(link: Link, own: EndDescription): Promise<EndDescription> {
@@ -71,6 +74,7 @@ export function farEnd(hub: HubLink): FarEnd {
     open: async (link, own) => await hub.open(link, own),
     source: new FarSource(hub),
     target: new FarTarget(hub),
+    files: hub.files,
   };
 }
 

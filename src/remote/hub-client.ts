@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { Agent, request, type Dispatcher } from 'undici';
 import { SnkError, type Fate } from '../errors.ts';
+import { HttpFiles } from '../files/http-files.ts';
 import {
   largestAnswer,
   operations,
@@ -73,6 +74,15 @@ export class HubClient {
     if (checked.success) return checked.data as AnswerOf<Name>;
     throw new SnkError('SNK_HUB_ANSWER', `${this.#hub.node}: an answer that is none of SNK's protocol`, {
       hint: 'See that the address of the hub is right, and that both sides run the same version of SNK.',
+    });
+  }
+
+  /** The files of a link, on the same connections. */
+  files(link: string): HttpFiles {
+    return new HttpFiles({
+      url: new URL(`v1/links/${encodeURIComponent(link)}/files`, this.#base).href,
+      headers: () => ({ authorization: `Bearer ${this.#hub.key}` }),
+      dispatcher: this.#dispatcher,
     });
   }
 

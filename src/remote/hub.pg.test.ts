@@ -119,3 +119,85 @@ describe('a reader that was away for longer than the log is kept', () => {
     expect(rig.faults).toEqual([]);
   });
 });
+
+describe('what goes through a hub', () => {
+  const tables = `
+    create type mood as enum ('sad', 'it''s "fine", {really}');
+    create domain short as varchar(5) check (value <> '');
+    create table sample (
+      id uuid primary key default gen_random_uuid(),
+      mood mood,
+      short short,
+      tags text[],
+      moods mood[],
+      amount numeric(12,4),
+      ratio double precision,
+      at timestamptz(3),
+      span interval,
+      doc jsonb,
+      raw bytea,
+      "char" "char",
+      bits bit varying(9),
+      "a ""b""; c" character(3)
+    )`;
+  const rows = `
+    insert into sample (mood, short, tags, moods, amount, ratio, at, span, doc, raw, "char", bits, "a ""b""; c")
+    values
+      ('it''s "fine", {really}', 'ab', array['a,"b"', null, '\\{}'], array['sad', null]::mood[], 1.1000, '-0',
+       '2026-11-21 10:00:00.123+05:45', '1 year -3 days 00:00:01.5', '{"a": [1.0, null, "\\u2028"]}', '\\x00ff10', 'x', b'101', 'a'),
+      (null, null, null, null, 'NaN', 'Infinity', 'infinity', null, 'null', '', null, '', null),
+      (null, null, '{}', '{}', null, 5e-324, '4713-01-01 00:00:00+00 BC', null, '"x"', null, null, null, '')`;
+
+  test.each([
+    ['inserts alone', ['insert'] as const],
+    ['all that is done', on],
+  ])('is equal as stored, of %s, both as it stands and as it comes', async (_, operations) => {
+    const rig = await hubRig({
+      tables,
+      links: [{ from: 'main', to: 'office', tables: ['sample'], on: [...operations] }],
+    });
+    const spoke = await rig.spoke('r1');
+    await rig.main.query(rows);
+    rig.run(spoke);
+    const contents = async (database: TestDatabase) =>
+      await database.query('select s::text from sample s order by id');
+    await waitUntil(async () => (await contents(spoke.database)).length === 3);
+    await rig.main.query(rows);
+    await waitUntil(async () => (await contents(spoke.database)).length === 6);
+    expect(await contents(spoke.database)).toEqual(await contents(rig.main));
+    expect(await spoke.database.query('select from snk.conflict union all select from snk.parked')).toEqual(
+      [],
+    );
+    expect(rig.faults).toEqual([]);
+  });
+
+  test('is refused where the two sides do not say the same of a link, and says what differs', async () => {
+    const rig = await hubRig(bothWays);
+    const spoke = await rig.spoke('lyon');
+    const config = {
+      ...spoke.config,
+      links: spoke.config.links.map((link) => ({
+        ...link,
+        flows: link.flows.map((flow) => ({ ...flow, where: 'id > 0' })),
+      })),
+    };
+    rig.run({ ...spoke, config });
+    await waitUntil(() => rig.faults.length > 0);
+    expect(rig.faults[0]).toMatchObject({
+      code: 'SNK_LINK_DIFFERS',
+      fate: 'stop-link',
+      message: expect.stringContaining('public.person'),
+    });
+  });
+
+  test('is refused to a copy of a node: what comes from it would be taken for that of the other', async () => {
+    const rig = await hubRig(bothWays);
+    const [lyon, oslo] = [await rig.spoke('lyon'), await rig.spoke('oslo')];
+    const first = rig.run(lyon);
+    await waitUntil(async () => (await rig.main.query('select from snk.subscriber')).length === 1);
+    await first.end();
+    rig.run(rig.named('oslo', lyon.database, oslo.key));
+    await waitUntil(() => rig.faults.length > 0);
+    expect(rig.faults[0]).toMatchObject({ code: 'SNK_NODE_TAKEN' });
+  });
+});

@@ -8,6 +8,7 @@ import { session } from '../db/orm.ts';
 import { query } from '../db/query.ts';
 import { toSnkError } from '../db/sqlstate.ts';
 import { SnkError } from '../errors.ts';
+import type { FileAccess } from '../files/file-access.ts';
 import { describeEnd, openSource, openTarget } from '../link/engine.ts';
 import { flowsOfLink } from '../link/link-flows.ts';
 import { linkOfKey, servedLinks, type Link, type Topology } from '../topology/topology.ts';
@@ -15,6 +16,7 @@ import type { Events } from '../telemetry/events.ts';
 import { purgeChangeLog } from '../read/purge.ts';
 import { expireSubscribers, type Patience } from './expire.ts';
 import { HubBell } from './hub-bell.ts';
+import { HubFiles } from './hub-files.ts';
 import { differingTable, linkWords } from './link-words.ts';
 import {
   isUnopened,
@@ -69,6 +71,7 @@ export class Hub {
   readonly #sessions = new Map<string, Map<string, ServedLink>>();
   readonly #bells = new Map<string, HubBell>();
   readonly #heavy = new Semaphore(heavyAtOnce);
+  readonly #files = new HubFiles();
 
   constructor(options: HubOptions) {
     this.#options = options;
@@ -78,6 +81,11 @@ export class Hub {
   declared(node: string, name: string): Link | null {
     const { topology } = this.#options;
     return servedLinks(topology).find((link) => linkOfKey(topology, link, node).name === name) ?? null;
+  }
+
+  /** The files of a link that is open; null: it has none, or has to be opened first. */
+  files(link: string): FileAccess | null {
+    return this.#files.access(link);
   }
 
   /** Throws SnkError. What is asked has a shape that is understood, or nothing is done. */
@@ -117,11 +125,12 @@ export class Hub {
   }
 
   /**
-   * While the signal lasts: purges what all have, and lets go of those who stay away. Who asks for nothing else leaves that to
-   * the hub.
+   * While the signal lasts: purges what all have, lets go of those who stay away, and takes away files that no row names. Who asks
+   * for nothing else leaves that to the hub.
    */
   async keep(signal: AbortSignal, events: Events): Promise<void> {
-    while (readLinks(this.#options.topology).length > 0 && !signal.aborted) {
+    while (servedLinks(this.#options.topology).length > 0 && !signal.aborted) {
+      await this.#files.tidy();
       // A node that is away is told of by its links; here the next look does.
       for (const link of await this.tidy().catch(() => [])) events.tell('link:expired', { link });
       await wait(keeping.pause, undefined, { signal }).catch(() => undefined);
@@ -172,6 +181,7 @@ export class Hub {
         end === 'target'
           ? openTarget(link, orm, flows, { from, to, fences: null, newNonce: randomUUID })
           : null,
+      noteNames: await this.#files.open(link, end, orm, flows),
       bell: this.#bellOf(local, orm),
       limits: this.#options.limits,
     };

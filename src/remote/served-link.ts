@@ -22,6 +22,8 @@ export interface ServedLink {
   /** The one of the two that is the hub's. */
   readonly source: LocalSource | null;
   readonly target: LocalTarget | null;
+  /** Of which files a page tells; null where none travel. */
+  readonly noteNames: ((rows: readonly Rows<string>[]) => void) | null;
   readonly bell: HubBell;
   readonly limits: ServedLimits;
 }
@@ -59,6 +61,7 @@ export const handlers: Handlers = {
     );
     if (page === null) return null;
     const { waitingSince, ...rest } = page;
+    link.noteNames?.(rest.rows as readonly Rows<string>[]);
     const waited = waitingSince === null ? null : askedAt - waitingSince;
     return mutable({ ...rest, rows: rest.rows as readonly Rows<string>[], waited });
   },
@@ -71,9 +74,13 @@ export const handlers: Handlers = {
     ),
   'fitting-range': async (link, { flow, bounds, mostBytes }) =>
     mutable(await sourceOf(link).fittingRange(flow, bounds, mostBytes)),
-  'read-range': async (link, { flow, bounds, hashes, low }) => ({
-    ...(await sourceOf(link).readRange(flow, bounds, hashes, low)),
-  }),
+  'read-range': async (link, { flow, bounds, hashes, low }) => {
+    const rows = await sourceOf(link).readRange(flow, bounds, hashes, low);
+    const columns: string[] = [];
+    for (let i = 0; typeof rows[`c${i}`] === 'string'; i += 1) columns.push(rows[`c${i}`] as string);
+    if (rows.count > 0) link.noteNames?.([{ flow, count: rows.count, columns }]);
+    return { ...rows };
+  },
   'list-hashes': async (link, { flow, bounds }) => await targetOf(link).listHashes(flow, bounds),
   missing: async (link, { flow, keys }) => [...(await sourceOf(link).missing(flow, keys))],
   'list-keys': async (link, { flow, bounds, most }) =>

@@ -51,6 +51,7 @@ export const page = z.object({
 export const step = z.strictObject({ flow, from: key.nullable(), to: key, compared: count });
 export const batch = z.object({
   kind: z.enum(['window', 'backfill']),
+  anew: z.boolean().optional(),
   rows: z.array(rows),
   failed: z
     .array(

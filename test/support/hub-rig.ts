@@ -14,6 +14,8 @@ export interface HubRigOptions {
   /** Between `main` and `office`, which stands for all that come with a key. */
   readonly links: UserConfig['links'];
   readonly limits?: UserConfig['limits'];
+  /** Where the hub keeps files, and a function that says where a spoke does. */
+  readonly files?: { readonly main: string; readonly of: (spoke: string) => string };
 }
 
 export interface Spoke {
@@ -35,7 +37,7 @@ export class HubRig {
     this.#options = options;
     this.hub = new Snk(
       parseConfig({
-        nodes: { main: { url: main.url }, office: { keyed: true } },
+        nodes: { main: { url: main.url, files: options.files?.main }, office: { keyed: true } },
         links: options.links,
         limits: options.limits,
         http: { listen: 0 },
@@ -50,6 +52,17 @@ export class HubRig {
     onTestFinished(async () => await database.drop());
     const all = this.hub.config.links.map((link) => link.name);
     const { key } = await this.hub.keys.create(name, links ?? all);
+    return this.named(name, database, key, links, through);
+  }
+
+  /** A node as it would be with this database and key. */
+  named(
+    name: string,
+    database: TestDatabase,
+    key: string,
+    links?: readonly string[],
+    through = this.address,
+  ): Spoke {
     const declared = this.#options.links.map((link): LinkDeclaration => {
       const rename = (node: string): string => (node === 'office' ? name : node);
       return 'between' in link
@@ -60,7 +73,10 @@ export class HubRig {
       links === undefined || links.includes(`${from}->${to}`.replace(name, 'office'));
     const config = parseConfig({
       // In the order of the hub's configuration.
-      nodes: { main: { hub: through, key }, [name]: { url: database.url } },
+      nodes: {
+        main: { hub: through, key },
+        [name]: { url: database.url, files: this.#options.files?.of(name) },
+      },
       links: declared.filter((link) => 'between' in link || wanted(link.from, link.to)),
       limits: this.#options.limits,
     });

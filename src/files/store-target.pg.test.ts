@@ -7,8 +7,8 @@ import { linkRig, shareDatabases } from '../../test/support/link-rig.ts';
 import { session } from '../db/orm.ts';
 import { bringFiles, type FilesOfFlow } from './bring-files.ts';
 import { DirectoryStore } from './directory-store.ts';
-import { LocalSource } from './local-source.ts';
-import { LocalTarget } from './local-target.ts';
+import { StoreSource } from './store-source.ts';
+import { StoreTarget } from './store-target.ts';
 import { foldedName } from './names.ts';
 
 shareDatabases();
@@ -24,10 +24,10 @@ const markOf = (text: string): string => createHash('sha256').update(text).diges
 interface Ends {
   readonly from: string;
   readonly to: string;
-  readonly source: LocalSource;
-  readonly target: LocalTarget;
+  readonly source: StoreSource;
+  readonly target: StoreTarget;
   readonly store: DirectoryStore;
-  readonly owned: (owner: string) => LocalTarget;
+  readonly owned: (owner: string) => StoreTarget;
   readonly ledger: () => Promise<unknown[]>;
 }
 
@@ -36,11 +36,11 @@ async function newEnds(options = {}): Promise<Ends> {
   const [from, to] = [await newFolder(), await newFolder()];
   for (const folder of [from, to]) await mkdir(join(folder, 'pictures'));
   const store = new DirectoryStore(to, options);
-  const owned = (owner: string) => new LocalTarget({ store, em: () => session(rig.orm('b')), owner });
+  const owned = (owner: string) => new StoreTarget({ store, em: () => session(rig.orm('b')), owner });
   return {
     from,
     to,
-    source: new LocalSource(new DirectoryStore(from)),
+    source: new StoreSource(new DirectoryStore(from)),
     target: owned('a->b'),
     store,
     owned,

@@ -15,7 +15,7 @@ import { Hashes } from './hashes.ts';
 
 const lookedAtAtOnce = 4;
 
-export class LocalSource implements FileSource {
+export class StoreSource implements FileSource {
   readonly #store: FileStore;
   readonly #hashes: Hashes;
   readonly #cache: ChunkCache | null;

@@ -18,7 +18,7 @@ import { markedName, plainName } from './names.ts';
 
 const atOnce = 4;
 
-export interface LocalTargetOptions {
+export interface StoreTargetOptions {
   readonly store: FileStore;
   readonly em: () => EntityManager;
   /** Who sends: a link. What it has sent once it need not send again. */
@@ -28,12 +28,12 @@ export interface LocalTargetOptions {
 /** Where a content stands, or may go. */
 type Place = { readonly name: string; readonly isThere: boolean };
 
-export class LocalTarget implements FileTarget {
-  readonly #options: LocalTargetOptions;
+export class StoreTarget implements FileTarget {
+  readonly #options: StoreTargetOptions;
   readonly #hashes: Hashes;
   readonly #ownerKey: string;
 
-  constructor(options: LocalTargetOptions) {
+  constructor(options: StoreTargetOptions) {
     this.#options = options;
     this.#hashes = Hashes.ofStore(options.store);
     this.#ownerKey = createHash('sha256').update(options.owner).digest('hex').slice(0, 16);
