@@ -23,14 +23,15 @@ export class Place {
   readonly database: Database;
   readonly setting: SnkSetting;
   readonly #stage: Stage;
-  readonly #photos: string;
+  /** The folder in which its photos are. */
+  readonly photos: string;
 
   private constructor(stage: Stage, { name, role, url, env }: PlaceOptions) {
     const files = join(stage.folder, `files-of-${name}`);
     this.name = name;
     this.database = new Database(stage, name, url);
     this.#stage = stage;
-    this.#photos = join(files, 'photos');
+    this.photos = join(files, 'photos');
     this.setting = {
       folder: import.meta.dirname,
       config: `${role}.config.ts`,
@@ -40,7 +41,7 @@ export class Place {
 
   static async make(stage: Stage, options: PlaceOptions): Promise<Place> {
     const place = new Place(stage, options);
-    await mkdir(place.#photos, { recursive: true });
+    await mkdir(place.photos, { recursive: true });
     await place.database.sql(await readFile(join(import.meta.dirname, `${options.role}.sql`), 'utf8'));
     return place;
   }
@@ -51,7 +52,7 @@ export class Place {
 
   /** Writes a file that a row is to name. */
   async takePhoto(file: string, of: string): Promise<void> {
-    await writeFile(join(this.#photos, file), photoOf(of));
+    await writeFile(join(this.photos, file), photoOf(of));
   }
 
   /** All people with what their photos hold: equal texts are equal people. */
@@ -69,7 +70,7 @@ export class Place {
   }
 
   async #hash(file: string): Promise<string> {
-    const bytes = await readFile(join(this.#photos, file));
+    const bytes = await readFile(join(this.photos, file));
     return createHash('sha256').update(bytes).digest('hex');
   }
 }

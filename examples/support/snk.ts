@@ -17,8 +17,7 @@ export interface SnkSetting {
 /** Starts `snk run`, and returns when all of its links are live. */
 export async function startSnk(stage: Stage, setting: SnkSetting): Promise<Program> {
   // The states of links are told at level debug.
-  const args = [...configOf(setting), 'run', '--log-level', 'debug', '--log-format', 'json'];
-  const snk = await Program.start(stage, program, { args, env: setting.env, cwd: setting.folder });
+  const snk = await snkProgram(stage, setting, 'run', '--log-level', 'debug', '--log-format', 'json');
   await snk.untilSaid(stage, 'live links', () => {
     const events = eventsOf(snk);
     const links = events.find(({ msg }) => msg === 'started')?.links;
@@ -55,11 +54,7 @@ export interface LogLine {
 
 /** Runs a verb to its end, and returns the lines that it printed. */
 export async function snk(stage: Stage, setting: SnkSetting, ...args: string[]): Promise<readonly string[]> {
-  const verb = await Program.start(stage, program, {
-    args: [...configOf(setting), ...args],
-    env: setting.env,
-    cwd: setting.folder,
-  });
+  const verb = await snkProgram(stage, setting, ...args);
   const code = await verb.exited;
   // 1 says that something was found, such as a conflict.
   if (code !== 0 && code !== 1)
@@ -67,6 +62,9 @@ export async function snk(stage: Stage, setting: SnkSetting, ...args: string[]):
   return verb.stdout;
 }
 
-function configOf({ config }: SnkSetting): string[] {
-  return config === undefined ? [] : ['--config', config];
+/** Starts a verb, and waits for nothing. */
+export async function snkProgram(stage: Stage, setting: SnkSetting, ...args: string[]): Promise<Program> {
+  const { config, env, folder } = setting;
+  const of = config === undefined ? [] : ['--config', config];
+  return await Program.start(stage, program, { args: [...of, ...args], env, cwd: folder });
 }

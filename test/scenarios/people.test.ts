@@ -158,16 +158,13 @@ it('pushes people of two offices with the same ids into a hub, and has readers p
   await s2.database.query(`update person set name = 'after that'`);
   const [ofS2] = running.splice(2, 1);
   expect((await ofS2?.exited)?.code).toBe(78);
-  const tries = [
-    { place: s2, key: s2.env['KEY'], says: 'SNK_KEY' },
-    { place: s2, key: `snk_s2_${'x'.repeat(43)}`, says: 'SNK_KEY' },
-    { place: s2, key: r1.env['KEY'], says: 'SNK_KEY_LINK' },
-    { place: s2, key: s1.env['KEY'], says: 'SNK_KEY_LINK' },
-  ];
-  const refused = await Promise.all(
-    tries.map(async ({ place, key = '' }) => (await place.once(key)).report.links[0]?.reason?.code),
-  );
-  expect(refused).toEqual(tries.map(({ says }) => says));
+  const tries = {
+    [s2.env['KEY'] ?? '']: 'SNK_KEY',
+    [`snk_s2_${'x'.repeat(43)}`]: 'SNK_KEY',
+    [r1.env['KEY'] ?? '']: 'SNK_KEY_LINK',
+  };
+  for (const [key, code] of Object.entries(tries))
+    expect((await s2.once(key)).report.links[0]?.reason).toMatchObject({ code });
   expect(await main.people()).toEqual(still);
 
   expect(await endSnk(hub)).toBe(0);
