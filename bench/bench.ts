@@ -13,6 +13,7 @@ import { flood } from './suites/flood.ts';
 import { growth } from './suites/growth.ts';
 import { changes } from './suites/changes.ts';
 import { hold } from './suites/hold.ts';
+import { hub } from './suites/hub.ts';
 import { idle } from './suites/idle.ts';
 import { lag } from './suites/lag.ts';
 import { map } from './suites/map.ts';
@@ -36,6 +37,7 @@ const suites: readonly Suite[] = [
   backlog,
   growth,
   firstCopy,
+  hub,
 ];
 /** Idle is measured before there is anything that the servers would tidy up meanwhile. */
 const order: readonly Suite[] = [idle, ...suites.filter((suite) => suite !== idle)];

@@ -46,6 +46,15 @@ export const isOfFlow = (
   `i.source_node = ${quoteLiteral(sourceNode)}::uuid
     and i.target_table = ${quoteLiteral(table.fullName)}`;
 
+/** The rows `t` of a source, as they stand, beside their pairs `i`. */
+export function identityPairs(table: Table, sourceNode: string): string {
+  const { quoted, type, equals } = table.key[0] as KeyColumn;
+  return `snk.identity i
+  join ${table.quoted} t on t.${quoted} ${equals} i.target_key::${type}
+  where ${isOfFlow({ table }, { sourceNode })}
+    and i.gone_at is null`;
+}
+
 const keyNames = ({ width }: IdentityTarget): string[] => Array.from({ length: width }, (_, i) => `k${i}`);
 
 /** Values are cast row by row: one that the type refuses must not take the rows outside of the slice with it. */

@@ -553,7 +553,7 @@ describe('a node behind another SNK', () => {
     });
     expect(spoke.nodes).toEqual([
       { kind: 'database', name: 'lyon', url },
-      { kind: 'hub', name: 'main', address: 'https://hub.example/snk', key },
+      { kind: 'hub', name: 'main', address: 'https://hub.example/snk', key, ca: null },
     ]);
     const hub = parseConfig({
       nodes: { main: { url }, office: { keyed: true } },

@@ -11,6 +11,7 @@ import {
 } from '../topology/topology.ts';
 import { placedFiles, type filePlace } from './file-options.ts';
 import { httpFaults, withFiles, type http, type HttpOptions } from './http-options.ts';
+import { hubFaults } from './hub-faults.ts';
 import { schema, type limits, type verify } from './schema.ts';
 import { toFaults } from './shape-faults.ts';
 import { linkFaults, topologyFaults } from './topology-faults.ts';
@@ -21,7 +22,14 @@ import { linkFaults, topologyFaults } from './topology-faults.ts';
  */
 export type UserNode =
   | { readonly url: string | undefined; readonly files?: z.input<typeof filePlace> | undefined }
-  | { readonly hub: string | undefined; readonly key: string | undefined }
+  | {
+      readonly hub: string | undefined;
+      readonly key: string | undefined;
+      /** A PEM file, for a hub whose certificate is signed by an authority of your own, or by itself. */
+      readonly ca?: string | undefined;
+      /** Says that the key may travel in the clear, to a hub under `http://`. */
+      readonly insecure?: boolean | undefined;
+    }
   | { readonly keyed: true };
 
 /** What a user writes: `export default defineConfig({ … })`. */
@@ -62,6 +70,7 @@ export function parseConfig(input: unknown, directory = process.cwd()): Config {
     ...linkFaults(links, topology.nodes),
     ...topologyFaults(topology),
     ...httpFaults(http, topology.nodes),
+    ...hubFaults(nodes),
   ];
   if (faults.length > 0) throw new FaultsError(faults);
   return Object.freeze({
@@ -77,7 +86,10 @@ function nodeOf(name: string, node: z.output<typeof schema>['nodes'][string], di
     const files = node.files === undefined ? {} : { files: placedFiles(node.files, directory) };
     return { kind: 'database', name, url: node.url, ...files };
   }
-  if ('hub' in node) return { kind: 'hub', name, address: node.hub, key: node.key };
+  if ('hub' in node) {
+    const { hub, key, ca } = node;
+    return { kind: 'hub', name, address: hub, key, ca: ca === undefined ? null : resolve(directory, ca) };
+  }
   return { kind: 'keyed', name };
 }
 

@@ -17,6 +17,13 @@ const node = z.union([
   z.strictObject({
     hub: z.url({ protocol: /^https?$/, error: 'wanted a URL that starts with https:// or http://' }),
     key: z.string().regex(/^[\x21-\x7e]{20,200}$/, "wanted a key as 'snk keys create' prints it"),
+    /** A PEM file: the hub's certificate is signed by one of these, or is one of them. */
+    ca: z
+      .string()
+      .regex(/^[^\0]+$/, 'wanted a file')
+      .optional(),
+    /** The key may travel in the clear, since the network is a safe one. */
+    insecure: z.boolean().optional(),
   }),
   z.strictObject({ keyed: z.literal(true, 'wanted true') }),
 ]);

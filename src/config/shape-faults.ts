@@ -7,7 +7,7 @@ type Issue = z.core.$ZodIssue;
 
 const knownKeys: Readonly<Record<string, readonly string[]>> = {
   '': ['nodes', 'links', 'limits', 'verify', 'http'],
-  nodes: ['url', 'hub', 'key', 'keyed', 'files'],
+  nodes: ['url', 'hub', 'key', 'ca', 'insecure', 'keyed', 'files'],
   links: ['between', 'from', 'to', 'tables', 'flows', 'on', 'conflict', 'every'],
   flows: [
     'from',
@@ -40,7 +40,7 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
     'clockSkew',
   ],
   verify: ['every', 'rowsPerSecond'],
-  http: ['listen', 'tls', 'cert', 'key', 'trustProxy', 'insecure'],
+  http: ['listen', 'tls', 'cert', 'key', 'trustProxy', 'insecure', 'console', 'token', 'hosts'],
 };
 
 export function toFaults(issue: Issue, input: unknown, above: readonly PropertyKey[] = []): Fault[] {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { link, mkdir, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
@@ -42,7 +42,7 @@ const ref = (name: string) => ({ dir: 'pictures', name });
 
 async function put({ store }: Place, name: string, text: string): Promise<string> {
   const bytes = Buffer.from(text);
-  await store.write(text, { offset: 0, bytes, size: bytes.length });
+  await store.write(text, { ...contentOf(text), offset: 0, bytes });
   return await store.commit(text, ref(name), contentOf(text));
 }
 
@@ -50,10 +50,10 @@ describe('a folder', () => {
   test('has a content under its name when it is whole, and not before', async () => {
     const place = await newStore();
     const { store, root } = place;
-    expect(await store.write('k', { offset: 0, bytes: Buffer.from('ad'), size: 3 })).toBe(2);
+    expect(await store.write('k', { sha256: '', offset: 0, bytes: Buffer.from('ad'), size: 3 })).toBe(2);
     expect(await store.commit('k', ref('ada'), contentOf('ada'))).toBe('short');
     expect(await readdir(join(root, 'pictures'))).toEqual([]);
-    expect(await store.write('k', { offset: 2, bytes: Buffer.from('a'), size: 3 })).toBe(3);
+    expect(await store.write('k', { sha256: '', offset: 2, bytes: Buffer.from('a'), size: 3 })).toBe(3);
     expect(await store.commit('k', ref('x/ada'), contentOf('ada'))).toBe('placed');
     await store.settle();
     expect(await readFile(join(root, 'pictures/x/ada'), 'utf8')).toBe('ada');
@@ -65,7 +65,7 @@ describe('a folder', () => {
   test('goes on where it was cut, and passes over what is repeated or comes too early', async () => {
     const { store, root } = await newStore();
     const part = async (offset: number, text: string, by = store): Promise<number> =>
-      await by.write('k', { offset, bytes: Buffer.from(text), size: 6 });
+      await by.write('k', { sha256: '', offset, bytes: Buffer.from(text), size: 6 });
     expect(await part(3, 'def')).toBe(0);
     expect(await part(0, 'abc')).toBe(3);
     // another process, after a kill
@@ -77,9 +77,25 @@ describe('a folder', () => {
     expect(await later.commit('k', ref('a'), contentOf('abcdef'))).toBe('placed');
   });
 
+  test('knows a small one that came in one piece, and takes nothing for it that is not', async () => {
+    const { store, root } = await newStore();
+    const [ada, wrong] = [Buffer.from('ada'), Buffer.from('bad')];
+    const { sha256 } = contentOf('ada');
+    await store.write('k', { sha256, offset: 0, bytes: wrong, size: 3 });
+    expect(await store.commit('k', ref('ada'), contentOf('ada'))).toBe('broken');
+    await store.write('k', { sha256, offset: 0, bytes: ada, size: 3 });
+    await store.write('k', { sha256, offset: 0, bytes: wrong, size: 3 });
+    // of another process that has taken it away
+    await rm(join(root, '.snk/k.part'));
+    expect(await store.commit('k', ref('ada'), contentOf('ada'))).toBe('short');
+    await store.write('k', { sha256, offset: 0, bytes: ada, size: 3 });
+    expect(await store.commit('k', ref('ada'), contentOf('ada'))).toBe('placed');
+    expect(await readFile(join(root, 'pictures/ada'), 'utf8')).toBe('ada');
+  });
+
   test('keeps nothing of what is not the content, and begins anew', async () => {
     const { store } = await newStore();
-    await store.write('k', { offset: 0, bytes: Buffer.from('xyz'), size: 3 });
+    await store.write('k', { sha256: '', offset: 0, bytes: Buffer.from('xyz'), size: 3 });
     expect(await store.commit('k', ref('a'), contentOf('ada'))).toBe('broken');
     expect(await store.progress('k')).toBe(0);
     await expect(statOf(store, ref('a'))).rejects.toMatchObject({ fault: { code: 'SNK_FILE_MISSING' } });
@@ -92,7 +108,7 @@ describe('a folder', () => {
     expect(await readFile(join(place.root, 'pictures/ada'), 'utf8')).toBe('mine');
     // and neither through a second name that a kill has left to what was on its way
     await link(join(place.root, 'pictures/ada'), join(place.root, '.snk/k.part'));
-    await place.store.write('k', { offset: 0, bytes: Buffer.from('other'), size: 5 });
+    await place.store.write('k', { sha256: '', offset: 0, bytes: Buffer.from('other'), size: 5 });
     expect(await readFile(join(place.root, 'pictures/ada'), 'utf8')).toBe('mine');
   });
 
@@ -112,8 +128,8 @@ describe('a folder', () => {
 
   test('forgets what arrived in part and was given up', async () => {
     const { store, root } = await newStore();
-    await store.write('old', { offset: 0, bytes: Buffer.from('x'), size: 2 });
-    await store.write('new', { offset: 0, bytes: Buffer.from('x'), size: 2 });
+    await store.write('old', { sha256: '', offset: 0, bytes: Buffer.from('x'), size: 2 });
+    await store.write('new', { sha256: '', offset: 0, bytes: Buffer.from('x'), size: 2 });
     await utimes(join(root, '.snk/old.part'), new Date(0), new Date(0));
     await store.sweep(60_000);
     expect(await readdir(join(root, '.snk'))).toEqual(['new.part']);
@@ -139,7 +155,7 @@ describe('a name', () => {
       fault: { code: 'SNK_FILE_UNREADABLE' },
     });
     expect(await readOf(store, ref('fine'), 0, 3)).toEqual(Buffer.from('ada'));
-    await store.write('k', { offset: 0, bytes: Buffer.from('x'), size: 1 });
+    await store.write('k', { sha256: '', offset: 0, bytes: Buffer.from('x'), size: 1 });
     await expect(store.commit('k', ref('folder/new'), contentOf('x'))).rejects.toMatchObject({
       fault: { code: 'SNK_FILE_NAME' },
     });
@@ -173,7 +189,7 @@ test('a place that is away is no place without files', async () => {
   const store = new DirectoryStore(join(await newFolder(), 'away'));
   await expect(statOf(store, ref('x'))).rejects.toMatchObject({ code: 'SNK_FILE_STORE', fate: 'retry' });
   // until something arrives
-  await store.write('k', { offset: 0, bytes: Buffer.from('x'), size: 1 });
+  await store.write('k', { sha256: '', offset: 0, bytes: Buffer.from('x'), size: 1 });
   expect(await store.commit('k', ref('x'), contentOf('x'))).toBe('placed');
 });
 
@@ -186,7 +202,7 @@ test('a process that is killed at any moment leaves whole files and parts that i
     const store = new DirectoryStore(${JSON.stringify(root)});
     const bytes = Buffer.alloc(${size}, 'snk');
     for (let at = await store.progress('k'); at < bytes.length; ) {
-      at = await store.write('k', { offset: at, bytes: bytes.subarray(at, at + 1000), size: ${size} });
+      at = await store.write('k', { sha256: '', offset: at, bytes: bytes.subarray(at, at + 1000), size: ${size} });
       process.stdout.write('.');
     }
     await store.commit('k', { dir: 'pictures', name: 'large' }, { sha256: '${sha256}', size: ${size} });

@@ -14,7 +14,7 @@ import {
 } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { badName, FileError, fileMissing, storeFault, unreadable } from './file-fault.ts';
-import type { Committed, Content, FileRef, FileStat, FileStore, OpenFile } from './file-store.ts';
+import type { Committed, Content, FileRef, FileStat, FileStore, OpenFile, Part } from './file-store.ts';
 import { nameFault } from './names.ts';
 import { Staging } from './staging.ts';
 
@@ -67,7 +67,7 @@ export class DirectoryStore implements FileStore {
     return await this.#staging.progress(key);
   }
 
-  async write(key: string, part: Parameters<FileStore['write']>[1]): Promise<number> {
+  async write(key: string, part: Part): Promise<number> {
     return await this.#staging.write(key, part);
   }
 
@@ -81,6 +81,8 @@ export class DirectoryStore implements FileStore {
       await link(staged, path);
     } catch (error) {
       if (codeOf(error) === 'EEXIST') return 'taken';
+      // Another process has found it broken, or has given it its name.
+      if (codeOf(error) === 'ENOENT' && !(await exists(staged))) return 'short';
       if (isNameRefused(error)) throw badName('is refused by the file system', error);
       if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(codeOf(error)))
         throw storeFault('a file cannot be written', error);

@@ -29,6 +29,12 @@ export interface OpenFile {
   close(): Promise<void>;
 }
 
+/** Bytes of a content. */
+export interface Part extends Content {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
 /** What became of a content that was to get its name: `taken`: another file has it; `short`, `broken`: it is not whole, and of a broken one nothing is kept. */
 export type Committed = 'placed' | 'taken' | 'short' | 'broken';
 
@@ -45,10 +51,7 @@ export interface FileStore {
   /** How many bytes of a content have arrived. */
   progress(key: string): Promise<number>;
   /** Bytes that are known already, or come too early, are passed over. Returns how many have arrived. */
-  write(
-    key: string,
-    part: { readonly offset: number; readonly bytes: Uint8Array; readonly size: number },
-  ): Promise<number>;
+  write(key: string, part: Part): Promise<number>;
   /** Compares the hash and gives the content its name: from then on it is there as a whole, or not at all. */
   commit(key: string, ref: FileRef, content: Content): Promise<Committed>;
   /** When it returns, what has been committed outlives a loss of power. */

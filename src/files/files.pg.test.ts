@@ -12,6 +12,7 @@ import {
   type RigOptions,
 } from '../../test/support/link-rig.ts';
 import type { TestDatabase } from '../../test/support/databases.ts';
+import { peopleRig } from '../../test/support/people-rig.ts';
 import type { UserConfig } from '../config/config.ts';
 import { session } from '../db/orm.ts';
 import { retryParked } from '../link/retry-parked.ts';
@@ -229,6 +230,44 @@ describe('a file', () => {
     await rig.a.query(`insert into person values (1, 'Ada', 'ada.jpg')`);
     await expect(drain(await rig.engine())).rejects.toMatchObject({ code: 'SNK_FILE_STORE', fate: 'retry' });
     expect(await parked(rig.b)).toEqual([]);
+  });
+});
+
+describe('a file of a row that the target gives its id', () => {
+  test('comes before it, and a missing one sets it aside by the id that it has at its source', async () => {
+    const folders = [new Office(await newFolder()), new Office(await newFolder())] as const;
+    const rig = await peopleRig({
+      tables: 'alter table person add photo text; alter table people add photo text',
+      files: { a: folders[0].folder, b: folders[1].folder },
+      flow: { files: { photo: { dir: 'pictures' } } },
+    });
+    await folders[0].put('ada.jpg', 'ada');
+    await rig.a.query(
+      `insert into person (id, name, photo) values (1, 'Ada', 'ada.jpg'), (2, 'Alan', 'alan.jpg'), (3, 'Grace', null)`,
+    );
+    await settle(rig);
+    const there = `select name, photo from people order by name`;
+    expect(await rig.b.query(there)).toEqual([
+      { name: 'Ada', photo: 'ada.jpg' },
+      { name: 'Grace', photo: null },
+    ]);
+    expect(await parked(rig.b)).toEqual([['2', 'SNK_FILE_MISSING', expect.any(String)]]);
+    await folders[0].put('alan.jpg', 'alan');
+    await rig.b.query('update snk.parked set retry_at = now()');
+    await retryParked(await rig.engine());
+    await settle(rig);
+    expect(await parked(rig.b)).toEqual([]);
+    expect(await folders[1].text('alan.jpg')).toBe('alan');
+    const [alan] = await rig.a.query<{ told: boolean }>(
+      `select primary_id is not null and is_sync as told from person where id = 2`,
+    );
+    expect(alan).toEqual({ told: true });
+    // another version of a row whose photo is another one by now
+    await folders[0].put('ada.jpg', 'ada, older');
+    await rig.a.query(`update person set phone = '1' where id = 1`);
+    await settle(rig);
+    expect(await different(rig)).toBe(0);
+    expect(await folders[1].names()).toHaveLength(3);
   });
 });
 

@@ -30,8 +30,8 @@ export async function openFiles(
   } = {},
 ): Promise<LinkFiles | null> {
   if (!flows.some(({ flow }) => hasFiles(flow))) return null;
-  const source = remote.source ?? openSource(link);
-  const target = remote.target ?? openTarget(link, orms.target);
+  const source = remote.source ?? (await openSource(link));
+  const target = remote.target ?? (await openTarget(link, orms.target));
   await noteFileColumns(link.flows, orms);
   return { source, target, flows: flows.map(filesOfFlow), tidy: tidying(link, orms.target) };
 }
@@ -46,7 +46,7 @@ export function tidying({ files }: Pick<Link, 'files'>, orm: MikroORM | null): (
   return async () => {
     if (place === null || orm === null || Date.now() < nextAt) return;
     nextAt = Date.now() + tidyEvery;
-    const collecting = { em: () => session(orm), store: openStore(place), grace: place.grace };
+    const collecting = { em: () => session(orm), store: await openStore(place), grace: place.grace };
     await collectFiles(collecting).catch(() => undefined);
   };
 }
@@ -54,14 +54,21 @@ export function tidying({ files }: Pick<Link, 'files'>, orm: MikroORM | null): (
 export const hasFiles = ({ files }: Pick<Flow, 'files'>): boolean => Object.keys(files).length > 0;
 
 /** With a cache for many readers that are level: theirs are read once. */
-export function openSource({ name, files }: Link, cache: ChunkCache | null = null): FileSource {
+export async function openSource(
+  { name, files }: Link,
+  cache: ChunkCache | null = null,
+): Promise<FileSource> {
   if (files?.source == null) throw noPlace(name);
-  return new StoreSource(openStore(files.source), cache);
+  return new StoreSource(await openStore(files.source), cache);
 }
 
-export function openTarget({ name, files }: Link, orm: MikroORM | null, owner = name): FileTarget {
+export async function openTarget(
+  { name, files }: Link,
+  orm: MikroORM | null,
+  owner = name,
+): Promise<FileTarget> {
   if (files?.target == null || orm === null) throw noPlace(name);
-  return new StoreTarget({ store: openStore(files.target), em: () => session(orm), owner });
+  return new StoreTarget({ store: await openStore(files.target), em: () => session(orm), owner });
 }
 
 /** So that what a column of either end names is not taken away there, whichever link brought it. */

@@ -16,7 +16,7 @@ import {
 } from '@aws-sdk/client-s3';
 import type { BucketOptions } from '../topology/file-place.ts';
 import { badName, FileError, fileMissing, storeFault, unreadable } from './file-fault.ts';
-import type { Committed, Content, FileRef, FileStore, OpenFile } from './file-store.ts';
+import type { Committed, Content, FileRef, FileStore, OpenFile, Part } from './file-store.ts';
 import { nameFault } from './names.ts';
 import { Staging } from './staging.ts';
 
@@ -90,7 +90,7 @@ export class S3Store implements FileStore {
     return await this.#staging.progress(key);
   }
 
-  async write(key: string, part: Parameters<FileStore['write']>[1]): Promise<number> {
+  async write(key: string, part: Part): Promise<number> {
     return await this.#staging.write(key, part);
   }
 

@@ -1,18 +1,21 @@
 /** Contents on their way: each in a file of its own, as long as what has arrived of it, so that it goes on after a kill. */
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, rm, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Mutex } from 'async-mutex';
 import { storeFault } from './file-fault.ts';
-import type { Content } from './file-store.ts';
+import type { Content, Part } from './file-store.ts';
 
 const blockSize = 1_048_576;
+const mostWhole = 10_000;
 const readWrite = constants.O_RDWR | constants.O_CREAT;
 
 export class Staging {
   readonly #folder: string;
   readonly #locks = new Map<string, Mutex>();
+  /** Known to be whole and durable. */
+  readonly #whole = new Set<string>();
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -27,10 +30,8 @@ export class Staging {
   }
 
   /** One at a time of a key: requests that are repeated, or come out of order, meet here. */
-  async write(
-    key: string,
-    { offset, bytes, size }: { readonly offset: number; readonly bytes: Uint8Array; readonly size: number },
-  ): Promise<number> {
+  async write(key: string, part: Part): Promise<number> {
+    const { offset, bytes, size } = part;
     return await this.#alone(key, async () => {
       const { file, have } = await this.#open(key);
       try {
@@ -38,12 +39,9 @@ export class Staging {
         const fresh = bytes.subarray(have - offset);
         // More than was said is no part of that content: what is there cannot be either, and is found out by its hash.
         const most = Math.max(0, size - have);
-        const { bytesWritten } = await file.write(
-          fresh.subarray(0, most),
-          0,
-          Math.min(fresh.length, most),
-          have,
-        );
+        const length = Math.min(fresh.length, most);
+        const { bytesWritten } = await file.write(fresh.subarray(0, most), 0, length, have);
+        if (have === 0 && bytesWritten === size) await this.#checkAtOnce(key, file, part);
         return have + bytesWritten;
       } finally {
         await file.close();
@@ -51,8 +49,17 @@ export class Staging {
     });
   }
 
+  /** A small content comes in one piece: it need not be opened and read again. */
+  async #checkAtOnce(key: string, file: FileHandle, { sha256, size, bytes }: Part): Promise<void> {
+    if (hash('sha256', bytes.subarray(0, size)) !== sha256) return;
+    await file.datasync();
+    if (this.#whole.size >= mostWhole) this.#whole.clear();
+    this.#whole.add(key);
+  }
+
   /** Durable when it is whole. Of what is not the content nothing is kept. */
   async check(key: string, { sha256, size }: Content): Promise<'whole' | 'short' | 'broken'> {
+    if (this.#whole.delete(key)) return 'whole';
     return await this.#alone(key, async () => {
       const { file, have } = await this.#open(key);
       let isWhole = false;
@@ -115,15 +122,15 @@ export class Staging {
 }
 
 async function hashOf(file: FileHandle, size: number): Promise<string> {
-  const hash = createHash('sha256');
+  const hashing = createHash('sha256');
   const block = Buffer.allocUnsafe(Math.min(blockSize, size));
   for (let at = 0; at < size;) {
     const { bytesRead } = await file.read(block, 0, Math.min(block.length, size - at), at);
     if (bytesRead === 0) return '';
-    hash.update(block.subarray(0, bytesRead));
+    hashing.update(block.subarray(0, bytesRead));
     at += bytesRead;
   }
-  return hash.digest('hex');
+  return hashing.digest('hex');
 }
 
 /** What is not there answers with `otherwise`. */

@@ -70,7 +70,7 @@ export class StoreTarget implements FileTarget {
     for await (const { sha256, offset, bytes } of chunks) {
       const file = wanted.get(sha256);
       if (file !== undefined)
-        await this.#options.store.write(this.#key(file), { offset, bytes, size: file.size });
+        await this.#options.store.write(this.#key(file), { sha256, offset, bytes, size: file.size });
     }
   }
 
@@ -170,7 +170,7 @@ export class StoreTarget implements FileTarget {
         for (let at = await store.progress(key); at < file.size;) {
           const bytes = await source.read(at, Math.min(chunkSize, file.size - at));
           if (bytes.length === 0) return;
-          at = await store.write(key, { offset: at, bytes, size: file.size });
+          at = await store.write(key, { sha256: file.sha256, offset: at, bytes, size: file.size });
         }
       } finally {
         await source.close();

@@ -11,8 +11,8 @@ export function filesBehind(
 ): (request: FastifyRequest, reply: FastifyReply, link: string) => Promise<FileAccess> {
   return async (request, reply, link) => {
     await door.demandKey(request, reply);
-    const { name } = door.holderOf(request);
-    door.requireLink(request, hub.declared(name, link)?.name ?? '');
+    const { name, links: bound } = door.holderOf(request);
+    door.requireLink(request, hub.declared(name, link, bound)?.name ?? '');
     const access = hub.files(link);
     // After a restart of the hub: the node opens the link once more, and with it its files.
     if (access === null) throw new HttpError(409, { message: 'the link is to be opened first' });

@@ -1,6 +1,7 @@
 /** `/v1`: the ends of links that are here, for nodes that come with a key. */
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import { Semaphore } from 'async-mutex';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { SnkError } from '../errors.ts';
 import { isOperation, largestBody, type Hub, type OperationName } from '../snk.ts';
@@ -16,59 +17,92 @@ const bounds = {
   wait: 60_000,
   /** An answer of fewer goes as it is. */
   packed: 1_024,
-  /** Bodies are held as a whole while they are worked on. */
+  /** Bodies are held as a whole while they are worked on: one more is told to come again. */
   bodiesAtOnce: 16,
-  waitsAtOnce: 1_000,
+  /** So are answers until they are gone: one more waits for its turn. */
+  answersAtOnce: 32,
+  /** An answer of fewer characters is none of those. */
+  answer: 65_536,
+  /** Of what says little: hundreds of nodes are rung at the same moment, and none of them may be sent away. */
+  small: 524_288,
+  smallAtOnce: 1_000,
 } as const;
+
+/** What brings rows, or descriptions of tables. */
+const large: readonly OperationName[] = [
+  'apply',
+  'apply-beside',
+  'read-range',
+  'open',
+  'log-again',
+  'put-off',
+  'give-up',
+];
+const bulky: ReadonlySet<OperationName> = new Set(['read', 'read-range', 'list-hashes']);
 
 type Asked = FastifyRequest<{ Params: { link: string; operation: string } }>;
 
 const routes = [
-  {
-    url: '/v1/links/:link/wait',
-    bodyLimit: 16_384,
-    takes: { wait: bounds.wait, atOnce: bounds.waitsAtOnce },
-  },
-  {
-    url: '/v1/links/:link/:operation',
-    bodyLimit: largestBody,
-    takes: { within: bounds.body, wait: bounds.wait, atOnce: bounds.bodiesAtOnce },
-  },
-] as const;
+  { operation: ':operation', bodyLimit: bounds.small, atOnce: bounds.smallAtOnce },
+  // Apart, or those who wait would take the places of the others.
+  { operation: 'wait', bodyLimit: bounds.small, atOnce: bounds.smallAtOnce },
+  ...large.map((operation) => ({ operation, bodyLimit: largestBody, atOnce: bounds.bodiesAtOnce })),
+];
 
 export function linkRoutes(hub: Hub, door: Door): (app: FastifyInstance) => void {
+  const room = { hub, door, answers: new Semaphore(bounds.answersAtOnce) };
   return (app) => {
-    for (const { url, bodyLimit, takes } of routes) {
+    for (const { operation, bodyLimit, atOnce } of routes) {
       app.route({
         method: 'POST',
-        url,
+        url: `/v1/links/:link/${operation}`,
         bodyLimit,
-        config: { takes },
+        config: { takes: { within: bounds.body, wait: bounds.wait, atOnce } },
         onRequest: door.demandKey,
-        handler: async (request: Asked, reply) => await answer(hub, door, request, reply),
+        handler: async (request: Asked, reply) =>
+          await answer(room, operation === ':operation' ? null : operation, request, reply),
       });
     }
   };
 }
 
-async function answer(hub: Hub, door: Door, request: Asked, reply: FastifyReply): Promise<FastifyReply> {
+interface Room {
+  readonly hub: Hub;
+  readonly door: Door;
+  readonly answers: Semaphore;
+}
+
+async function answer(
+  { hub, door, answers }: Room,
+  named: string | null,
+  request: Asked,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   const { link } = request.params;
-  const operation = request.params.operation ?? 'wait';
-  const { name: node } = door.holderOf(request);
-  const declared = hub.declared(node, link);
+  const operation = named ?? request.params.operation;
+  const { name: node, links: bound } = door.holderOf(request);
+  const declared = hub.declared(node, link, bound);
   door.requireLink(request, declared?.name ?? '');
   if (!isOperation(operation)) throw new HttpError(404);
   const leaving = door.leaving(request, reply);
+  let [, release] = bulky.has(operation) ? await answers.acquire() : [0, () => undefined];
   try {
     const said = await hub.answer(
-      { node, link, operation, body: request.body, session: sessionOf(request) },
+      { node, bound, link, operation, body: request.body, session: sessionOf(request) },
       leaving,
     );
     if (leaving.aborted) throw door.refusal();
-    return await send(request, reply, said);
+    const text = JSON.stringify(said);
+    if (text.length > bounds.answer) {
+      reply.raw.once('close', release);
+      release = () => undefined;
+    }
+    return await send(request, reply, text);
   } catch (error) {
     if (error instanceof SnkError) return await refuse(reply, error, operation);
     throw error;
+  } finally {
+    release();
   }
 }
 
@@ -77,8 +111,7 @@ function sessionOf({ headers }: FastifyRequest): string | undefined {
   return typeof given === 'string' ? given : undefined;
 }
 
-async function send(request: FastifyRequest, reply: FastifyReply, said: unknown): Promise<FastifyReply> {
-  const text = JSON.stringify(said);
+async function send(request: FastifyRequest, reply: FastifyReply, text: string): Promise<FastifyReply> {
   void reply.type('application/json; charset=utf-8');
   const isPacked = text.length > bounds.packed && /\bgzip\b/.test(request.headers['accept-encoding'] ?? '');
   if (!isPacked) return await reply.send(text);

@@ -96,7 +96,9 @@ export class Metrics {
       for (const each of conditions) this.#state.set({ ...labels, state: each }, each === state ? 1 : 0);
     }
     for (const { name, pendingRows, parked, conflicts } of gauges?.links ?? []) {
-      const labels = this.#labels.get(name) ?? {};
+      // A node that comes with a key has links of its own name, which nobody has configured.
+      const [source = '', target = ''] = name.split('->');
+      const labels = this.#labels.get(name) ?? { link: name, source, target };
       if (pendingRows !== null) this.#pending.set(labels, pendingRows);
       if (parked !== null) this.#parked.set(labels, parked);
       if (conflicts !== null) this.#unsettled.set(labels, conflicts);

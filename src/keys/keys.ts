@@ -164,7 +164,7 @@ export class Keys {
   async revoke(name: string): Promise<boolean> {
     const revoked = await this.#write(
       `update snk.key
-       set revoked_at = clock_timestamp(), previous_hash = null, previous_until = null
+       set revoked_at = clock_timestamp()
        from durable
        where name = $1
          and ${isGood}

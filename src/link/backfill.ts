@@ -93,7 +93,7 @@ export async function compareRange(
         isLarge: false,
       };
     }
-    await target.finish(index, state.position);
+    await target.finish(index, state.position, state.begun);
     const progress = progressOf(engine, index, state, { compared: 0, copied: 0, done: true });
     return { index, written: null, progress, compared: 0 };
   }
@@ -174,6 +174,7 @@ const stepOver = ({ index, state, bounds, compared }: Passed): CopyStep => ({
   from: state.position,
   to: bounds.upTo,
   compared,
+  begun: state.begun,
 });
 
 async function passOver(engine: LinkEngine, passed: Passed): Promise<BackfillStep> {

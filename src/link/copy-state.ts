@@ -1,7 +1,6 @@
 /** How far the first copy of each table is: its row of `snk.backfill`, in the target. */
 import type { EntityManager } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
-import type { Key } from '../read/range-sql.ts';
 import { cursorMoved } from '../apply/cursor-store.ts';
 import type { Baseline, CopyState, CopyStep } from './ends.ts';
 
@@ -26,7 +25,7 @@ export async function copyState(em: EntityManager, { link, table }: Copy): Promi
   return await queryOne<CopyState>(
     em,
     `select position, rows_compared::text as "rowsCompared", rows_copied::text as "rowsCopied",
-       rows_estimated::text as "rowsEstimated", done_at is not null as done, removes
+       rows_estimated::text as "rowsEstimated", done_at is not null as done, removes, started_at::text as begun
      from snk.backfill
      where link = $1 and target_table = $2`,
     [link, table],
@@ -41,26 +40,37 @@ export async function estimate(em: EntityManager, { link, table }: Copy, rows: s
   );
 }
 
-/** Only from where the step began: one that comes a second time, or late, must not skip what has not been compared. */
+/**
+ * Only from where the step began, and of the copy that it is of: one that comes a second time, or late, must not skip what has
+ * not been compared. False: it did.
+ */
 export async function advance(
   em: EntityManager,
   { link, table }: Copy,
-  { from, to, compared }: Omit<CopyStep, 'flow'>,
+  { from, to, compared, begun }: Omit<CopyStep, 'flow'>,
   copied: number,
-): Promise<void> {
-  await query(
+): Promise<boolean> {
+  const moved = await query(
     em,
     `update snk.backfill
      set position = $4::text[], rows_compared = rows_compared + $5::bigint, rows_copied = rows_copied + $6::bigint
      where link = $1
        and target_table = $2
        and position is not distinct from $3::text[]
-       and done_at is null`,
-    [link, table, from, to, compared, copied],
+       and started_at = $7::timestamptz
+       and done_at is null
+     returning 1 as moved`,
+    [link, table, from, to, compared, copied, begun],
   );
+  return moved.length === 1;
 }
 
-export async function finish(em: EntityManager, { link, table }: Copy, position: Key | null): Promise<void> {
+/** As `advance`: else the end of a copy of an empty table, come late, would be that of all later ones. */
+export async function finish(
+  em: EntityManager,
+  { link, table }: Copy,
+  { position, begun }: Pick<CopyState, 'position' | 'begun'>,
+): Promise<void> {
   await query(
     em,
     `update snk.backfill
@@ -68,8 +78,9 @@ export async function finish(em: EntityManager, { link, table }: Copy, position:
      where link = $1
        and target_table = $2
        and position is not distinct from $3::text[]
+       and started_at = $4::timestamptz
        and done_at is null`,
-    [link, table, position],
+    [link, table, position, begun],
   );
 }
 
@@ -96,7 +107,8 @@ async function restart(tx: EntityManager, link: string): Promise<void> {
   await query(
     tx,
     `update snk.backfill
-     set position = null, done_at = null, rows_compared = 0, rows_copied = 0, rows_estimated = 0, removes = true
+     set position = null, done_at = null, started_at = clock_timestamp(), removes = true,
+       rows_compared = 0, rows_copied = 0, rows_estimated = 0
      where link = $1`,
     [link],
   );

@@ -99,6 +99,8 @@ export interface CopyState {
   readonly done: boolean;
   /** Rows that the source does not have go. */
   readonly removes: boolean;
+  /** When it was begun, or begun anew: what is asked of an earlier one comes too late. */
+  readonly begun: string;
 }
 
 /** A range that has been gone through, from where the first copy stood. */
@@ -107,6 +109,7 @@ export interface CopyStep {
   readonly from: Key | null;
   readonly to: Key;
   readonly compared: number;
+  readonly begun: string;
 }
 
 export interface LinkBatch extends Omit<Batch, 'also'> {
@@ -136,7 +139,7 @@ export interface TargetEnd {
   copyState(flow: number): Promise<CopyState>;
   estimate(flow: number, rows: string): Promise<void>;
   passOver(step: CopyStep): Promise<void>;
-  finish(flow: number, position: Key | null): Promise<void>;
+  finish(flow: number, position: Key | null, begun: string): Promise<void>;
   hashRange(flow: number, bounds: Range): Promise<Summary>;
   listHashes(flow: number, bounds: Range): Promise<string>;
   /** The first keys of a range, in their order. */

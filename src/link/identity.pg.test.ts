@@ -258,11 +258,31 @@ describe('ids that were given', () => {
     ).toEqual([{ n: 300 }]);
   });
 
-  test('are not read by a comparison of ranges: verify says so', async () => {
-    const rig = await peopleRig();
-    const { tables, notCompared } = await rig.snk.verify();
-    expect(tables).toEqual([]);
-    expect(notCompared).toMatchObject([{ table: 'public.person', links: ['a->b'] }]);
+  test('tell verify and repair which row is which, of each source', async () => {
+    const rig = await peopleRig({ nodes: ['c'], links: [push('a'), push('c')] });
+    await rig.a.query(`${person(1, 'Ada')}, (2, 'Bo', '2'), (3, 'Cy', null)`);
+    await rig.other('c').query(person(1, 'Zoe'));
+    await settle(rig);
+    await rig.b.query(`insert into people (id, name) values (1, 'of the hub')`);
+    const differing = async (): Promise<unknown[]> =>
+      (await rig.snk.verify()).tables.map(({ links, differences }) => [links[0], ...differences]);
+    expect(await differing()).toEqual([['a->b'], ['c->b']]);
+    const before = await people(rig);
+    await rig.b.query(
+      `delete from people where name = 'Bo'; update people set name = 'Oops' where name = 'Ada'`,
+    );
+    expect(await differing()).toEqual([
+      [
+        'a->b',
+        { key: { id: '1' }, kind: 'different', at: 'b' },
+        { key: { id: '2' }, kind: 'missing', at: 'b' },
+      ],
+      ['c->b'],
+    ]);
+    await rig.snk.repair({ wait: false });
+    await settle(rig);
+    expect(await people(rig)).toEqual(before);
+    expect(await differing()).toEqual([['a->b'], ['c->b']]);
   });
 });
 
@@ -328,6 +348,8 @@ describe('what a source has pushed', () => {
       links: [push('a'), { from: 'a', to: 'c', tables: ['public.person'], on: everything }],
     });
     await rig.a.query(person(1, 'Ada'));
+    await drain(await rig.engine('a->c'));
+    expect(await persons(rig, 'c')).toMatchObject([{ id: 1, primary_id: null }]);
     // what is logged of the id is none of its changes
     expect(await drain(await rig.engine('a->b'))).toMatchObject({ created: 1, updated: 0 });
     await settle(rig);

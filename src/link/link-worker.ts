@@ -46,9 +46,9 @@ function doorbellOf(node: DatabaseNode): Doorbell {
   return doorbell;
 }
 
-function hubLinkOf({ name, address, key }: HubNode, link: string): HubLink {
-  let hub = hubs.get(name);
-  if (hub === undefined) hubs.set(name, (hub = new HubClient({ node: name, address, key })));
+function hubLinkOf(node: HubNode, link: string): HubLink {
+  let hub = hubs.get(node.name);
+  if (hub === undefined) hubs.set(node.name, (hub = new HubClient(node)));
   let known = hubLinks.get(link);
   if (known === undefined) hubLinks.set(link, (known = new HubLink(hub, link)));
   return known;

@@ -3,7 +3,7 @@ import { applyBeside } from '../apply/apply-beside.ts';
 import { applyBatch, type Applied, type ApplyContext } from '../apply/apply-page.ts';
 import { confirmAssigned, readAssigned, type Assigned } from '../apply/assigned.ts';
 import type { Batch, Standing } from '../apply/batch.ts';
-import { adoptFence, loadCursor, type StoredCursor } from '../apply/cursor-store.ts';
+import { adoptFence, cursorMoved, loadCursor, type StoredCursor } from '../apply/cursor-store.ts';
 import { patience } from '../apply/park.ts';
 import { purgeLedger, type LedgerLimits } from '../apply/purge-ledger.ts';
 import type { Care, Written } from '../apply/write-rows.ts';
@@ -85,8 +85,10 @@ export class LocalTarget implements TargetEnd {
 
   #withStep({ step, ...batch }: LinkBatch): Batch {
     if (step === undefined) return batch;
-    const also = async (tx: EntityManager, { written }: Written): Promise<void> =>
-      await advance(tx, this.#copy(step.flow), step, written);
+    // A range that is in already is not written once more: its rows may have been changed here since.
+    const also = async (tx: EntityManager, { written }: Written): Promise<void> => {
+      if (!(await advance(tx, this.#copy(step.flow), step, written))) throw cursorMoved(this.#link);
+    };
     return { ...batch, also };
   }
 
@@ -107,8 +109,8 @@ export class LocalTarget implements TargetEnd {
     await advance(this.#em(), this.#copy(step.flow), step, 0);
   }
 
-  async finish(flow: number, position: Key | null): Promise<void> {
-    await finish(this.#em(), this.#copy(flow), position);
+  async finish(flow: number, position: Key | null, begun: string): Promise<void> {
+    await finish(this.#em(), this.#copy(flow), { position, begun });
   }
 
   async copyAnew(before: string, closures: string): Promise<void> {

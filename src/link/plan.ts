@@ -20,6 +20,7 @@ import {
 import { checkExpressions } from './check-expressions.ts';
 import { checkEnd, checkFlow, type TablesOfNode } from './check-flow.ts';
 import { readsImages } from './page-form.ts';
+import { planFar, type DescribeFar } from './plan-far.ts';
 import { sequenceFaults, serialWarnings } from './check-serial.ts';
 
 export interface Plan {
@@ -68,10 +69,12 @@ export interface PlanOptions {
   readonly topology: Topology & { readonly limits: { readonly imageBytes: number } };
   readonly ormOf: (node: string) => MikroORM;
   readonly newLock: () => number;
+  /** Asks hubs what they have; without it nothing is said of what is behind them. */
+  readonly describeFar?: DescribeFar | undefined;
 }
 
 /** Never throws for what it finds; nodes that cannot be reached are faults with `SNK_UNREACHABLE`. */
-export async function makePlan({ topology, ormOf, newLock }: PlanOptions): Promise<Plan> {
+export async function makePlan({ topology, ormOf, newLock, describeFar }: PlanOptions): Promise<Plan> {
   const faults: Fault[] = [];
   const warnings: Fault[] = [];
   const facts = new Map<string, NodeFacts>();
@@ -97,6 +100,19 @@ export async function makePlan({ topology, ormOf, newLock }: PlanOptions): Promi
     const target = sides.get(link.target);
     if (source === undefined || target === undefined) {
       if (isSplit(databases, link)) faults.push(...splitFaults(link, source, target));
+      const side = source ?? target;
+      if (
+        side !== undefined &&
+        describeFar !== undefined &&
+        topology.nodes.some((node) => isHubOf(node, link))
+      ) {
+        const end = source === undefined ? 'target' : 'source';
+        const installed = facts.get(side.node)?.installed === true;
+        const near = { end, side, orm: ormOf(side.node), installed } as const;
+        const found = await planFar(link, near, describeFar);
+        faults.push(...found.faults);
+        warnings.push(...found.warnings);
+      }
       continue;
     }
     for (const flow of link.flows) {
@@ -123,7 +139,7 @@ export async function makePlan({ topology, ormOf, newLock }: PlanOptions): Promi
     })),
     links: topology.links.map((link) => ({
       name: link.name,
-      flows: link.flows.map((flow) => sentence(link, flow)),
+      flows: link.flows.map((flow) => [sentence(link, flow), ...placesOf(topology, link)].join('; ')),
     })),
     faults: unique(faults),
     warnings: unique(warnings),
@@ -144,6 +160,23 @@ function splitFaults(
     ...(source === undefined ? [] : checkEnd(link, flow, source, 'source')),
     ...(target === undefined ? [] : checkEnd(link, flow, target, 'target')),
   ]);
+}
+
+function isHubOf({ kind, name }: Node, { source, target }: Link): boolean {
+  return kind === 'hub' && (name === source || name === target);
+}
+
+/** What stands behind the names of nodes that are no databases here. */
+function placesOf({ nodes }: Topology, { source, target }: Link): string[] {
+  return nodes
+    .filter(({ name }) => name === source || name === target)
+    .flatMap(({ kind, name }) =>
+      kind === 'hub'
+        ? [`${name} is behind a hub`]
+        : kind === 'keyed'
+          ? [`${name} is each node that comes with a key`]
+          : [],
+    );
 }
 
 /** What a flow will do. */

@@ -78,6 +78,27 @@ export async function raiseFence(em: EntityManager, fence: Fence): Promise<void>
   if ((await query(em, fenceText, fenceBinds(fence))).length !== 1) throw overtaken(fence.link);
 }
 
+const fencesText = prepared(`
+with durable as materialized (
+  select ${durableCommit}
+)
+update snk.subscriber s
+set generation = f.generation, nonce = f.nonce, prev_nonce = f.prev_nonce, safe = f.safe, updated_at = clock_timestamp()
+from durable
+cross join unnest($1::text[], $2::bigint[], $3::uuid[], $4::bigint[], $5::uuid[], $6::uuid[], $7::pg_snapshot[])
+  as f (link, expected, expected_nonce, generation, nonce, prev_nonce, safe)
+where s.link = f.link
+  and s.generation = f.expected
+  and s.nonce = f.expected_nonce
+returning s.nonce::text as nonce`);
+
+/** Those of several links at once; answers the nonces of the ones that stand, on disk. */
+export async function raiseFences(em: EntityManager, fences: readonly Fence[]): Promise<ReadonlySet<string>> {
+  const all = fences.map(fenceBinds);
+  const binds = Array.from({ length: 7 }, (_, i) => all.map((each) => each[i] ?? null));
+  return new Set((await query<{ nonce: string }>(em, fencesText, binds)).map(({ nonce }) => nonce));
+}
+
 export function overtaken(link: string): SnkError {
   return new SnkError('SNK_OVERTAKEN', `link ${link}: another process has moved its fence`, {
     fate: 'retry',

@@ -47,14 +47,15 @@ export function columnArray(column: Column, alias: string): string {
  * Binds: $1 low, $2 high (null: the statement's own snapshot), $3 seq, $4 one more than a page's most log rows (that
  * one only tells that the window goes on), $5 keys to stop after.
  */
-function windowCte(flows: readonly SourceFlow[], tableIds: readonly number[]): string {
+function windowCte(flows: readonly SourceFlow[], tableIds: readonly number[], tellsOrigins: boolean): string {
   const [flow] = flows;
   const columns = ['op', 'keys', 'uuid_keys', 'key_count', 'at', 'images', 'image_columns'];
   if (flows.some(({ tellsColumns }) => tellsColumns)) columns.push('changed');
+  if (tellsOrigins) columns.push('origin');
   return `
 with candidate as materialized (
   select w.seq, ${flow === undefined ? 'w.table_id' : tableFor(flow.forNode)}, ${columns.map((name) => `w.${name}`).join(', ')}
-  from ${unreadLog(['seq', 'xid', 'table_id', 'origin', ...columns].join(', '), '$1')} w
+  from ${unreadLog([...new Set(['seq', 'xid', 'table_id', 'origin', ...columns])].join(', '), '$1')} w
   where pg_visible_in_snapshot(w.xid, coalesce($2::pg_snapshot, pg_current_snapshot()))
     and w.seq > $3::bigint
   order by w.seq
@@ -79,7 +80,12 @@ summary as (
     max(seq)::text as "lastSeq",
     max(at)::text as "capturedAt",
     (extract(epoch from statement_timestamp() - min(at) filter (where table_id = any ('{${tableIds.join(',')}}'))) * 1000)::float8 as "oldestAgo",
-    array_agg(distinct table_id) as "tableIds"
+    array_agg(distinct table_id) as "tableIds"${
+      tellsOrigins
+        ? `,
+    coalesce(array_agg(distinct origin) filter (where origin is not null), '{}') as origins`
+        : ''
+    }
   from page
 )`;
 }
@@ -88,18 +94,25 @@ summary as (
 const tableFor = (node: string): string => `case when ${concerns(node, 'w')} then w.table_id end as table_id`;
 
 /** Whether anything waits beyond `low` ($1): a poll costs a fraction of reading a page that turns out empty. */
-export const peekText = prepared(`
-select
+const peek = (low: string): string => `
   exists (
     select
     from snk.change_log
-    where xid >= pg_snapshot_xmax($1::pg_snapshot)
+    where xid >= pg_snapshot_xmax(${low}::pg_snapshot)
   )
   or exists (
     select
     from snk.change_log
-    where xid = any (array(select pg_snapshot_xip($1::pg_snapshot)))
-  ) as ok`);
+    where xid = any (array(select pg_snapshot_xip(${low}::pg_snapshot)))
+  ) as ok`;
+
+export const peekText = prepared(`select ${peek('$1')}`);
+
+/** The same of several snapshots, in their order. */
+export const peekAllText = prepared(`
+select ${peek('p.low')}
+from unnest($1::text[]) with ordinality as p (low, ord)
+order by p.ord`);
 
 const summaryColumns = `
   pg_current_snapshot()::text as snapshot,
@@ -234,6 +247,8 @@ export interface PageVariant {
   readonly reverse: string | null;
   /** All tables of the link: a log row of another one is none of its changes. */
   readonly tableIds: readonly number[];
+  /** The answer says from which nodes the page's log rows come. */
+  readonly tellsOrigins: boolean;
 }
 
 /**
@@ -248,13 +263,13 @@ export type Form = 'text' | 'binary';
  */
 export function pageText(
   flows: readonly SourceFlow[],
-  { fenced, form, reverse, tableIds }: PageVariant,
+  { fenced, form, reverse, tableIds, tellsOrigins }: PageVariant,
 ): string {
   const parts = flows.map((flow, i) => (form === 'text' ? textPart(flow, i) : binaryPart(flow, i)));
   const fence = fenced
     ? `,\n${fenceCtes(7, '$2::pg_snapshot is not null or exists (select from candidate)')}`
     : '';
-  return prepared(`${windowCte(flows, tableIds)}${parts.map((part) => part.ctes).join('')}${fence}
+  return prepared(`${windowCte(flows, tableIds, tellsOrigins)}${parts.map((part) => part.ctes).join('')}${fence}
 select ${summaryColumns}${unaltered(flows)}${reverse === null ? '' : `,\n  ${seenColumns(reverse)}`}${answered(flows, form)}${fenced ? ',\n  (select count(*) from raised)::integer as raised' : ''}
 from summary s${collected(flows, parts)}${flows
     .map((flow, i) => (carriesChanges(flow) ? `\ncross join gone${i}` : ''))

@@ -55,6 +55,8 @@ export interface Page {
   readonly changes: Changes | null;
   /** Bytes of row data, to keep pages within memory. */
   readonly size: number;
+  /** Where its log rows come from, but for those that were written here; of a reader that tells it. */
+  readonly origins?: readonly string[];
 }
 
 export interface ReadOptions {
@@ -96,6 +98,7 @@ interface Answer extends SeenColumns {
   readonly askedAt: number;
   readonly tableIds: readonly number[] | null;
   readonly raised?: number;
+  readonly origins?: readonly string[];
   readonly size: number;
   readonly [column: `n${number}`]: number;
   readonly [column: `t${number}`]: string;
@@ -109,12 +112,14 @@ interface Answer extends SeenColumns {
 export class PageReader {
   readonly #flows: readonly SourceFlow[];
   readonly #reverse: string | null;
+  readonly #tellsOrigins: boolean;
   readonly #texts = new Map<string, string>();
 
   /** `reverse`: the link in the other direction, if there is one. */
-  constructor(flows: readonly SourceFlow[], reverse: string | null = null) {
+  constructor(flows: readonly SourceFlow[], reverse: string | null = null, tellsOrigins = false) {
     this.#flows = flows;
     this.#reverse = reverse;
+    this.#tellsOrigins = tellsOrigins;
   }
 
   /** False when a read would answer null. */
@@ -188,7 +193,13 @@ export class PageReader {
     if (text === undefined) {
       text = pageText(
         indexes.map((index) => this.#flows[index] as SourceFlow),
-        { fenced, form, reverse: this.#reverse, tableIds: this.#flows.map((flow) => flow.tableId) },
+        {
+          fenced,
+          form,
+          reverse: this.#reverse,
+          tableIds: this.#flows.map((flow) => flow.tableId),
+          tellsOrigins: this.#tellsOrigins,
+        },
       );
       this.#texts.set(cached, text);
     }
@@ -227,6 +238,7 @@ export class PageReader {
       rows,
       changes: this.#changes(indexes, answer),
       size: indexes.length === 0 ? 0 : answer.size,
+      ...(answer.origins === undefined ? {} : { origins: answer.origins }),
     };
   }
 

@@ -4,7 +4,7 @@ import type { Bell } from '../link/bell.ts';
 import type { HubLink } from './far-end.ts';
 
 /** Milliseconds. What stands between a node and its hub cuts connections on which nothing moves. */
-const longest = 25_000;
+const longest = 30_000;
 const afterFailure = 500;
 
 export class FarBell implements Bell {
@@ -17,7 +17,7 @@ export class FarBell implements Bell {
   async change(low: string, until: number, signal: AbortSignal): Promise<boolean> {
     const milliseconds = Math.max(1, Math.min(longest, until - Date.now()));
     try {
-      return await this.#hub.ask('wait', { low, milliseconds }, signal);
+      return await this.#hub.wait(low, milliseconds, signal);
     } catch {
       // The look that follows says what is wrong.
       await wait(afterFailure, undefined, { signal }).catch(() => undefined);

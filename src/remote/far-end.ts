@@ -40,11 +40,17 @@ export class HubLink {
   readonly link: string;
   readonly files: HttpFiles;
   #session: string | undefined;
+  #inVain: { readonly low: string; readonly until: number } | null = null;
 
   constructor(hub: HubClient, link: string) {
     this.#hub = hub;
     this.link = link;
     this.files = hub.files(link);
+  }
+
+  /** The name of the hub's node. */
+  get hub(): string {
+    return this.#hub.node;
   }
 
   async open(link: Link, own: EndDescription): Promise<EndDescription> {
@@ -67,6 +73,17 @@ export class HubLink {
       ...(signal === undefined ? {} : { signal }),
     });
   }
+
+  /** True as soon as something waits. */
+  async wait(low: string, milliseconds: number, signal: AbortSignal): Promise<boolean> {
+    const something = await this.ask('wait', { low, milliseconds }, signal);
+    this.#inVain = something ? null : { low, until: performance.now() };
+    return something;
+  }
+
+  waitedInVain(low: string, within: number): boolean {
+    return this.#inVain?.low === low && performance.now() - this.#inVain.until < within;
+  }
 }
 
 export function farEnd(hub: HubLink): FarEnd {
@@ -77,6 +94,9 @@ export function farEnd(hub: HubLink): FarEnd {
     files: hub.files,
   };
 }
+
+/** Milliseconds. */
+const justAsked = 1_000;
 
 class FarSource implements SourceEnd {
   readonly #hub: HubLink;
@@ -101,12 +121,10 @@ class FarSource implements SourceEnd {
     await this.#hub.ask('raise', { fence });
   }
 
+  /** What has been waited for in vain, a moment ago, is not asked for once more. */
   async peek(position: Position): Promise<boolean> {
+    if (position.high === null && this.#hub.waitedInVain(position.low, justAsked)) return false;
     return await this.#hub.ask('peek', { position });
-  }
-
-  async wait(low: string, milliseconds: number, signal: AbortSignal): Promise<boolean> {
-    return await this.#hub.ask('wait', { low, milliseconds }, signal);
   }
 
   /** Always as text, and behind a fence. */
@@ -211,8 +229,8 @@ class FarTarget implements TargetEnd {
     await this.#hub.ask('pass-over', { step: wordsOfStep(step) });
   }
 
-  async finish(flow: number, position: Key | null): Promise<void> {
-    await this.#hub.ask('finish', { flow, position: position === null ? null : [...position] });
+  async finish(flow: number, position: Key | null, begun: string): Promise<void> {
+    await this.#hub.ask('finish', { flow, position: wordsOfKey(position), begun });
   }
 
   async hashRange(flow: number, bounds: Range): Promise<Summary> {
@@ -306,11 +324,12 @@ const wordsOfRange = ({ after, upTo }: Range): RequestOf<'list-hashes'>['bounds'
   upTo: wordsOfKey(upTo),
 });
 
-const wordsOfStep = ({ flow, from, to, compared }: CopyStep): RequestOf<'pass-over'>['step'] => ({
+const wordsOfStep = ({ flow, from, to, compared, begun }: CopyStep): RequestOf<'pass-over'>['step'] => ({
   flow,
   from: wordsOfKey(from),
   to: [...to],
   compared,
+  begun,
 });
 
 const wordsOfEntry = ({ table, key, at, due }: ParkedEntry): RequestOf<'put-off'>['entries'][number] => ({

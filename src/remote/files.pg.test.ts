@@ -4,6 +4,10 @@ import { expect, onTestFinished, test } from 'vitest';
 import { openBadProxy } from '../../test/support/bad-proxy.ts';
 import type { TestDatabase } from '../../test/support/databases.ts';
 import { newFolder } from '../../test/support/folder.ts';
+import { openHttp } from '../http/server.ts';
+import type { HttpOptions } from '../config/http-options.ts';
+import { Health } from '../telemetry/health.ts';
+import { Snk } from '../snk.ts';
 import { hubRig, type HubRig, type HubRigOptions } from '../../test/support/hub-rig.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
 
@@ -85,6 +89,35 @@ test('offices bring their photos to a hub and have those of the others, over a l
   expect(await parked()).toEqual([]);
   expect((await bytes('main', 'large.jpg')).equals(large)).toBe(true);
   expect(rig.faults).toEqual([]);
+});
+
+test('a hub that is another process meanwhile goes on with what had come so far', async () => {
+  const { rig, put, people, bytes } = await newHub([{ from: 'main', to: 'office', flows: [flow] }]);
+  const count = 24;
+  for (let i = 1; i <= count; i += 1) await put('main', `${i}.jpg`, Buffer.alloc(1_000_000, `person ${i} `));
+  await rig.main.query(`insert into person select i, 'P', i || '.jpg' from generate_series(1, ${count}) i`);
+  const proxy = await openBadProxy(rig.address, 0);
+  const later = new Snk(rig.hub.config);
+  const faults: unknown[] = [];
+  const http = later.config.http as HttpOptions;
+  const server = await openHttp(later, new Health(later.events, []), http, (error) => faults.push(error));
+  onTestFinished(async () => {
+    await proxy.close();
+    await server.close();
+    await later.close();
+  });
+  const reader = await rig.spoke('reader', undefined, proxy.url);
+  rig.run(reader);
+  await waitUntil(
+    async () => await bytes('reader', '../.snk').catch((error: { code?: string }) => error.code === 'EISDIR'),
+  );
+  proxy.to(server.address);
+  await until(
+    async () => (await people('reader', reader.database)).map((text) => text.slice(0, 11)),
+    Array.from({ length: count }, (_, i) => `P: person ${i + 1}`.slice(0, 11)),
+  );
+  expect(await reader.database.query('select from snk.parked')).toEqual([]);
+  expect([...rig.faults, ...faults]).toEqual([]);
 });
 
 test('a reader gets at the files that it is told of, and at no others', async () => {

@@ -2,27 +2,40 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { session, type MikroORM } from '../db/orm.ts';
 import { prepared } from '../db/prepared.ts';
-import { queryOne } from '../db/query.ts';
+import { query, queryOne } from '../db/query.ts';
 import { LocalBell } from '../link/bell.ts';
 import { Doorbell } from '../link/doorbell.ts';
-import { peekText } from '../read/page-sql.ts';
+import { peekAllText } from '../read/page-sql.ts';
+import { Flights } from './flights.ts';
 
 const nowText = prepared('select pg_current_snapshot()::text as now');
 
 /** Milliseconds. */
 const pace = { turn: 30_000, retry: 500 } as const;
 
+/** What is asked of the source. */
+export interface Looks {
+  /** The snapshot as it is. */
+  now(): Promise<string>;
+  /** Of each of these snapshots, whether something beyond it waits. */
+  wait(lows: readonly string[]): Promise<readonly boolean[]>;
+}
+
 export class HubBell {
   readonly #orm: MikroORM;
+  readonly #looks: Looks;
   readonly #ending = new AbortController();
   readonly #waiting = new Set<() => void>();
-  /** Those who stand at one place ask once. */
-  readonly #peeks = new Map<string, Promise<boolean>>();
+  readonly #peeks: Flights<string, boolean>;
   #rounds: Promise<void> | null = null;
+  /** Settled once the first look of the rounds is made: what is committed before it rings nobody. */
+  #begun = Promise.withResolvers<void>();
   #doorbell: Doorbell | null = null;
 
-  constructor(orm: MikroORM) {
+  constructor(orm: MikroORM, looks: Looks = looksAt(orm)) {
     this.#orm = orm;
+    this.#looks = looks;
+    this.#peeks = new Flights(async (lows) => await looks.wait(lows));
   }
 
   /** True as soon as something beyond `low` waits; false when the time is over, or on the signal. */
@@ -37,8 +50,10 @@ export class HubBell {
     signal.addEventListener('abort', gone, { once: true });
     try {
       if (signal.aborted) return false;
-      if (await this.#peek(low)) return true;
-      return await rung.promise;
+      await Promise.race([this.#begun.promise, rung.promise]);
+      if (await this.peek(low)) return true;
+      // Nor is a change missed of which no bell was heard.
+      return (await rung.promise) || (!signal.aborted && (await this.peek(low)));
     } finally {
       this.#waiting.delete(ring);
       clearTimeout(late);
@@ -52,15 +67,9 @@ export class HubBell {
     await this.#rounds;
   }
 
-  async #peek(low: string): Promise<boolean> {
-    let asked = this.#peeks.get(low);
-    if (asked === undefined) {
-      asked = queryOne<{ ok: boolean }>(session(this.#orm), peekText, [low])
-        .then(({ ok }) => ok)
-        .finally(() => this.#peeks.delete(low));
-      this.#peeks.set(low, asked);
-    }
-    return await asked;
+  /** Whether something beyond it waits. */
+  async peek(low: string): Promise<boolean> {
+    return await this.#peeks.join(low);
   }
 
   /** While anybody waits. */
@@ -71,11 +80,12 @@ export class HubBell {
     let low: string | null = null;
     while (this.#waiting.size > 0 && !signal.aborted) {
       try {
-        low ??= await this.#now();
+        low ??= await this.#looks.now();
+        this.#begun.resolve();
         if (!(await bell.change(low, Date.now() + pace.turn, signal))) continue;
         bell.heard();
         // Before they are rung: what comes after this rings once more.
-        low = await this.#now();
+        low = await this.#looks.now();
         for (const ring of this.#waiting) ring();
       } catch {
         // Who waits is none the worse: it looks when its time is over.
@@ -83,6 +93,8 @@ export class HubBell {
       }
     }
     this.#rounds = null;
+    this.#begun.resolve();
+    this.#begun = Promise.withResolvers();
   }
 
   #open(): Doorbell {
@@ -90,8 +102,16 @@ export class HubBell {
     void doorbell.session.run(this.#ending.signal);
     return doorbell;
   }
+}
 
-  async #now(): Promise<string> {
-    return (await queryOne<{ now: string }>(session(this.#orm), nowText)).now;
-  }
+export function looksAt(orm: MikroORM): Looks {
+  return {
+    now: async () => (await queryOne<{ now: string }>(session(orm), nowText)).now,
+    wait: async (lows) => {
+      const all = [...new Set(lows)];
+      const found = await query<{ ok: boolean }>(session(orm), peekAllText, [all]);
+      const oks = new Map(all.map((low, i) => [low, found[i]?.ok === true]));
+      return lows.map((low) => oks.get(low) === true);
+    },
+  };
 }

@@ -1,9 +1,12 @@
 /** A hub as a node comes to it: operations asked over HTTP, their answers checked, its refusals as errors of ours. */
+import { readFileSync } from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { Agent, request, type Dispatcher } from 'undici';
 import { SnkError, type Fate } from '../errors.ts';
 import { HttpFiles } from '../files/http-files.ts';
+import type { HubNode } from '../topology/topology.ts';
 import {
   largestAnswer,
   operations,
@@ -11,6 +14,7 @@ import {
   type OperationName,
   type RequestOf,
 } from './operations.ts';
+import { isRepeatable } from './operation-kinds.ts';
 
 const pack = promisify(gzip);
 const unpack = promisify(gunzip);
@@ -22,29 +26,33 @@ const bounds = {
   silence: 75_000,
   /** A body of fewer goes as it is. */
   packed: 1_024,
+  /** Of what may be asked twice: a connection that was cut says little about the next one. */
+  tries: 3,
+  pause: 200,
+  /** Of what the hub has sent away, which has not been done: it says itself when to come again, and is not waited for longer than this. */
+  refusals: 5,
+  refused: 5_000,
 } as const;
 
-export interface HubAddress {
-  /** Of the node, as configured. */
-  readonly node: string;
-  readonly address: string;
-  readonly key: string;
-}
-
 export class HubClient {
-  readonly #hub: HubAddress;
+  readonly #hub: HubNode;
   readonly #base: string;
   readonly #dispatcher: Dispatcher;
 
-  constructor(hub: HubAddress) {
+  /** Throws SNK_TLS_FILE. */
+  constructor(hub: HubNode) {
     this.#hub = hub;
     this.#base = hub.address.endsWith('/') ? hub.address : `${hub.address}/`;
     this.#dispatcher = new Agent({
-      connect: { timeout: bounds.connect },
+      connect: { timeout: bounds.connect, ...(hub.ca === null ? {} : { ca: readCa(hub.name, hub.ca) }) },
       headersTimeout: bounds.silence,
       bodyTimeout: bounds.silence,
       keepAliveTimeout: 20_000,
     });
+  }
+
+  get node(): string {
+    return this.#hub.name;
   }
 
   /** Throws SNK_UNREACHABLE where no answer came: what was asked may have been done all the same. */
@@ -57,7 +65,8 @@ export class HubClient {
     const url = new URL(`v1/links/${encodeURIComponent(link)}/${operation}`, this.#base);
     const text = JSON.stringify(body);
     const isLarge = text.length > bounds.packed;
-    const { status, answer } = await this.#send(url, {
+    const tries = isRepeatable(operation) ? bounds.tries : 1;
+    const { status, answer } = await this.#askInTurn(url, tries, {
       method: 'POST',
       headers: {
         authorization: `Bearer ${this.#hub.key}`,
@@ -72,7 +81,7 @@ export class HubClient {
     if (status !== 200) throw this.#refused(status, answer);
     const checked = operations[operation].answer.safeParse(answer);
     if (checked.success) return checked.data as AnswerOf<Name>;
-    throw new SnkError('SNK_HUB_ANSWER', `${this.#hub.node}: an answer that is none of SNK's protocol`, {
+    throw new SnkError('SNK_HUB_ANSWER', `${this.#hub.name}: an answer that is none of SNK's protocol`, {
       hint: 'See that the address of the hub is right, and that both sides run the same version of SNK.',
     });
   }
@@ -90,13 +99,34 @@ export class HubClient {
     await this.#dispatcher.destroy();
   }
 
-  async #send(
+  /** A hub that has too much to do at once sends away before it looks at what is asked. */
+  async #askInTurn(
     url: URL,
-    {
-      signal,
-      ...options
-    }: Omit<Parameters<typeof request>[1] & object, 'signal'> & { signal?: AbortSignal | undefined },
-  ): Promise<{ readonly status: number; readonly answer: unknown }> {
+    tries: number,
+    asking: Asking,
+    refusals: number = bounds.refusals,
+  ): Promise<Answered> {
+    const answered = await this.#ask(url, tries, asking);
+    const { status, retryAfter } = answered;
+    if ((status !== 503 && status !== 429) || retryAfter === null || refusals <= 1) return answered;
+    const pause = Math.min(retryAfter * 1_000, bounds.refused) * (0.2 + Math.random());
+    await wait(pause, undefined, { signal: asking.signal }).catch(() => undefined);
+    if (asking.signal?.aborted === true) throw interrupted();
+    return await this.#askInTurn(url, tries, asking, refusals - 1);
+  }
+
+  async #ask(url: URL, tries: number, asking: Asking): Promise<Answered> {
+    try {
+      return await this.#send(url, asking);
+    } catch (error) {
+      if (tries <= 1 || asking.signal?.aborted === true) throw error;
+    }
+    await wait(bounds.pause * Math.random(), undefined, { signal: asking.signal }).catch(() => undefined);
+    return await this.#ask(url, tries - 1, asking);
+  }
+
+  /** Throws where no answer came, or not all of it. */
+  async #send(url: URL, { signal, ...options }: Asking): Promise<Answered> {
     try {
       const { statusCode, headers, body } = await request(url, {
         ...options,
@@ -108,7 +138,11 @@ export class HubClient {
         headers['content-encoding'] === 'gzip'
           ? await unpack(said, { maxOutputLength: largestAnswer })
           : said;
-      return { status: statusCode, answer: parsed(text.toString('utf8')) };
+      const answer = parsed(text.toString('utf8'));
+      // Cut by something that does not count the bytes, or of somebody else on the way.
+      if (statusCode === 200 && answer === undefined) throw new Error('no JSON');
+      const retryAfter = Number(headers['retry-after'] ?? Number.NaN);
+      return { status: statusCode, answer, retryAfter: Number.isNaN(retryAfter) ? null : retryAfter };
     } catch (error) {
       if (signal?.aborted === true) throw interrupted();
       throw this.#away((error as { code?: string }).code ?? 'no answer');
@@ -116,7 +150,7 @@ export class HubClient {
   }
 
   #refused(status: number, answer: unknown): SnkError {
-    const { node } = this.#hub;
+    const { name: node } = this.#hub;
     const said = (typeof answer === 'object' && answer !== null ? answer : {}) as {
       code?: unknown;
       message?: unknown;
@@ -144,15 +178,45 @@ export class HubClient {
         hint: "The hub's configuration needs 'http.listen' and links with a keyed node; behind a proxy the address has its path.",
         fate: 'retry',
       });
-    return new SnkError('SNK_HUB_REFUSED', message);
+    // A request that was cut on its way has no code of ours: the hub did not understand what was left of it.
+    const isBroken = status === 400 && said.code !== 'SNK_REQUEST';
+    return new SnkError('SNK_HUB_REFUSED', message, { fate: isBroken ? 'retry' : 'stop-link' });
   }
 
   #away(reason: string): SnkError {
-    return new SnkError('SNK_UNREACHABLE', `${this.#hub.node}: ${reason}`, {
+    const { name } = this.#hub;
+    if (/CERT|SIGNED|SIGNATURE/.test(reason)) {
+      // Some day it is renewed.
+      return new SnkError('SNK_HUB_CERTIFICATE', `hub ${name}: its certificate is not trusted (${reason})`, {
+        fate: 'retry',
+        hint: `See that the address has the name that the certificate has; of an authority of your own give 'ca' beside 'hub'.`,
+      });
+    }
+    return new SnkError('SNK_UNREACHABLE', `hub ${name} does not answer (${reason})`, {
       fate: 'retry',
       hint: 'SNK tries again by itself; check that the hub runs and can be reached.',
     });
   }
+}
+
+function readCa(node: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? 'unknown';
+    throw new SnkError('SNK_TLS_FILE', `nodes.${node}.ca: cannot read ${file} (${reason})`);
+  }
+}
+
+type Asking = Omit<Parameters<typeof request>[1] & object, 'signal'> & {
+  readonly signal?: AbortSignal | undefined;
+};
+
+interface Answered {
+  readonly status: number;
+  readonly answer: unknown;
+  /** Seconds. */
+  readonly retryAfter: number | null;
 }
 
 function parsed(text: string): unknown {

@@ -43,8 +43,8 @@ export class HubFiles {
     // What a function makes a name of is made at the other side, so all files of its folder are open.
     const open = new Set(foldersOf({ flows: link.flows.filter(({ map }) => map !== null) }).keys());
     this.#links.set(link.name, {
-      source: end === 'source' ? openSource(link, this.#cache) : null,
-      target: end === 'target' ? openTarget(link, orm) : null,
+      source: end === 'source' ? await openSource(link, this.#cache) : null,
+      target: end === 'target' ? await openTarget(link, orm) : null,
       folders,
       isNamed: (dir, name) => open.has(dir) || named.has(dir, name),
     });

@@ -1,5 +1,5 @@
 /** The links that this SNK serves to those who come with a key: who may ask what of which of them. */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Semaphore } from 'async-mutex';
 import type { z } from 'zod';
@@ -10,7 +10,9 @@ import { toSnkError } from '../db/sqlstate.ts';
 import { SnkError } from '../errors.ts';
 import type { FileAccess } from '../files/file-access.ts';
 import { describeEnd, openSource, openTarget } from '../link/engine.ts';
+import type { EndDescription } from '../link/ends.ts';
 import { flowsOfLink } from '../link/link-flows.ts';
+import type { SourceFlow } from '../read/page-sql.ts';
 import { linkOfKey, servedLinks, type Link, type Topology } from '../topology/topology.ts';
 import type { Events } from '../telemetry/events.ts';
 import { purgeChangeLog } from '../read/purge.ts';
@@ -18,14 +20,8 @@ import { expireSubscribers, type Patience } from './expire.ts';
 import { HubBell } from './hub-bell.ts';
 import { HubFiles } from './hub-files.ts';
 import { differingTable, linkWords } from './link-words.ts';
-import {
-  isUnopened,
-  operations,
-  protocol,
-  type AnswerOf,
-  type OperationName,
-  type RequestOf,
-} from './operations.ts';
+import { operations, protocol, type AnswerOf, type OperationName, type RequestOf } from './operations.ts';
+import { isUnopened } from './operation-kinds.ts';
 import {
   handlers,
   unopenedHandlers,
@@ -33,6 +29,7 @@ import {
   type ServedLimits,
   type ServedLink,
 } from './served-link.ts';
+import { FenceRaiser, SharedPages, type InTurn } from './shared-pages.ts';
 import { describedBy, wordsOf } from './words.ts';
 
 export interface HubOptions {
@@ -46,6 +43,8 @@ export interface HubOptions {
 export interface HubRequest {
   /** Of the key, and so of the node. */
   readonly node: string;
+  /** Links that the key is bound to, as configured. */
+  readonly bound: readonly string[];
   readonly link: string;
   readonly operation: OperationName;
   readonly body: unknown;
@@ -54,22 +53,25 @@ export interface HubRequest {
 
 /** Requests that hold rows in memory, at once. */
 const heavyAtOnce = 4;
-const heavy: ReadonlySet<OperationName> = new Set([
-  'read',
-  'read-range',
-  'apply',
-  'apply-beside',
-  'list-hashes',
-]);
+const heavy: ReadonlySet<OperationName> = new Set(['read-range', 'apply', 'apply-beside', 'list-hashes']);
 /** Milliseconds between two looks, and log rows that one purges. */
 const keeping = { pause: 60_000, rows: 100_000 } as const;
+/** Kinds of pages that are read for many. */
+const mostPages = 64;
 /** Of one link: a daemon, and a run beside it. */
 const sessionsPerLink = 2;
+
+interface Named extends NamedLink {
+  /** The node of ours at which it ends. */
+  readonly local: string;
+}
 
 export class Hub {
   readonly #options: HubOptions;
   readonly #sessions = new Map<string, Map<string, ServedLink>>();
   readonly #bells = new Map<string, HubBell>();
+  readonly #pages = new Map<string, SharedPages>();
+  readonly #fences = new Map<string, FenceRaiser>();
   readonly #heavy = new Semaphore(heavyAtOnce);
   readonly #files = new HubFiles();
 
@@ -78,9 +80,11 @@ export class Hub {
   }
 
   /** The link as configured that stands for a link of this node; null: there is none. */
-  declared(node: string, name: string): Link | null {
+  declared(node: string, name: string, bound: readonly string[]): Link | null {
     const { topology } = this.#options;
-    return servedLinks(topology).find((link) => linkOfKey(topology, link, node).name === name) ?? null;
+    const isIts = (link: Link): boolean =>
+      bound.includes(link.name) && linkOfKey(topology, link, node).name === name;
+    return servedLinks(topology).find(isIts) ?? null;
   }
 
   /** The files of a link that is open; null: it has none, or has to be opened first. */
@@ -90,23 +94,30 @@ export class Hub {
 
   /** Throws SnkError. What is asked has a shape that is understood, or nothing is done. */
   async answer(
-    { node, link, operation, body, session: id }: HubRequest,
+    { node, bound, link, operation, body, session: id }: HubRequest,
     signal: AbortSignal,
   ): Promise<unknown> {
     const { request } = operations[operation] as { request: z.ZodType };
     const asked = request.safeParse(body);
     if (!asked.success) throw notUnderstood(operation, asked.error.issues[0]);
     try {
-      if (operation === 'open') return await this.#open(node, link, asked.data as RequestOf<'open'>);
+      if (operation === 'open')
+        return await this.#open(node, this.#named(node, link, bound), asked.data as RequestOf<'open'>);
+      if (operation === 'describe')
+        return wordsOf(
+          await this.#describe(this.#named(node, link, bound), node, asked.data as RequestOf<'describe'>),
+        );
       if (isUnopened(operation)) {
-        const named = this.#named(node, link);
+        const named = this.#named(node, link, bound);
         return await unopenedHandlers[operation](named, asked.data as never);
       }
-      const served = this.#sessions.get(link)?.get(id ?? '');
-      if (served === undefined) throw unopened(link);
-      const work = async (): Promise<unknown> =>
+      const served = this.#session(link, id ?? '');
+      const work = async (): Promise<unknown> => {
+        // It may have waited for its turn, and who asked has gone on since.
+        if (signal.aborted) throw left(link);
         // Each is given what its own shape has let through.
-        await handlers[operation](served, asked.data as never, signal);
+        return await handlers[operation](served, asked.data as never, signal);
+      };
       return heavy.has(operation) ? await this.#heavy.runExclusive(work) : await work();
     } catch (error) {
       throw toSnkError(error, `link ${link}`);
@@ -114,9 +125,9 @@ export class Hub {
   }
 
   /** Throws SNK_NO_LINK. */
-  #named(node: string, name: string): NamedLink & { readonly link: Link; readonly local: string } {
+  #named(node: string, name: string, bound: readonly string[]): Named {
     const { topology, ormOf } = this.#options;
-    const declared = this.declared(node, name);
+    const declared = this.declared(node, name, bound);
     if (declared === null) throw new SnkError('SNK_NO_LINK', `there is no link ${name}`);
     const link = linkOfKey(topology, declared, node);
     const end = link.source === node ? 'target' : 'source';
@@ -162,15 +173,10 @@ export class Hub {
     this.#bells.clear();
   }
 
-  async #open(node: string, name: string, request: RequestOf<'open'>): Promise<AnswerOf<'open'>> {
-    const { link, end, local, orm } = this.#named(node, name);
-    if (request.protocol !== protocol) throw otherProtocol(request.protocol);
-    const ours = linkWords(link);
-    if (ours !== request.link) throw differs(name, ours, request.link);
-    const own = await describeEnd(link, end, orm);
+  async #open(node: string, named: Named, request: RequestOf<'open'>): Promise<AnswerOf<'open'>> {
+    const { name, link, end, local, orm } = named;
+    const own = await this.#describe(named, node, request);
     const other = describedBy(request.own);
-    if (other.nodeId === own.nodeId) throw taken(node);
-    await this.#requireNode(orm, link, node, other.nodeId);
     const [from, to] = end === 'source' ? [own, other] : [other, own];
     const flows = await flowsOfLink(link, from, to);
     const served: ServedLink = {
@@ -183,12 +189,40 @@ export class Hub {
           : null,
       noteNames: await this.#files.open(link, end, orm, flows),
       bell: this.#bellOf(local, orm),
+      pages:
+        end === 'source'
+          ? this.#pagesOf(
+              local,
+              orm,
+              link,
+              own,
+              flows.map((each) => each.from),
+            )
+          : null,
+      inTurn: this.#inTurn,
+      nodeId: other.nodeId,
       limits: this.#options.limits,
     };
     return {
       session: this.#remember(name, served),
       description: wordsOf(own),
     };
+  }
+
+  /** What the hub has of a link, where both sides speak of the same one. */
+  async #describe(
+    { name, link, end, orm }: NamedLink,
+    node: string,
+    { protocol: asked, link: words, own: theirs }: RequestOf<'describe'>,
+  ): Promise<EndDescription> {
+    if (asked !== protocol) throw otherProtocol(asked);
+    const ours = linkWords(link);
+    if (ours !== words) throw differs(name, ours, words);
+    const own = await describeEnd(link, end, orm);
+    if (theirs === null) return own;
+    if (theirs.nodeId === own.nodeId) throw taken(node);
+    await this.#requireNode(orm, link, node, theirs.nodeId);
+    return own;
   }
 
   /** What comes from a node is known by its id: nobody may have that of another one. */
@@ -212,6 +246,16 @@ export class Hub {
     throw other.same ? taken(node) : replaced(link.name, node);
   }
 
+  /** The one that is used is the last to be forgotten: an `open` that comes twice, or late, opens sessions that nobody uses. */
+  #session(name: string, id: string): ServedLink {
+    const sessions = this.#sessions.get(name);
+    const served = sessions?.get(id);
+    if (sessions === undefined || served === undefined) throw unopened(name);
+    sessions.delete(id);
+    sessions.set(id, served);
+    return served;
+  }
+
   #remember(name: string, served: ServedLink): string {
     const sessions = this.#sessions.get(name) ?? new Map<string, ServedLink>();
     this.#sessions.set(name, sessions);
@@ -220,6 +264,37 @@ export class Hub {
     const [oldest] = sessions.size > sessionsPerLink ? sessions.keys() : [];
     if (oldest !== undefined) sessions.delete(oldest);
     return id;
+  }
+
+  readonly #inTurn: InTurn = async (work) => await this.#heavy.runExclusive(work);
+
+  /** Where rows go both ways a page says how far the other direction is: it is one node's alone. */
+  #pagesOf(
+    node: string,
+    orm: MikroORM,
+    link: Link,
+    own: EndDescription,
+    flows: readonly SourceFlow[],
+  ): SharedPages | null {
+    if (link.flows.some((flow) => flow.bothWays)) return null;
+    const words = JSON.stringify(
+      [node, linkWords(link), [...own.tables.values()], flows.map((flow) => ({ ...flow, forNode: '' }))],
+      // A guess of the planner's, which is another one each time.
+      (name, value: unknown) => (name === 'rowsEstimated' ? undefined : value),
+    );
+    const same = createHash('sha256').update(words).digest('base64url');
+    let pages = this.#pages.get(same);
+    if (pages === undefined) {
+      let fences = this.#fences.get(node);
+      if (fences === undefined) this.#fences.set(node, (fences = new FenceRaiser(orm)));
+      pages = new SharedPages(orm, flows, fences, this.#inTurn);
+    }
+    // The one that was asked for last is the last to be forgotten: after tables were altered nobody reads the old ones.
+    this.#pages.delete(same);
+    this.#pages.set(same, pages);
+    const [oldest] = this.#pages.size > mostPages ? this.#pages.keys() : [];
+    if (oldest !== undefined) this.#pages.delete(oldest);
+    return pages;
   }
 
   #bellOf(node: string, orm: MikroORM): HubBell {
@@ -245,6 +320,10 @@ function notUnderstood(operation: string, issue: z.core.$ZodIssue | undefined): 
 /** After a restart of the hub nothing is lost but this. */
 function unopened(link: string): SnkError {
   return new SnkError('SNK_SESSION', `link ${link} is to be opened first`, { fate: 'retry' });
+}
+
+function left(link: string): SnkError {
+  return new SnkError('SNK_INTERRUPTED', `link ${link}: who asked is gone`, { fate: 'retry' });
 }
 
 function otherProtocol(asked: number): SnkError {

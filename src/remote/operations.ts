@@ -1,6 +1,7 @@
 /** The protocol between a node and its hub: what may be asked of an end of a link, and what is answered (pure). */
 import { z } from 'zod';
 import {
+  moment,
   digits,
   count,
   flow,
@@ -27,6 +28,7 @@ import {
   problem,
 } from './shapes.ts';
 import { keepingOperations } from './keeping-operations.ts';
+import { standingOperations } from './standing-operations.ts';
 import { description, snapshot, uuid } from './words.ts';
 
 /** Raised with what is no more understood by those who speak an earlier one. */
@@ -220,7 +222,7 @@ export const operations = {
   finish: {
     end: 'target',
     says: 'A first copy is done.',
-    request: z.strictObject({ flow, position: key.nullable() }),
+    request: z.strictObject({ flow, position: key.nullable(), begun: moment }),
     answer: nothing,
   },
   'copy-anew': {
@@ -247,6 +249,7 @@ export const operations = {
   'tidy-target': { end: 'target', says: 'Purges the ledger.', request: nothing, answer: digits },
   check: { end: 'either', says: 'Whether the tables are what they were.', request: nothing, answer: nothing },
   clock: { end: 'either', says: 'Milliseconds since the epoch.', request: nothing, answer: z.number() },
+  ...standingOperations,
   'count-parked': { end: 'target', says: 'How many rows are parked.', request: nothing, answer: count },
   mark: { end: 'source', says: 'The snapshot as it is now.', request: nothing, answer: snapshot },
   'record-state': {
@@ -268,20 +271,6 @@ export type Operations = typeof operations;
 export type OperationName = keyof Operations;
 export type RequestOf<Name extends OperationName> = z.output<Operations[Name]['request']>;
 export type AnswerOf<Name extends OperationName> = z.output<Operations[Name]['answer']>;
-
-/** They ask for nothing but the link's name. */
-export const unopened = [
-  'mark',
-  'count-parked',
-  'record-state',
-  'record-begin',
-  'record-end',
-] as const satisfies readonly OperationName[];
-export type UnopenedName = (typeof unopened)[number];
-
-export function isUnopened(name: OperationName): name is UnopenedName {
-  return (unopened as readonly string[]).includes(name);
-}
 
 export function isOperation(name: string): name is OperationName {
   return Object.hasOwn(operations, name);

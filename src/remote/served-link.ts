@@ -3,14 +3,23 @@ import type { MikroORM } from '../db/orm.ts';
 import { session } from '../db/orm.ts';
 import { queryOne } from '../db/query.ts';
 import { SnkError } from '../errors.ts';
+import { loadCursor } from '../apply/cursor-store.ts';
 import type { LedgerLimits } from '../apply/purge-ledger.ts';
+import { forgetEnd } from '../link/forget.ts';
+import { readPending, readTargetFacts } from '../link/link-status.ts';
+import { loadSubscriber } from '../read/fence.ts';
+import type { Link } from '../topology/topology.ts';
 import type { LocalSource } from '../link/local-source.ts';
 import type { LocalTarget } from '../link/local-target.ts';
-import type { Rows } from '../read/page.ts';
+import type { Fence } from '../read/fence.ts';
+import type { Page, PageLimits, Rows } from '../read/page.ts';
+import type { Position } from '../read/position.ts';
 import type { LinkBatch } from '../link/ends.ts';
 import { countParked, recordBegin, recordEnd, recordState } from '../link/record-state.ts';
 import type { HubBell } from './hub-bell.ts';
-import type { AnswerOf, OperationName, RequestOf, UnopenedName } from './operations.ts';
+import type { InTurn, SharedPages } from './shared-pages.ts';
+import type { UnopenedName } from './operation-kinds.ts';
+import type { AnswerOf, OperationName, RequestOf } from './operations.ts';
 
 export interface ServedLimits extends LedgerLimits {
   readonly parkedRows: number;
@@ -25,6 +34,11 @@ export interface ServedLink {
   /** Of which files a page tells; null where none travel. */
   readonly noteNames: ((rows: readonly Rows<string>[]) => void) | null;
   readonly bell: HubBell;
+  /** Null: no other node's pages are like this one's. */
+  readonly pages: SharedPages | null;
+  readonly inTurn: InTurn;
+  /** Of the node that comes. */
+  readonly nodeId: string;
   readonly limits: ServedLimits;
 }
 
@@ -40,24 +54,27 @@ type Handlers = {
 };
 
 export const handlers: Handlers = {
-  subscriber: async (link) => await sourceOf(link).subscriber(),
   subscribe: async (link) => await sourceOf(link).subscribe(),
   renew: async (link) => await sourceOf(link).renew(),
   raise: async (link, { fence }) => {
     await sourceOf(link).raise({ ...fence, link: link.name });
     return {};
   },
-  peek: async (link, { position }) => await sourceOf(link).peek(position),
+  peek: async (link, { position: { low, high } }) => {
+    sourceOf(link);
+    return high !== null || (await link.bell.peek(low));
+  },
   wait: async (link, { low, milliseconds }, signal) => {
     sourceOf(link);
     return await link.bell.change(low, milliseconds, signal);
   },
   read: async (link, { position, limits: { bytes, ...limits }, fence }) => {
     const askedAt = performance.now();
-    const page = await sourceOf(link).read(
+    const page = await read(
+      link,
       position,
       { ...limits, ...(bytes === undefined ? {} : { bytes }) },
-      { fence: fence === null ? null : { ...fence, link: link.name } },
+      fence === null ? null : { ...fence, link: link.name },
     );
     if (page === null) return null;
     const { waitingSince, ...rest } = page;
@@ -92,7 +109,6 @@ export const handlers: Handlers = {
   'log-again': async (link, { flow, keys }) => [...(await sourceOf(link).logAgain(flow, keys))],
   keep: async (link, { flow, told }) => await sourceOf(link).keep(flow, told),
   'tidy-source': async (link, { nonce, low }) => await sourceOf(link).tidy({ nonce, low, budget: purging }),
-  cursor: async (link) => await targetOf(link).cursor(),
   attach: async (link, { baseline }) => {
     await targetOf(link).attach(baseline);
     return {};
@@ -114,8 +130,8 @@ export const handlers: Handlers = {
     await targetOf(link).passOver(step);
     return {};
   },
-  finish: async (link, { flow, position }) => {
-    await targetOf(link).finish(flow, position);
+  finish: async (link, { flow, position, begun }) => {
+    await targetOf(link).finish(flow, position, begun);
     return {};
   },
   'copy-anew': async (link, { before, closures }) => {
@@ -139,7 +155,8 @@ export const handlers: Handlers = {
   },
   'tidy-target': async (link) => await targetOf(link).tidy(link.limits),
   check: async (link) => {
-    await (link.source ?? link.target)?.check();
+    const check = async (): Promise<void> => await (link.source ?? link.target)?.check();
+    await (link.pages === null ? check() : link.pages.check(check));
     return {};
   },
   clock: async (link) => (await (link.source ?? link.target)?.clock()) ?? 0,
@@ -148,15 +165,26 @@ export const handlers: Handlers = {
 /** What needs no more of a link than its name, and the hub's database at which it ends. */
 export interface NamedLink {
   readonly name: string;
+  /** As it is for the node that asks. */
+  readonly link: Link;
   readonly orm: MikroORM;
   readonly end: 'source' | 'target';
 }
 
 type UnopenedHandlers = {
-  readonly [Name in UnopenedName]: (link: NamedLink, request: RequestOf<Name>) => Promise<AnswerOf<Name>>;
+  readonly [Name in Exclude<UnopenedName, 'describe'>]: (
+    link: NamedLink,
+    request: RequestOf<Name>,
+  ) => Promise<AnswerOf<Name>>;
 };
 
 export const unopenedHandlers: UnopenedHandlers = {
+  pending: async (link, position) =>
+    await readPending(session(requireEnd(link, 'source').orm), link.link, position),
+  standing: async (link) => await readTargetFacts(session(requireEnd(link, 'target').orm), link.name),
+  forget: async ({ orm, end, name }, fence) => await forgetEnd(end, orm, name, fence),
+  subscriber: async (link) => await loadSubscriber(session(requireEnd(link, 'source').orm), link.name),
+  cursor: async (link) => await loadCursor(session(requireEnd(link, 'target').orm), link.name),
   mark: async (link) => {
     const em = session(requireEnd(link, 'source').orm);
     return (await queryOne<{ now: string }>(em, 'select pg_current_snapshot()::text as now')).now;
@@ -181,6 +209,19 @@ export const unopenedHandlers: UnopenedHandlers = {
 function requireEnd(link: NamedLink, end: NamedLink['end']): NamedLink {
   if (link.end === end) return link;
   throw otherEnd(link.name, end);
+}
+
+async function read(
+  link: ServedLink,
+  position: Position,
+  limits: PageLimits,
+  fence: Fence | null,
+): Promise<Page | null> {
+  const source = sourceOf(link);
+  const shared =
+    fence === null ? undefined : await link.pages?.read({ position, limits, fence, node: link.nodeId });
+  if (shared !== undefined) return shared;
+  return await link.inTurn(async () => await source.read(position, limits, { fence }));
 }
 
 /** What the hub allows is less than a node may ask for. */

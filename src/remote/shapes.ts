@@ -48,7 +48,14 @@ export const page = z.object({
   size: z.number(),
 });
 
-export const step = z.strictObject({ flow, from: key.nullable(), to: key, compared: count });
+export const moment = z.string().min(1).max(64);
+export const step = z.strictObject({
+  flow,
+  from: key.nullable(),
+  to: key,
+  compared: count,
+  begun: moment,
+});
 export const batch = z.object({
   kind: z.enum(['window', 'backfill']),
   anew: z.boolean().optional(),
@@ -93,6 +100,7 @@ export const copyState = z.object({
   rowsEstimated: digits,
   done: z.boolean(),
   removes: z.boolean(),
+  begun: moment,
 });
 export const operation = z.enum(['insert', 'update', 'delete']);
 export const nothing = z.strictObject({});

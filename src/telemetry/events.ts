@@ -63,6 +63,8 @@ export interface SnkEvents {
   ];
   /** Tables could not be verified in the background; SNK tries again. */
   'verify:failed': [{ error: SerializedError; retryInMs: number }];
+  /** Too many wrong keys came from this address: it has to wait. Told once a minute, whichever they are. */
+  'http:shut': [{ address: string }];
   'backfill:progress': [
     {
       link: string;

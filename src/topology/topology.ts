@@ -25,6 +25,8 @@ export interface HubNode {
   readonly name: string;
   readonly address: string;
   readonly key: string;
+  /** A PEM file of those by whom its certificate may be signed; null: by those whom everybody trusts. */
+  readonly ca: string | null;
 }
 
 /** Stands for any number of nodes: each that comes with a key is one, named as the key is. */
@@ -212,6 +214,12 @@ export function localPart({ nodes, links }: Topology): Topology {
     nodes: databases,
     links: links.filter(({ source, target }) => names.has(source) && names.has(target)),
   };
+}
+
+/** Links that write to a database which is reached from here: what they set aside stands there. */
+export function linksInto(topology: Topology): Link[] {
+  const databases = new Set(databasesOf(topology).map(({ name }) => name));
+  return topology.links.filter(({ target }) => databases.has(target));
 }
 
 /** Links that this process works: all but those whose other end comes here with a key. */

@@ -9,7 +9,7 @@ import type { Link, Topology } from '../topology/topology.ts';
 import { countKinds, storeVerification, verificationAge } from './last-verification.ts';
 import { linksOf, pairsOf, type Pair } from './pairs.ts';
 import { verifyPair, type OrmOf } from './verify-pair.ts';
-import { boundsOf, isOwnKey, tableReport } from './verify.ts';
+import { boundsOf, tableReport } from './verify.ts';
 
 export interface BackgroundOptions {
   readonly topology: Topology;
@@ -28,9 +28,7 @@ const pace = { notReady: 5_000, failed: 60_000 } as const;
 
 /** Resolves on the signal. */
 export async function verifyInBackground(options: BackgroundOptions, signal: AbortSignal): Promise<void> {
-  const due = new Map(
-    pairsOf(options.topology).flatMap((pair): [Pair, number][] => (isOwnKey(pair) ? [] : [[pair, 0]])),
-  );
+  const due = new Map(pairsOf(options.topology).map((pair) => [pair, 0]));
   while (!signal.aborted && due.size > 0) {
     const now = performance.now();
     const ready = [...due].filter(([, at]) => at <= now).map(([pair]) => pair);

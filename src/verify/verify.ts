@@ -98,7 +98,7 @@ export async function verifyPairs(
   options: VerifyOptions,
 ): Promise<VerifiedPairs> {
   const { since, sample } = options;
-  const pairs = all.filter((pair) => !isOwnKey(pair) && (since === undefined || isFoundByKey(pair)));
+  const pairs = all.filter((pair) => since === undefined || isFoundByKey(pair));
   if (since !== undefined && sample !== undefined)
     throw new SnkError('SNK_USAGE', "'since' and 'sample' are two ways to look at a part: choose one");
   if (sample !== undefined && !(sample > 0 && sample <= 100))
@@ -134,15 +134,12 @@ export async function verifyPairs(
 
 /** Where deletes do not travel, a function may give its rows any keys: from those in a ledger there is no way back. */
 function isFoundByKey({ there: { flow } }: Pair): boolean {
-  return flow.map === null || flow.on.includes('delete');
+  return flow.identity === null && (flow.map === null || flow.on.includes('delete'));
 }
 
-/** What is which row is known to no hash of a range. */
-export const isOwnKey = ({ there: { flow } }: Pair): boolean => flow.identity !== null;
-
 function notCompared(pair: Pair): NotCompared {
-  if (isOwnKey(pair)) {
-    const why = `its rows have other keys on ${pair.b.node} than on ${pair.a.node}: 'snk install --rebaseline' sends all of them once more`;
+  if (pair.there.flow.identity !== null) {
+    const why = `the keys that changed since then are not those that its rows have on ${pair.a.node}`;
     return { table: pair.a.table, links: namesOf(pair), why };
   }
   const why = `the keys that changed since then do not say which rows ${pair.there.flow.map ?? 'a function'} has made`;

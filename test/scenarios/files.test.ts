@@ -10,7 +10,7 @@ import { endSnk, tailOf } from '../support/snk-run.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const people = 60;
-const kills = 4;
+const kills = 3;
 
 const hashOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 

@@ -11,16 +11,19 @@ export interface BadProxy {
   readonly url: string;
   /** How often each has happened. */
   readonly mishaps: Readonly<Record<Mishap, number>>;
+  /** From now on requests go there. */
+  to(upstream: string): void;
   close(): Promise<void>;
 }
 
 const kinds: readonly Mishap[] = ['lost', 'no-answer', 'cut', 'twice', 'late'];
 
 /**
- * Passes requests on to `upstream`, and to so many of a hundred something happens: they are lost, their answer is lost or
+ * Passes requests on, and to so many of a hundred something happens: they are lost, their answer is lost or
  * cut in the middle of its body, they are made twice, or come after those that follow.
  */
-export async function openBadProxy(upstream: string, percent: number, seed = 1): Promise<BadProxy> {
+export async function openBadProxy(first: string, percent: number, seed = 1): Promise<BadProxy> {
+  let upstream = first;
   const random = xoroshiro128plus(seed);
   const mishaps: Record<Mishap, number> = { lost: 0, 'no-answer': 0, cut: 0, twice: 0, late: 0 };
   const draw = (): Mishap | null => {
@@ -39,6 +42,9 @@ export async function openBadProxy(upstream: string, percent: number, seed = 1):
   return {
     url: `http://127.0.0.1:${port}`,
     mishaps,
+    to: (other) => {
+      upstream = other;
+    },
     close: async () => {
       noted();
       await close();

@@ -1,7 +1,7 @@
 /** A hub and a node that comes to it with a key, both in this process, over HTTP on loopback. */
 import { onTestFinished } from 'vitest';
 import { parseConfig, type Config, type UserConfig } from '../../src/config/config.ts';
-import { openHttp } from '../../src/http/server.ts';
+import { openHttp, type HttpServer } from '../../src/http/server.ts';
 import type { LinkDeclaration } from '../../src/topology/topology.ts';
 import { Snk } from '../../src/snk.ts';
 import { Health } from '../../src/telemetry/health.ts';
@@ -16,6 +16,8 @@ export interface HubRigOptions {
   readonly limits?: UserConfig['limits'];
   /** Where the hub keeps files, and a function that says where a spoke does. */
   readonly files?: { readonly main: string; readonly of: (spoke: string) => string };
+  /** There is a node `reader` as well, which stands for others. */
+  readonly readers?: boolean;
 }
 
 export interface Spoke {
@@ -27,22 +29,51 @@ export interface Spoke {
 
 export class HubRig {
   readonly main: TestDatabase;
-  readonly hub: Snk;
   readonly faults: unknown[] = [];
   readonly #options: HubRigOptions;
+  #hub: Snk;
+  #server: HttpServer | null = null;
   address = '';
 
   constructor(main: TestDatabase, options: HubRigOptions) {
     this.main = main;
     this.#options = options;
-    this.hub = new Snk(
-      parseConfig({
-        nodes: { main: { url: main.url, files: options.files?.main }, office: { keyed: true } },
-        links: options.links,
-        limits: options.limits,
-        http: { listen: 0 },
-      }),
-    );
+    this.#hub = this.#newHub(0);
+  }
+
+  get hub(): Snk {
+    return this.#hub;
+  }
+
+  #newHub(listen: number): Snk {
+    const { links, limits, files, readers = false } = this.#options;
+    const nodes = {
+      main: { url: this.main.url, files: files?.main },
+      office: { keyed: true as const },
+      ...(readers ? { reader: { keyed: true as const } } : {}),
+    };
+    return new Snk(parseConfig({ nodes, links, limits, http: { listen } }));
+  }
+
+  async open(): Promise<void> {
+    const { http } = this.hub.config;
+    if (http === null) throw new Error('a hub listens');
+    const health = new Health(this.hub.events, []);
+    this.#server = await openHttp(this.hub, health, http, (error) => this.faults.push(error));
+    this.address = this.#server.address;
+  }
+
+  async close(): Promise<void> {
+    await this.#server?.close();
+    this.#server = null;
+    await this.hub.close();
+  }
+
+  /** The hub, as after a restart: nothing is left of it but its database and its port. */
+  async reopen(): Promise<void> {
+    await this.close();
+    this.#hub = this.#newHub(Number(new URL(this.address).port));
+    await this.open();
   }
 
   /** A new database with a key of its own for these links, or for all; `through` is another address of the hub. */
@@ -106,15 +137,10 @@ export async function hubRig(options: HubRigOptions): Promise<HubRig> {
   const main = await createDatabase();
   await main.query(options.tables);
   const rig = new HubRig(main, options);
-  const { hub } = rig;
-  await hub.install();
-  const http = hub.config.http;
-  if (http === null) throw new Error('a hub listens');
-  const server = await openHttp(hub, new Health(hub.events, []), http, (error) => rig.faults.push(error));
-  rig.address = server.address;
+  await rig.hub.install();
+  await rig.open();
   onTestFinished(async () => {
-    await server.close();
-    await hub.close();
+    await rig.close();
     await main.drop();
   });
   return rig;
