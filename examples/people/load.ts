@@ -1,7 +1,7 @@
 /** `node examples/people/load.ts [people] [readers] [bytes]`: many people with photos go through a hub; prints rates and memory. */
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { cp, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
@@ -48,6 +48,9 @@ await runExample(async (stage) => {
   await timed('plain copy of the files, and sync', people, megabytes, async () => {
     await cp(lyon.photos, join(stage.folder, 'plain'), { recursive: true });
     await run('sync', ['--file-system', join(stage.folder, 'plain')]);
+  });
+  await timed('the same, each file synced, four at once', people, megabytes, async () => {
+    await copyEach(lyon.photos, join(stage.folder, 'synced'));
   });
 
   const pushing = await once(stage, lyon);
@@ -100,4 +103,16 @@ async function copyPlainly(server: EmbeddedServer): Promise<void> {
     to.query(copyFrom('copy people from stdin')),
   );
   await Promise.all([from.end(), to.end()]);
+}
+
+async function copyEach(from: string, to: string): Promise<void> {
+  await mkdir(to);
+  const names = (await readdir(from)).values();
+  const lane = async (): Promise<void> => {
+    for (const name of names) {
+      const bytes = await readFile(join(from, name));
+      await writeFile(join(to, name), bytes, { flush: true });
+    }
+  };
+  await Promise.all(Array.from({ length: 4 }, lane));
 }
