@@ -11,7 +11,7 @@ export function hubFaults(nodes: Nodes): Fault[] {
   return Object.entries(nodes).flatMap(([name, node]) => {
     if (!('hub' in node)) return [];
     const { protocol, hostname } = new URL(node.hub);
-    const at = `nodes.${name}`;
+    const at = `nodes.${name}.hub`;
     if (protocol === 'https:') return [];
     const host = hostname.replace(/^\[(.*)\]$/, '$1');
     const faults: Fault[] = [];
@@ -25,7 +25,7 @@ export function hubFaults(nodes: Nodes): Fault[] {
     if (node.ca !== undefined)
       faults.push({
         code: 'SNK_CONFIG_INVALID',
-        at: `${at}.ca`,
+        at: `nodes.${name}.ca`,
         message: 'goes with https://: a hub under http:// has no certificate',
       });
     return faults;

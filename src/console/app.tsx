@@ -117,6 +117,12 @@ function Console({ session, onLoggedOut }: { session: SessionNow; onLoggedOut: (
   );
 }
 
+/** Of a link of a node with a key, which no configuration names. */
+function endsOf(link: string): Pick<LinkNow, 'source' | 'target'> {
+  const arrow = link.lastIndexOf('->');
+  return { source: link.slice(0, arrow), target: link.slice(arrow + 2) };
+}
+
 interface PartProps {
   readonly route: Route;
   readonly overview: Overview;
@@ -127,7 +133,7 @@ interface PartProps {
 
 function Part({ route: { section, rest }, overview, points, look, session }: PartProps): JSX.Element {
   const ends = (name: string): Pick<LinkNow, 'source' | 'target'> =>
-    overview.links.find((link) => link.name === name) ?? { source: 'source', target: 'target' };
+    overview.links.find((link) => link.name === name) ?? endsOf(name);
   switch (section) {
     case 'links':
       return <Links overview={overview} points={points} />;

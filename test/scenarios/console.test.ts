@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Browser, Locator, Page } from 'playwright-core';
@@ -30,7 +30,7 @@ describe.skipIf(chromiumPath === null)(`the console in a browser${why}`, () => {
     pair = await createPair();
     for (const database of [pair.a, pair.b])
       await database.query(
-        `create table person (id integer primary key, name text not null, city text, notes text, constraint named check (name <> '-'))`,
+        `create table person (id integer primary key, name text not null, city text, notes text, photo text, constraint named check (name <> '-'))`,
       );
     await pair.a.query('alter table person drop constraint named');
     await pair.a.query(
@@ -42,9 +42,17 @@ describe.skipIf(chromiumPath === null)(`the console in a browser${why}`, () => {
       'x'.repeat(200_000),
     ]);
     const config: UserConfig = {
-      nodes: { a: { url: pair.a.url }, b: { url: pair.b.url }, reader: { keyed: true } },
+      nodes: {
+        a: { url: pair.a.url, files: folderWith(dot) },
+        b: { url: pair.b.url, files: folderWith() },
+        reader: { keyed: true },
+      },
       links: [
-        { between: ['a', 'b'], tables: ['person'], on: ['insert', 'update', 'delete'] },
+        {
+          between: ['a', 'b'],
+          flows: [{ from: 'person', files: { photo: { dir: 'faces' } } }],
+          on: ['insert', 'update', 'delete'],
+        },
         { from: 'a', to: 'reader', tables: ['person'] },
       ],
       http: { listen: 0, console: { token } },
@@ -167,6 +175,20 @@ describe.skipIf(chromiumPath === null)(`the console in a browser${why}`, () => {
     expect(await page.locator('img[src="x"], main script').count()).toBe(0);
     await page.keyboard.press('Escape');
     await page.getByRole('searchbox').fill('');
+  });
+
+  it('shows the picture that a row names, where it came from and where it went', async () => {
+    await pair.a.query(`update person set photo = 'dot.png' where id = 12`);
+    await waitUntil(
+      async () => (await pair.b.query('select photo from person where id = 12'))[0]?.photo === 'dot.png',
+    );
+    for (const node of ['a', 'b']) {
+      await openRow('12', node);
+      const picture = page.getByRole('img', { name: 'photo of this row' });
+      await picture.waitFor();
+      expect(await picture.evaluate(widthOf)).toBe(1);
+      await page.keyboard.press('Escape');
+    }
   });
 
   it('edits a row that arrives at the other side, but none that is not what was shown', async () => {
@@ -312,9 +334,8 @@ async function focused(): Promise<string | null> {
   return await page.evaluate(`document.activeElement.getAttribute('aria-label')`);
 }
 
-/** Of the table of a. */
-async function openRow(id: string): Promise<void> {
-  await page.goto(`${base}#/tables/a/public.person`);
+async function openRow(id: string, node = 'a'): Promise<void> {
+  await page.goto(`${base}#/tables/${node}/public.person`);
   await page.getByRole('button', { name: id, exact: true }).click();
   await page.getByRole('dialog').getByLabel('city text').waitFor();
 }
@@ -325,6 +346,25 @@ async function untilCity(id: number, city: string): Promise<void> {
   await waitUntil(async () => (await read('a')) === city && (await read('b')) === city, {
     message: `both sides to have ${city} under ${id}`,
   });
+}
+
+/** In the page. */
+async function widthOf(image: unknown): Promise<number> {
+  const shown = image as { decode(): Promise<void>; readonly naturalWidth: number };
+  await shown.decode();
+  return shown.naturalWidth;
+}
+
+/** One point. */
+const dot =
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
+
+function folderWith(picture?: string): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'snk-console-files-'));
+  if (picture === undefined) return folder;
+  mkdirSync(path.join(folder, 'faces'));
+  writeFileSync(path.join(folder, 'faces', 'dot.png'), Buffer.from(picture, 'base64'));
+  return folder;
 }
 
 /** Both sides change what the other one does not know of. */

@@ -56,8 +56,8 @@ describe('the points of a chart', () => {
     const points = [point(1), point(2, null), point(3)];
     expect(columns(points, 2)).toEqual([
       [2, 3],
-      [null, 3],
       [1, 1],
+      [null, 3],
     ]);
     expect([highest(points), highest([])]).toEqual([3, null]);
   });

@@ -1,7 +1,8 @@
 /** The points of a link as the columns of a chart (pure). */
 import type { Point } from '../../http/console/wire.ts';
 
-export type Series = [at: number[], lag: (number | null)[], rows: number[]];
+/** Rows come first: the lag is drawn over them. */
+export type Series = [at: number[], rows: number[], lag: (number | null)[]];
 
 /** Old and new ones, and none that is older than `span` seconds. */
 export function merge(old: readonly Point[], more: readonly Point[], span: number): readonly Point[] {
@@ -15,7 +16,7 @@ export function merge(old: readonly Point[], more: readonly Point[], span: numbe
 export function columns(points: readonly Point[], width: number): Series {
   const end = points.at(-1)?.at ?? 0;
   const shown = points.filter(({ at }) => at > end - width);
-  return [shown.map(({ at }) => at), shown.map(({ lagMs }) => lagMs), shown.map(({ rows }) => rows)];
+  return [shown.map(({ at }) => at), shown.map(({ rows }) => rows), shown.map(({ lagMs }) => lagMs)];
 }
 
 /** In words, for somebody who does not see it. */

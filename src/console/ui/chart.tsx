@@ -53,19 +53,19 @@ function optionsOf(element: HTMLElement, onLook: (i: number | null) => void): Op
     series: [
       {},
       {
-        scale: 'lag',
-        stroke: () => resolved(element, 'accent'),
-        width: 1.75,
-        points: { show: false },
-        spanGaps: false,
-      },
-      {
         scale: 'rows',
         fill: () => resolved(element, 'soft'),
         width: 0,
         points: { show: false },
         paths: uPlot.paths.stepped?.({ align: 1 }) ?? null,
       } as uPlot.Series,
+      {
+        scale: 'lag',
+        stroke: () => resolved(element, 'accent'),
+        width: 1.75,
+        points: { show: false },
+        spanGaps: false,
+      },
     ],
     hooks: { setCursor: [(plot) => onLook(plot.cursor.idx ?? null)] },
   };
@@ -88,7 +88,7 @@ export function LagChart({
     const element = place.current;
     if (element === null) return undefined;
     const onLook = (i: number | null): void => {
-      const [at, lag, rows] = data.current;
+      const [at, rows, lag] = data.current;
       if (told.current === null) return;
       told.current.textContent =
         i === null || at[i] === undefined

@@ -2,7 +2,7 @@
 import type { JSX } from 'preact';
 import type { NodeNow, Overview, Point } from '../../http/console/wire.ts';
 import { api } from '../api.ts';
-import { ago, count, duration } from '../model/format.ts';
+import { ago, count, duration, plural } from '../model/format.ts';
 import { href } from '../model/route.ts';
 import { summarize, viewLink, type LinkView } from '../model/summary.ts';
 import { LagChart } from '../ui/chart.tsx';
@@ -44,6 +44,7 @@ export function Links({ overview, points }: LinksProps): JSX.Element {
           {overview.nodes.map((node) => (
             <NodeItem key={node.name} node={node} />
           ))}
+          <Readers readers={overview.readers} />
         </ul>
       </section>
     </>
@@ -167,6 +168,21 @@ function NodeItem({ node }: { readonly node: NodeNow }): JSX.Element {
       <strong>{node.name}</strong>
       {node.version !== null && <span>PostgreSQL {node.version}</span>}
       {node.changeLogRows !== null && <span>{count(node.changeLogRows)} rows in its change log</span>}
+    </li>
+  );
+}
+
+/** Nodes that come with a key, in one line: there may be hundreds. */
+function Readers({ readers }: Pick<Overview, 'readers'>): JSX.Element | null {
+  if (readers.length === 0) return null;
+  const most = Math.max(...readers.map(({ status }) => status.pendingRows ?? 0));
+  const nodes = new Set(readers.map(({ node }) => node)).size;
+  return (
+    <li class="node">
+      <Pill level={most === 0 ? 'good' : 'busy'}>
+        {most === 0 ? 'Level' : `${plural(most, 'row')} behind`}
+      </Pill>
+      <a href={href('keys')}>{plural(nodes, 'node')} with a key</a>
     </li>
   );
 }

@@ -29,8 +29,9 @@ function watched() {
     history.tick();
     now += 1_000;
   };
+  const skip = (): void => void (now += 1_000);
   const lags = (since = 0) => history.points('a->b', since).map(({ lagMs }) => lagMs);
-  return { events, history, applied, second, lags };
+  return { events, history, applied, second, skip, lags };
 }
 
 test('a second has its longest lag and all of its rows, and is told when it is over', () => {
@@ -70,4 +71,15 @@ test('a history is bounded', () => {
   const { second, lags } = watched();
   for (let i = 0; i < span + 50; i += 1) second();
   expect(lags().length).toBeLessThanOrEqual(span + 1);
+});
+
+test('a second that ended between two ticks is known as well', () => {
+  const { events, history, applied, second, lags, skip } = watched();
+  events.tell('link:state', { link: 'a->b', state: 'live' });
+  second();
+  applied(3);
+  skip();
+  second();
+  expect(lags()).toEqual([0, 0, 0]);
+  expect(history.points('a->b', 1_000).map(({ rows }) => rows)).toEqual([3, 0]);
 });

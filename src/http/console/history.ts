@@ -17,6 +17,7 @@ export class History {
   readonly #waiting = new Map<string, number>();
   readonly #health: Health;
   readonly #now: () => number;
+  #tickedAt = 0;
 
   constructor(links: readonly string[], events: Events, health: Health, now: () => number = Date.now) {
     this.#links = new Map(links.map((link) => [link, []]));
@@ -41,14 +42,17 @@ export class History {
   /** Called once a second: a second in which nothing came is one as well. */
   tick(): void {
     const known = new Map(this.#health.links.map(({ link, ready }) => [link, ready]));
-    for (const link of this.#links.keys()) {
-      const second = this.#second(link);
-      if (second === null) continue;
+    for (const [link, seconds] of this.#links) {
+      this.#second(link);
       const waits = this.#waiting.get(link) ?? null;
-      if (waits !== null && (waits > 0 || second.lagMs === null))
-        second.lagMs = Math.max(second.lagMs ?? 0, waits);
-      else if (known.get(link) === true) second.lagMs ??= 0;
+      // A timer comes late at times: a second may have ended since the last one.
+      for (const second of seconds.filter(({ at }) => at > this.#tickedAt)) {
+        if (waits !== null && (waits > 0 || second.lagMs === null))
+          second.lagMs = Math.max(second.lagMs ?? 0, waits);
+        else if (known.get(link) === true) second.lagMs ??= 0;
+      }
     }
+    this.#tickedAt = Math.floor(this.#now() / 1_000);
     // What a status said is true for a moment: with nobody asking for another one it is not known any more.
     this.#waiting.clear();
   }
