@@ -13,6 +13,8 @@ const transientStates = new Set([
   '58000', // system_error
   '58030', // io_error
 ]);
+/** undefined_table, undefined_function, undefined_object */
+const notFound = new Set(['42P01', '42883', '42704']);
 const transientNodeCodes = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -79,7 +81,11 @@ export function toSnkError(error: unknown, doing: string): SnkError {
       hint: 'SNK tries again by itself; check that the server runs and accepts connections.',
     });
   }
-  return new SnkError(`SNK_SQL_${code}`, `${doing}: ${first}`, { cause: error, fate });
+  // Tables of a link are known to be there: it is a trigger of theirs that looks for something.
+  const hint = notFound.has(code ?? '')
+    ? 'A trigger of the table may name it without its schema: SNK writes with search_path = pg_catalog. Its function can have a search_path of its own: alter function … set search_path = public.'
+    : undefined;
+  return new SnkError(`SNK_SQL_${code}`, `${doing}: ${first}`, { cause: error, fate, hint });
 }
 
 /**

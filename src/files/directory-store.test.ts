@@ -223,4 +223,4 @@ test('a process that is killed at any moment leaves whole files and parts that i
   expect(reached[0]).toBeGreaterThan(0);
   await execa(process.execPath, ['--input-type=module', '--eval', script]);
   expect(await readFile(join(root, 'pictures/large'))).toEqual(bytes);
-});
+}, 60_000);

@@ -40,6 +40,9 @@ const sought = list(z.strictObject({ dir, name, maxBytes: bytes }));
 const asked = list(z.strictObject({ dir, name, sha256, size: bytes }));
 const missing = list(z.strictObject({ dir, name, sha256, size: bytes, from: bytes }));
 
+/** What is asked with each; `parts` comes as bytes. */
+export const fileQuestions = { find: sought, read: missing, offer: asked, place: asked } as const;
+
 type Route = { Params: { link: string } };
 type Answer = (access: FileAccess, request: FastifyRequest<Route>, reply: FastifyReply) => Promise<unknown>;
 

@@ -5,7 +5,7 @@ import { operations, protocol, shapes, unopened } from '../snk.ts';
 /** What is served by one room: its paths, which name the schemas that they use. */
 export type OpenApiPart = (schemas: Schemas) => Readonly<Record<string, object>>;
 
-const httpProblem = z.object({ code: z.string(), message: z.string() });
+export const httpProblem = z.object({ code: z.string(), message: z.string() });
 const refusal = httpProblem.extend({
   hint: z.string().nullable(),
   fate: z.enum(['retry', 'stop-link', 'stop-process']).describe('What the node makes of it.'),
@@ -59,7 +59,7 @@ const refusals = {
   503: 'Not now; see retry-after.',
 } as const;
 
-export function openApiDocument(parts: readonly OpenApiPart[] = [linkPart]): object {
+export function openApiDocument(parts: readonly OpenApiPart[]): object {
   const schemas = new Schemas({ httpProblem, refusal, ...shapes });
   const paths = Object.assign({}, ...parts.map((part) => part(schemas))) as object;
   return {
@@ -112,7 +112,7 @@ export function refusedBefore(schemas: Schemas): object {
   );
 }
 
-const linkParameter = {
+export const linkParameter = {
   name: 'link',
   in: 'path',
   required: true,

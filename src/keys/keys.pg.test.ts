@@ -240,7 +240,7 @@ describe('when a key was last used', () => {
     expect(new Set(await Promise.all(crowd)).has(null)).toBe(false);
     expect(await rig.a.query('select from used')).toHaveLength(1);
     const [{ lastUsedAt } = { lastUsedAt: null }] = await snk.keys.list();
-    expect(lastUsedAt).not.toBeNull();
+    expect(lastUsedAt).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
     const before = await versions();
     await Promise.all(Array.from({ length: 20 }, async () => await snk.keys.authenticate(key)));
     expect(await versions()).toEqual(before);

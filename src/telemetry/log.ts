@@ -52,19 +52,17 @@ export function logEvents(events: Events, log: Logger, options: { readonly first
     log.debug({ link, windows, rows, conflicts, parked, durationMs }, 'applied'),
   );
   // A hub may be away for a weekend.
-  const lasting = new Map<string, { readonly message: string; readonly saidAt: number }>();
+  const lasting = new Map<string, { readonly said: string; readonly at: number }>();
   events.on('link:failed', ({ link, error, retryInMs }) => {
     const fields = { link, code: error.code, hint: error.hint, retryInMs };
     if (retryInMs === null) return log.error(fields, `link stopped: ${error.message}`);
     const level = retryInMs >= 1_000 ? 'warn' : 'info';
-    const said = lasting.get(link);
-    const isNews = said?.message !== error.message || Date.now() - said.saidAt >= lastingEvery;
-    if (isNews && level === 'warn') lasting.set(link, { message: error.message, saidAt: Date.now() });
+    const said = `${level} ${error.message}`;
+    const before = lasting.get(link);
+    const isNews = before?.said !== said || Date.now() - before.at >= lastingEvery;
+    if (isNews) lasting.set(link, { said, at: Date.now() });
     log[isNews ? level : 'debug'](fields, `link failed: ${error.message}`);
   });
-  events.on('link:expired', ({ link }) =>
-    log.warn({ link }, 'away for too long: the log is not kept for it any more, and it begins anew'),
-  );
   events.on('link:clock-skew', ({ link, skewMs }) =>
     log.warn({ link, skewMs }, 'the clocks of both nodes are far apart, and the newest change wins'),
   );

@@ -7,7 +7,7 @@ import { withCopyOptions } from '../../config/copy-options.ts';
 import { servingWarnings, withConsole, withListen } from '../../config/http-options.ts';
 import { exitCodeOf, FaultsError, SnkError } from '../../errors.ts';
 import type { HttpServer } from '../../http/server.ts';
-import { ownLinks } from '../../topology/topology.ts';
+import { ownLinks, servedLinks } from '../../topology/topology.ts';
 import type { Snk } from '../../snk.ts';
 import { Health } from '../../telemetry/health.ts';
 import { logEvents, openLog, type Logger } from '../../telemetry/log.ts';
@@ -109,7 +109,8 @@ const keepLive: Work = async (snk, { install }, log) => {
     log.info({}, 'ending');
     void service?.end();
   });
-  log.info({ links: names }, 'started');
+  const served = servedLinks(snk.config).map((link) => link.name);
+  log.info({ links: names, ...(served.length === 0 ? {} : { served }) }, 'started');
   let http: HttpServer | null = null;
   try {
     http = await serve(snk, health, log);
