@@ -52,5 +52,6 @@ export function dateTime(at: string): string {
 
 /** Of a lag in milliseconds, for an axis. */
 export function tick(ms: number): string {
+  if (ms >= 60_000) return `${+(ms / 60_000).toFixed(1)} min`;
   return ms >= 1_000 ? `${+(ms / 1_000).toFixed(1)} s` : `${+ms.toFixed(0)} ms`;
 }

@@ -18,7 +18,7 @@ test.each([
 
 test('numbers and times are short', () => {
   expect([count(null), count(12_345), count(1_250_000)]).toEqual(['–', '12,345', '1.3M']);
-  expect([tick(0), tick(25), tick(2_500)]).toEqual(['0 ms', '25 ms', '2.5 s']);
+  expect([tick(0), tick(25), tick(2_500), tick(90_000)]).toEqual(['0 ms', '25 ms', '2.5 s', '1.5 min']);
   const at = '2026-01-01T00:00:00Z';
   const now = Date.parse(at);
   expect([ago(null, now), ago(at, now), ago(at, now + 90_000), ago(at, now - 20_000)]).toEqual([
