@@ -51,7 +51,7 @@ async function read(name: string, key: string, nodeId: string): Promise<void> {
   const never = new AbortController().signal;
   for (;;) {
     const known = await bell.change(standing.position.low, Math.min(tidyAt, Date.now() + pace.check), never);
-    const isThere = known || (await source.peek(standing.position));
+    let isThere = known || (await source.peek(standing.position));
     while (isThere) {
       const fence = nextFence({ link: link.name, newNonce: randomUUID }, standing);
       const page = await source.read(standing.position, limits, { fence });
@@ -66,7 +66,7 @@ async function read(name: string, key: string, nodeId: string): Promise<void> {
       rows += page.keyCount;
       tell({ read: page.keyCount, at: Date.now(), total: rows });
       tidyAt = Date.now() + pace.tidy;
-      if (!(await source.peek(standing.position))) break;
+      isThere = await source.peek(standing.position);
     }
     if (Date.now() >= tidyAt) {
       await source.tidy({ nonce: standing.subscriber.nonce, low: standing.position.low, budget: 0 });
