@@ -64,6 +64,8 @@ export interface SourceEnd {
   subscriber(): Promise<StoredSubscriber | null>;
   /** A first try that ended in between is gone on with. */
   subscribe(): Promise<Baseline>;
+  /** Whether the other direction has its cursor here; pages and ranges say how far that is. */
+  reverseBegun(): Promise<boolean>;
   raise(fence: Fence): Promise<void>;
   /** False when a read would answer null. */
   peek(position: Position): Promise<boolean>;

@@ -102,6 +102,10 @@ class FarSource implements SourceEnd {
     return await this.#hub.ask('subscribe', {});
   }
 
+  async reverseBegun(): Promise<boolean> {
+    return await this.#hub.ask('reverse-begun', {});
+  }
+
   async raise(fence: Fence): Promise<void> {
     await this.#hub.ask('raise', { fence });
   }

@@ -129,6 +129,12 @@ export const operations = {
     request: nothing,
     answer: baseline,
   },
+  'reverse-begun': {
+    end: 'source',
+    says: 'Whether the other direction has its cursor here.',
+    request: nothing,
+    answer: z.boolean(),
+  },
   raise: { end: 'source', says: 'Raises the fence.', request: z.strictObject({ fence }), answer: nothing },
   peek: {
     end: 'source',

@@ -49,6 +49,7 @@ type Handlers = {
 export const handlers: Handlers = {
   subscriber: async (link) => await sourceOf(link).subscriber(),
   subscribe: async (link) => await sourceOf(link).subscribe(),
+  'reverse-begun': async (link) => await sourceOf(link).reverseBegun(),
   raise: async (link, { fence }) => {
     await sourceOf(link).raise({ ...fence, link: link.name });
     return {};
