@@ -37,7 +37,10 @@ const tell = (what: object): void => void process.send?.(what);
 async function read(name: string, key: string, nodeId: string): Promise<void> {
   const own: EndDescription = { ...described, nodeId };
   const link: Link = { ...declared, name: `main->${name}`, target: name };
-  const hub = new HubLink(new HubClient({ node: 'main', address: given.address, key }), link.name);
+  const hub = new HubLink(
+    new HubClient({ kind: 'hub', name: 'main', address: given.address, key, ca: null }),
+    link.name,
+  );
   const { source } = farEnd(hub);
   await hub.open(link, own);
   const { safe, generation, nonce } = await source.subscribe();

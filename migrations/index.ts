@@ -9,6 +9,10 @@ import { Truncate } from './007-truncate.ts';
 import { Merge } from './008-merge.ts';
 import { ScheduledLinks } from './009-scheduled-links.ts';
 import { Keys } from './010-keys.ts';
+import { Audit } from './011-audit.ts';
+import { Identity } from './012-identity.ts';
+import { Files } from './013-files.ts';
+import { Readers } from './014-readers.ts';
 
 export const migrationsList = [
   { name: '001-control-tables', class: ControlTables },
@@ -21,4 +25,8 @@ export const migrationsList = [
   { name: '008-merge', class: Merge },
   { name: '009-scheduled-links', class: ScheduledLinks },
   { name: '010-keys', class: Keys },
+  { name: '011-audit', class: Audit },
+  { name: '012-identity', class: Identity },
+  { name: '013-files', class: Files },
+  { name: '014-readers', class: Readers },
 ];

@@ -58,7 +58,7 @@ async function pack(): Promise<readonly PackedFile[]> {
 
 function checkFiles(files: readonly PackedFile[]): void {
   const allowed =
-    /^(dist\/.*(?<!\.test)\.(js|d\.ts)|systemd\/snk\.service|grafana\/snk\.json|[A-Z]+(\.md)?|package\.json)$/;
+    /^(dist\/.*(?<!\.test)\.(js|d\.ts)|dist\/src\/console\/app\.css|systemd\/snk\.service|grafana\/snk\.json|[A-Z]+(\.md)?|package\.json)$/;
   const odd = files.filter(({ path }) => !allowed.test(path) || /\.test\.|\.env|\.map$/.test(path));
   check('the package holds only what runs', odd.length === 0, odd);
   const missing = [
@@ -66,6 +66,8 @@ function checkFiles(files: readonly PackedFile[]): void {
     'dist/src/index.js',
     'dist/src/index.d.ts',
     'dist/src/link/link-worker.js',
+    'dist/src/console/app.js',
+    'dist/src/console/app.css',
     'systemd/snk.service',
     'grafana/snk.json',
   ].filter((wanted) => !files.some(({ path }) => path === wanted));

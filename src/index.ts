@@ -3,7 +3,9 @@ export { defineConfig, parseConfig, type Config, type UserConfig } from './confi
 export { loadConfig, loadDotEnv } from './config/load-config.ts';
 export { FaultsError, SnkError, type Fate, type Fault, type SerializedError } from './errors.ts';
 export type { KeyInfo, NewKey, RotateOptions } from './keys/keys.ts';
-export type { LinkStatus, NodeStatus, Status } from './link/status.ts';
+export type { LinkStatus } from './link/link-status.ts';
+export type { NodeStatus, Status } from './link/status.ts';
+export type { Elsewhere } from './links-here.ts';
 export type { Plan } from './link/plan.ts';
 export type { Conflict, ConflictInFull, ParkedRow, Version } from './link/set-aside.ts';
 export type { MapRow, MappedRow, MappedValue } from './map/map-rows.ts';

@@ -50,9 +50,18 @@ export class NearAndFar {
     this.#hubs.clear();
   }
 
-  #hubLink({ name, address, key }: HubNode, link: Link): HubLink {
-    let hub = this.#hubs.get(name);
-    if (hub === undefined) this.#hubs.set(name, (hub = new HubClient({ node: name, address, key })));
+  /** The end of a link that is behind a hub. */
+  farOf(link: Link): HubLink {
+    const hub = this.#topology.nodes.find(
+      (node) => node.kind === 'hub' && (node.name === link.source || node.name === link.target),
+    );
+    if (hub?.kind === 'hub') return this.#hubLink(hub, link);
+    throw new SnkError('SNK_INTERNAL', `link ${link.name} has no hub`);
+  }
+
+  #hubLink(node: HubNode, link: Link): HubLink {
+    let hub = this.#hubs.get(node.name);
+    if (hub === undefined) this.#hubs.set(node.name, (hub = new HubClient(node)));
     return new HubLink(hub, link.name);
   }
 

@@ -14,7 +14,7 @@ import { parseConfig } from './config/config.ts';
 import { freePort } from './dev/port.ts';
 import { SnkError } from './errors.ts';
 import { tidyLink } from './link/drain.ts';
-import type { LinkStatus } from './link/status.ts';
+import type { LinkStatus } from './link/link-status.ts';
 import { Snk } from './snk.ts';
 
 shareDatabases();
@@ -75,6 +75,7 @@ describe('a run', () => {
     expect(nodes).toEqual(
       ['a', 'b'].map((name) => ({
         name,
+        kind: 'database',
         reachable: true,
         version: expect.stringMatching(/^\d+\.\d+/),
         changeLogRows: expect.any(Number),
@@ -97,6 +98,7 @@ describe('a run', () => {
         nextRunAt: null,
         lastError: null,
         running: true,
+        lastSeenAt: null,
       })),
     );
     await expect(rig.snk.uninstall()).rejects.toMatchObject({
@@ -150,7 +152,13 @@ describe('a run', () => {
       retryInMs: 250,
     });
     const status = await snk.status();
-    expect(status.nodes[1]).toEqual({ name: 'b', reachable: false, version: null, changeLogRows: null });
+    expect(status.nodes[1]).toEqual({
+      name: 'b',
+      kind: 'database',
+      reachable: false,
+      version: null,
+      changeLogRows: null,
+    });
     expect(status.links[0]).toMatchObject({
       state: 'unreachable',
       lagMs: null,
@@ -282,6 +290,7 @@ describe('a trace', () => {
     const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
     const trace = await rig.snk.trace('record', [id(1)]);
     expect(trace).toEqual({
+      notReached: [],
       table: 'public.record',
       key: { uuid: id(1) },
       present: { a: true, b: true },

@@ -1,67 +1,51 @@
 /** The composition root: a configuration becomes nodes, links and verbs. It knows every room; no room knows it. */
-import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
+import { Audit } from './audit/audit.ts';
 import { uninstallNode } from './capture/install.ts';
 import type { Config } from './config/config.ts';
 import type { MikroORM } from './db/orm.ts';
 import { Orms, type Purpose } from './db/orms.ts';
+import { toSnkError } from './db/sqlstate.ts';
 import { FaultsError, SnkError } from './errors.ts';
 import { Keys, type Holder } from './keys/keys.ts';
 import { rebaselineLink } from './link/attach.ts';
 import { CarriedLink, carryOnce, neverBegun, oncePace, type OnceReport } from './link/carry-once.ts';
-import { readGauges, type Gauges } from './link/gauges.ts';
+import type { Gauges } from './link/gauges.ts';
 import { LinkLock } from './link/link-lock.ts';
 import { LinkPool } from './link/link-pool.ts';
 import { LinkRunner, type LinkRunnerOptions } from './link/link-runner.ts';
-import { makePlan, type Plan } from './link/plan.ts';
+import type { Plan } from './link/plan.ts';
 import { NodeSession } from './link/node-session.ts';
-import { pauseLink, resumeLink } from './link/pause.ts';
-import { resolveConflict, type Resolving } from './link/resolve-conflict.ts';
-import {
-  dropParked,
-  hastenParked,
-  readConflict,
-  readConflicts,
-  readParked,
-  readParkedRow,
-  type Conflict,
-  type ConflictInFull,
-  type ParkedInFull,
-  type ParkedRow,
-} from './link/set-aside.ts';
-import { idleState, readStatus, type Status } from './link/status.ts';
-import { drainLimits } from './drain-limits.ts';
+import type { Resolving } from './link/resolve-conflict.ts';
+import type { Conflict, ConflictInFull, ParkedInFull, ParkedRow } from './link/set-aside.ts';
+import { idleState, type Status } from './link/status.ts';
+import { drainLimits, openHub } from './limits.ts';
 import { installNodes, nodesWithout, startNodes, type StartContext } from './start.ts';
-import { databasesOf, localPart, ownLinks, qualifyTable, type Link } from './topology/topology.ts';
+import { databasesOf, localPart, ownLinks, type Link } from './topology/topology.ts';
+import { LinksHere, nothingToWork, type Elsewhere } from './links-here.ts';
+import type { RunOnceOptions, RunOptions } from './run-options.ts';
+import { Tables } from './tables/tables.ts';
 import { NearAndFar } from './near-and-far.ts';
-import { Hub } from './remote/hub.ts';
-import { isOperation, largestBody, type OperationName } from './remote/operations.ts';
+import { Looks } from './looks.ts';
+import { SetAside } from './set-aside.ts';
+import { rebaselineFar } from './remote/far-looks.ts';
+import type { Hub } from './remote/hub.ts';
+import type { OperationName } from './remote/operations.ts';
 import { Events } from './telemetry/events.ts';
 import { traceRow, type Trace } from './verify/trace.ts';
 import { verifyInBackground } from './verify/background.ts';
 import { readVerifications, type LastVerification } from './verify/last-verification.ts';
+import { comparable } from './verify/left-out.ts';
 import { repairTables, type RepairOptions, type RepairReport } from './verify/repair.ts';
 import { verifyTables, type VerifyOptions, type VerifyReport } from './verify/verify.ts';
 
+export { toSnkError };
+export type { RunOnceOptions, RunOptions };
 export type { Gauges, Holder, Hub, Keys, OperationName };
-export { isOperation, largestBody };
+export * from './remote/protocol.ts';
 
 /** Sessions that hold links, by the node in which they do. */
 type Lockers = ReadonlyMap<string, NodeSession>;
-
-export interface RunOptions {
-  /** False: what is missing is an error. */
-  readonly install?: boolean;
-  /** Milliseconds after which each link tells that it turns, at the latest, while nothing comes. */
-  readonly turnWithin?: number | undefined;
-}
-
-export interface RunOnceOptions extends RunOptions {
-  /** Names of links; none: all of them. Nodes of other links need not be there. */
-  readonly links?: readonly string[];
-  /** Milliseconds that what cannot be reached, or fails, is tried again; default: 10,000. */
-  readonly patience?: number;
-}
 
 /**
  * `const snk = new Snk(config); await snk.run(signal); await snk.close();`
@@ -72,10 +56,17 @@ export class Snk {
   readonly events: Events;
   /** Who may come in over HTTP. */
   readonly keys: Keys;
+  /** Rows of synced tables, for people. */
+  readonly tables: Tables;
+  /** What was done by way of the console. */
+  readonly audit: Audit;
   readonly #orms: Orms;
   /** The links that this process serves to those who come with a key. */
   readonly hub: Hub;
   readonly #places: NearAndFar;
+  readonly #links: LinksHere;
+  readonly #looks: Looks;
+  readonly #aside: SetAside;
   /** What can be compared from here. */
   readonly #local: Config;
   readonly #ormOf = (node: string): MikroORM => this.#orm(node);
@@ -84,29 +75,47 @@ export class Snk {
     this.config = config;
     this.events = events;
     this.#local = { ...config, ...localPart(config) };
-    const { limits } = config;
-    this.hub = new Hub({ topology: config, ormOf: (node) => this.#orm(node, 'served'), limits });
+    this.hub = openHub(config, (node) => this.#orm(node, 'served'));
     this.#places = new NearAndFar(config, (node) => this.#orm(node, 'run'));
     this.#orms = new Orms(databasesOf(config));
     this.keys = new Keys(config, (node) => this.#orm(node, 'keys'));
+    this.#looks = new Looks(config, this.keys, this.#places);
+    this.#links = new LinksHere(config, this.#ormOf, async () => await this.#looks.comers());
+    this.#aside = new SetAside(this.#links, this.#ormOf);
+    const forPeople = (node: string): MikroORM => this.#orm(node, 'console');
+    this.tables = new Tables(config, forPeople);
+    this.audit = new Audit(config, forPeople);
   }
 
   /** What is wrong and what would be installed; writes nothing. */
   async plan(): Promise<Plan> {
-    const newLock = () => randomInt(2 ** 47);
-    return await makePlan({ topology: this.config, ormOf: this.#ormOf, newLock });
+    return await this.#looks.plan(this.#ormOf, { asksHubs: true });
+  }
+
+  async #plan(): Promise<Plan> {
+    return await this.#looks.plan(this.#ormOf, { asksHubs: false });
   }
 
   /** Installs what is missing in every node and gives every link its ends. Throws FaultsError before it writes. */
   async install(signal?: AbortSignal): Promise<void> {
-    const { faults } = await this.plan();
+    const { faults } = await this.#plan();
     if (faults.length > 0) throw new FaultsError(faults);
     await installNodes(this.#startContext(), new Set(), signal);
   }
 
   /** Starts the named link anew: its rows are all compared and copied where missing. */
   async rebaseline(name: string): Promise<void> {
-    const link = this.#link(name);
+    const link = await this.#links.of(name);
+    const [end, node] = this.#links.isHere(link.source)
+      ? (['source', link.source] as const)
+      : (['target', link.target] as const);
+    if (
+      this.config.nodes.some(
+        (each) => each.kind === 'hub' && (each.name === link.source || each.name === link.target),
+      )
+    )
+      return await rebaselineFar(this.#places.farOf(link), link, { end, orm: this.#orm(node) });
+    for (const each of [link.source, link.target]) this.#links.requireHere(link, each);
     await rebaselineLink(link, this.#orm(link.source), this.#orm(link.target));
   }
 
@@ -121,6 +130,7 @@ export class Snk {
     await this.#atWork(links, signal, async (optionsOf, lockers, both) => {
       const ending = new AbortController();
       const verifying = this.#verifyAgain(lockers, AbortSignal.any([both, ending.signal]));
+      const keeping = this.hub.keep(AbortSignal.any([both, ending.signal]), this.events);
       try {
         const runners = links.map(
           async (link) =>
@@ -133,7 +143,7 @@ export class Snk {
         if (!signal.aborted && failed.length > 0) throw failed.at(-1)?.reason;
       } finally {
         ending.abort();
-        await Promise.allSettled([verifying]);
+        await Promise.allSettled([verifying, keeping]);
       }
     });
   }
@@ -144,8 +154,9 @@ export class Snk {
    */
   async runOnce(signal: AbortSignal, options: RunOnceOptions = {}): Promise<OnceReport> {
     const startedAt = performance.now();
-    const chosen = new Set((options.links ?? []).map((name) => this.#link(name)));
+    const chosen = new Set((options.links ?? []).map((name) => this.#links.worked(name)));
     const links = chosen.size === 0 ? ownLinks(this.config) : [...chosen];
+    if (links.length === 0) throw nothingToWork();
     const { patience = oncePace.patience } = options;
     await this.#start(links, options, patience, signal);
     const names = links.map((link) => link.name);
@@ -199,107 +210,87 @@ export class Snk {
 
   /** The named link writes nothing from now on, until it is resumed, also through restarts. */
   async pause(name: string): Promise<void> {
-    const link = this.#link(name);
-    await pauseLink(link, this.#orm(link.target));
+    await this.#aside.pause(name);
   }
 
   async resume(name: string): Promise<void> {
-    const link = this.#link(name);
-    await resumeLink(link, this.#orm(link.target));
+    await this.#aside.resume(name);
+  }
+
+  /** Links that `conflicts` and `parked` leave out, since their targets are not reached from here. */
+  get elsewhere(): readonly Elsewhere[] {
+    return this.#links.elsewhere;
   }
 
   /** Conflicts that nobody has settled by hand, or all; of all links, or of the named one. */
   async conflicts(name?: string, options: { readonly all?: boolean } = {}): Promise<readonly Conflict[]> {
-    return await this.#ofLinks(
-      name,
-      async (link) => await readConflicts(link, this.#orm(link.target), options),
-    );
+    return await this.#aside.conflicts(name, options);
   }
 
   async conflict(name: string, id: string): Promise<ConflictInFull> {
-    const link = this.#link(name);
-    return await readConflict(link, this.#orm(link.target), id);
+    return await this.#aside.conflict(name, id);
   }
 
   /** Makes the version of one node the row of both. Throws SNK_CONFLICT_STALE when it has become another one since. */
   async resolveConflict(name: string, id: string, resolving: Resolving): Promise<void> {
-    const link = this.#link(name);
-    await resolveConflict(this.config.links, link, this.#ormOf, id, resolving);
+    await this.#aside.resolve(name, id, resolving);
   }
 
   /** Rows that their target refuses; of all links, or of the named one. */
   async parked(name?: string): Promise<readonly ParkedRow[]> {
-    return await this.#ofLinks(name, async (link) => await readParked(link, this.#orm(link.target)));
+    return await this.#aside.parked(name);
   }
 
   /** One of them, with the row as it stands in the source now. */
   async parkedRow(name: string, table: string, key: readonly string[]): Promise<ParkedInFull> {
-    const link = this.#link(name);
-    const ends = { source: this.#orm(link.source), target: this.#orm(link.target) };
-    return await readParkedRow(link, ends, qualifyTable(table), key);
+    return await this.#aside.parkedRow(name, table, key);
   }
 
   /** Parked rows are sent by themselves, after growing pauses; from now on at once. Returns how many. */
   async retryParked(name?: string): Promise<number> {
-    const hastened = await this.#ofLinks(name, async (link) => [
-      await hastenParked(link, this.#orm(link.target)),
-    ]);
-    return hastened.reduce((sum, count) => sum + count, 0);
+    return await this.#aside.retry(name);
   }
 
-  /** Gives up the parked rows of a link, or the one of that key. Returns how many. */
-  async dropParked(name: string, key: readonly string[] = []): Promise<number> {
-    const link = this.#link(name);
-    return await dropParked(link, this.#orm(link.target), key);
-  }
-
-  #link(name: string): Link {
-    const link = this.config.links.find((each) => each.name === name);
-    if (link !== undefined) return link;
-    const known = this.config.links.map((each) => each.name).join(', ');
-    throw new SnkError('SNK_USAGE', `there is no link '${name}'; there are ${known}`);
-  }
-
-  async #ofLinks<Item>(
-    name: string | undefined,
-    read: (link: Link) => Promise<readonly Item[]>,
-  ): Promise<readonly Item[]> {
-    const links = name === undefined ? this.config.links : [this.#link(name)];
-    return (await Promise.all(links.map(read))).flat();
+  /** Gives up the parked rows of a link, or those of a key, in all of its tables or in one. Returns how many. */
+  async dropParked(name: string, key: readonly string[] = [], table?: string): Promise<number> {
+    return await this.#aside.drop(name, key, table);
   }
 
   async status(): Promise<Status & { readonly verifications: readonly LastVerification[] }> {
-    const ormOf = this.#ormOf;
-    const status = await readStatus(this.config, ormOf);
+    const status = await this.#looks.status(this.#ormOf);
     const isReachable = (name: string) => status.nodes.some((node) => node.name === name && node.reachable);
-    return { ...status, verifications: await readVerifications(this.#local, ormOf, isReachable) };
+    return { ...status, verifications: await readVerifications(this.#local, this.#ormOf, isReachable) };
   }
 
   /** What metrics show beside events. Never rejects. */
   async gauges(): Promise<Gauges> {
-    return await readGauges(this.config, (node) => this.#orm(node, 'gauges'));
+    return await this.#looks.gauges((node) => this.#orm(node, 'gauges'));
   }
 
+  /** Throws SNK_USAGE where no link has both of its ends here. */
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
-    return await verifyTables(this.#local, this.#ormOf, options);
+    const { config, leftOut, options: chosen } = comparable(this.config, options);
+    const report = await verifyTables(config, this.#ormOf, chosen);
+    return { ...report, notCompared: [...report.notCompared, ...leftOut] };
   }
 
-  /** Has what differs carried once more, by the rules of its flow, and looks at it again. */
+  /** Has what differs carried once more, by the rules of its flow, and looks at it again. Throws as `verify` does. */
   async repair(options: RepairOptions = {}): Promise<RepairReport> {
-    const config = this.#local;
+    const { config, leftOut, options: chosen } = comparable(this.config, options);
     const ormOf = this.#ormOf;
     const stateOf = async (link: Link) => await idleState(link, config, ormOf);
-    return await repairTables({ config, ormOf, idleState: stateOf }, options);
+    const report = await repairTables({ config, ormOf, idleState: stateOf }, chosen);
+    return { ...report, notCompared: [...report.notCompared, ...leftOut] };
   }
 
   /** Every hop of one row, from the change logs and the ledgers, as far as they reach back. */
   async trace(table: string, key: readonly string[]): Promise<Trace> {
-    return await traceRow(this.#local, this.#ormOf, table, key);
+    return await traceRow(this.config, this.#ormOf, table, key);
   }
 
   /** Takes SNK out of every node. Refuses while links are at work. Returns what was freed, per node. */
   async uninstall(): Promise<ReadonlyMap<string, readonly string[]>> {
-    const plan = await this.plan();
+    const plan = await this.#plan();
     const unreachable = plan.faults.filter(
       (fault) => fault.code === 'SNK_UNREACHABLE' || fault.code === 'SNK_LOGIN',
     );
@@ -329,7 +320,7 @@ export class Snk {
       config: this.config,
       events: this.events,
       ormOf: (node) => this.#orm(node),
-      plan: async () => await this.plan(),
+      plan: async () => await this.#plan(),
     };
   }
 

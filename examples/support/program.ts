@@ -53,6 +53,10 @@ export class Program {
     return program;
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /** Waits for what the program has printed to hold what is looked for. */
   async untilSaid<Answer>(stage: Stage, what: string, look: () => Answer | undefined): Promise<Answer> {
     return await until(stage, `${what} from ${this.#name}`, () => {

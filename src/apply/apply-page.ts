@@ -1,5 +1,4 @@
 /** One page → one transaction in the target: rows, ledger and cursor together, behind the fence in the source. */
-import { SnkError } from '../errors.ts';
 import { keyListColumn } from '../db/key-lists.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query } from '../db/query.ts';
@@ -12,15 +11,16 @@ import { nextFence, type Batch, type Standing } from './batch.ts';
 import { holdCursor, lockCursor, moveCursor, type LedgerEntry, type Marks } from './cursor-store.ts';
 import type { ChangeKind } from './change-sql.ts';
 import { boundParked, freeParked, park, type Refused } from './park.ts';
+import { parkFailed } from './park-failed.ts';
 import { retime } from './pass-on.ts';
 import { moveSequences } from './move-sequences.ts';
-import { hasRival, Unsettled, writeChanges } from './write-changes.ts';
+import { hasRival, Unsettled } from './write-changes.ts';
+import { noted, writeFlow } from './write-flow.ts';
 import {
   add,
   keyLists,
   nothingWritten,
   writeRefused,
-  writeRows,
   type Care,
   type Refusal,
   type WritableFlow,
@@ -202,10 +202,7 @@ export async function writeWithCare(
     const lost: number[] = [];
     const seen = batch.changes?.seen ?? null;
     await markAs(flow);
-    const written =
-      flow.changes === null
-        ? await writeRows(tx, flow, { rows, kind: kind === 'copied' ? kind : 'present', care }, refusals)
-        : await writeChanges(tx, flow, flow.changes, { rows, keys, kind, seen, care, lost }, refusals);
+    const written = await writeFlow(tx, flow, { rows, keys, kind, seen, care, lost }, refusals);
     const width = kind === 'gone' ? keys.length : flow.columns.length;
     writings.push({
       flow,
@@ -213,13 +210,14 @@ export async function writeWithCare(
       kind,
       times: rows.columns[width],
       lost,
+      columns: rows.columns,
       count: rows.count,
       written,
       refusals,
     });
   };
   for (const rows of batch.rows.map(asText))
-    await write(rows, batch.kind === 'backfill' ? 'copied' : 'present');
+    await write(rows, batch.kind === 'backfill' && batch.anew !== true ? 'copied' : 'present');
   // Children go before their parents, and come after them. What leaves one parent for another has left it by now, or what
   // refers to it would go with it.
   for (const rows of (batch.changes?.gone ?? []).toReversed()) await write(rows, 'gone');
@@ -230,14 +228,15 @@ export async function writeWithCare(
     const { written, refused } = await settleRefusals(tx, writing, batch);
     writing.lost.push(...refused.map(({ ordinal }) => ordinal));
     total = add(total, written);
-    entries.push(ledgerEntry(writing, batch, written, beside ?? to.generation));
+    const keys = await noted(tx, writing.flow, writing);
+    entries.push(ledgerEntry({ ...writing, keys }, batch, written, beside ?? to.generation));
   }
   for (const { flow, keys, kind, times, lost } of writings)
     if (flow.retimes !== null && times !== undefined) {
       await markAs(flow);
       await retime(tx, flow.retimes, kind === 'gone' ? 'gone' : 'there', { keys, times, lost });
     }
-  for (const rows of batch.failed ?? []) total = add(total, await parkUnmapped(tx, context, rows));
+  for (const rows of batch.failed ?? []) total = add(total, await parkFailed(tx, context.flows, rows));
   if (beside !== null) await holdCursor(tx, context.link, from);
   // By now the page has also taken entries away.
   if (total.parked > 0 && batch.parking !== undefined)
@@ -245,24 +244,6 @@ export async function writeWithCare(
   await batch.also?.(tx, total);
   await moveCursor(tx, context.link, from, to, entries);
   return total;
-}
-
-/** Throws SNK_FUNCTION where the target knows the row by another key, or by none. */
-async function parkUnmapped(
-  tx: EntityManager,
-  { flows }: ApplyContext,
-  { flow: index, count, columns }: Rows<string>,
-): Promise<Written> {
-  const flow = flows[index] as WritableFlow;
-  const message = `the function of the flow into ${flow.table.fullName} threw`;
-  if (!flow.parksUnmapped) throw new SnkError('SNK_FUNCTION', message, { fate: 'stop-link' });
-  const refused = Array.from({ length: count }, (_, i) => ({
-    ordinal: i + 1,
-    code: 'SNK_FUNCTION',
-    message,
-  }));
-  await park(tx, flow, columns, refused);
-  return { ...nothingWritten, parked: count };
 }
 
 /** Rows of one flow, or keys whose rows are gone, and what has become of them so far. */
@@ -275,6 +256,8 @@ interface Writing {
   readonly times: string | undefined;
   /** Places of rows that are not in: they did not win, where times decide, or were refused. Counted from 1. */
   readonly lost: number[];
+  /** All lists of the page. */
+  readonly columns: readonly string[];
   readonly count: number;
   readonly written: Written;
   readonly refusals: readonly Refusal[];
@@ -299,11 +282,12 @@ function asText(rows: Rows): Rows<string> {
 }
 
 function ledgerEntry(
-  { flow: { table }, keys, count }: Writing,
+  { flow, keys, count }: Writing,
   batch: Batch,
   { written }: Written,
   generation: string,
 ): LedgerEntry {
+  const table = flow.identity?.table ?? flow.table;
   return {
     targetTable: table.fullName,
     kind: batch.kind,

@@ -38,7 +38,7 @@ export const unnested = (flow: TargetFlow, first: number) =>
     .join(', ');
 
 /** With its precision, as an assignment rounds to it; without its length, to which a cast would cut. */
-const castType = ({ type, baseType }: Column): string =>
+export const castType = ({ type, baseType }: Column): string =>
   /^(numeric|time|interval)/.test(baseType) ? type : baseType;
 
 /**

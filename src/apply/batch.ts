@@ -3,6 +3,7 @@ import type { EntityManager } from '../db/orm.ts';
 import type { Fence, Subscriber } from '../read/fence.ts';
 import type { Changes, Page, Rows } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
+import type { FailedRows } from './park-failed.ts';
 import type { Parking } from './park.ts';
 import type { Written } from './write-rows.ts';
 
@@ -15,6 +16,8 @@ export interface Standing {
 /** What is written and what the cursor becomes. */
 export interface Batch {
   readonly kind: 'window' | 'backfill';
+  /** Of a first copy that makes up for what no log holds: what differs is a change that was missed, and no conflict. */
+  readonly anew?: boolean | undefined;
   readonly rows: readonly Rows[];
   readonly low: string;
   readonly high: string;
@@ -22,8 +25,7 @@ export interface Batch {
   readonly next: Pick<Position, 'low' | 'high' | 'seq'>;
   /** Null where nothing but inserts travels. */
   readonly changes: Changes | null;
-  /** Keys of rows for which the flow's function threw. */
-  readonly failed?: readonly Rows<string>[];
+  readonly failed?: readonly FailedRows[];
   /** Without it the link has parked no row, and may park any number. */
   readonly parking?: Parking;
   /** Further statements of the same transaction. */

@@ -6,6 +6,8 @@ import type { Rows } from '../read/page.ts';
 import { keyPlaces, type ApplyTexts, type TargetFlow } from './apply-sql.ts';
 import type { ChangeTexts } from './change-sql.ts';
 import type { RetimeTexts } from './pass-on.ts';
+import type { Noting } from './assigned.ts';
+import type { IdentifiedFlow } from './write-identified.ts';
 import { refusedBy, type Refused } from './park.ts';
 
 /**
@@ -45,6 +47,10 @@ export interface WritableFlow extends TargetFlow {
   readonly choose: ((versions: Versions) => 'source' | 'target') | null;
   /** A row for which the flow's function threw can be parked by its key: it has the same on both sides. */
   readonly parksUnmapped: boolean;
+  /** Where the target gives rows their keys: `table` has the key that they have in the source then. Else null. */
+  readonly identity: IdentifiedFlow | null;
+  /** Where the source is to be told of what has gone in; else null. */
+  readonly noting: Noting | null;
 }
 
 /** A row as texts; null where a side has none. */
@@ -91,7 +97,7 @@ async function writeSlice(
   settle: string | null,
   range: readonly [first: number, last: number],
 ): Promise<Written> {
-  const binds = [...rows.columns, ...range];
+  const binds = [...rows.columns.slice(0, flow.columns.length), ...range];
   const { sent, written } = await queryOne<{ sent: number; written: number }>(
     tx,
     flow.texts.insertMissing,

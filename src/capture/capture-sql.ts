@@ -16,7 +16,13 @@ import {
   logMerged,
   type Logged,
 } from './log-sql.ts';
-import { imageGuard, operationTrigger, truncateTriggers, type CaptureTrigger } from './trigger-sql.ts';
+import {
+  imageGuard,
+  operationTrigger,
+  truncateTriggers,
+  unsyncedTriggers,
+  type CaptureTrigger,
+} from './trigger-sql.ts';
 
 /**
  * The advisory locks of a sleeping reader; the space is 'snk' as a number. `quiet` is held while no writer is in flight,
@@ -51,12 +57,14 @@ export interface CaptureMore {
   readonly truncate?: TruncatePolicy | undefined;
   readonly passesOn?: boolean | undefined;
   readonly tellsColumns?: boolean | undefined;
+  readonly synced?: readonly string[] | undefined;
 }
 
 /**
  * `imageBytes`: the size up to which rows are logged with their keys; 0 is none. `isTimed`: the times in the log decide
  * conflicts, so they follow the node's clock as it is kept: see db/clock.ts. `passesOn`: what the engine writes is logged as
  * well, with the node that it came from. `tellsColumns`: of updates the columns that they changed are logged.
+ * `synced`: columns that are false after each change but SNK's own, of which nobody is told.
  *
  * Statement triggers with transition tables; a partitioned table gets row triggers, since rows written straight
  * into a partition fire no statement trigger of the parent, and partitions may not have transition tables.
@@ -68,7 +76,7 @@ export function captureTexts(
   imageBytes: number,
   more: CaptureMore = {},
 ): CaptureTexts {
-  const { truncate = 'ignore' } = more;
+  const { truncate = 'ignore', synced = [] } = more;
   const byRow = table.kind === 'partitioned';
   const functionName = `snk.capture_${tableId}`;
   const images =
@@ -93,6 +101,7 @@ as $capture$${body}$capture$`,
       ...operations.map((operation) => operationTrigger(table, functionName, operation, byRow)),
       ...(images === null ? [] : [imageGuard(table)]),
       ...truncateTriggers(table, functionName, truncate),
+      ...unsyncedTriggers(table, synced),
     ],
   };
 }

@@ -90,6 +90,30 @@ describe('a change log that is full', () => {
     expect((await rig.snk.status()).links[0]?.lastError).toBeNull();
   });
 
+  test('is made up for whole where one side alone writes: what was changed and deleted meanwhile as well', async () => {
+    // The target is listed first: of what both sides have it would win.
+    const on = ['insert', 'update', 'delete'] as const;
+    const rig = await linkRig({ links: [{ from: 'b', to: 'a', tables: ['public.record'], on: [...on] }] });
+    const engine = await rig.engine('b->a');
+    await insert(rig.b, 300, 'there');
+    await drain(engine);
+    await rig.b.query('update snk.capture_gate set max_bytes = 10000');
+    await insert(rig.b, 2000, 'before');
+    await rig.b.query('update snk.capture_gate set max_bytes = 10000000');
+    await rig.b.query(
+      `update record set text = 'changed' where uuid in (select uuid from record order by uuid limit 40)`,
+    );
+    await rig.b.query(
+      `delete from record where uuid in (select uuid from record order by uuid desc limit 1500)`,
+    );
+    await rig.b.query(`delete from record where uuid = (select uuid from record order by uuid limit 1)`);
+    await tidyUntilComplete(engine);
+    const rows = 'select uuid, text from record order by uuid';
+    expect(await rig.a.query(rows)).toEqual(await rig.b.query(rows));
+    expect(await count(rig.a, 'changed')).toBe(39);
+    expect(await rig.a.query('select from snk.conflict')).toEqual([]);
+  });
+
   test('stays closed while a subscriber has not read all of it', async () => {
     const links = [
       { from: 'a', to: 'b', tables: ['public.record'] },

@@ -76,7 +76,8 @@ export async function reopenGate(orm: MikroORM, signal?: AbortSignal): Promise<b
          select
          from snk.change_log l
          cross join snk.subscriber s
-         where not pg_visible_in_snapshot(l.xid, s.safe)
+         where s.standing <> 'expired'
+           and not pg_visible_in_snapshot(l.xid, s.safe)
        ) as unread`,
     );
     if (unread) return false;

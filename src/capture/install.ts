@@ -22,6 +22,8 @@ export interface CapturedTable {
   readonly tellsColumns?: boolean;
   /** False: no reader takes rows from the change log, so none are logged there. */
   readonly readsImages?: boolean;
+  /** Columns that say whether a row is safe elsewhere. */
+  readonly synced?: readonly string[];
 }
 
 export interface InstallReport {

@@ -28,7 +28,12 @@ export function logged(
   {
     isTimed = false,
     passesOn = false,
-  }: { readonly isTimed?: boolean | undefined; readonly passesOn?: boolean | undefined },
+    synced = [],
+  }: {
+    readonly isTimed?: boolean | undefined;
+    readonly passesOn?: boolean | undefined;
+    readonly synced?: readonly string[] | undefined;
+  },
   op?: 'D',
 ): Logged {
   const more: [column: string, value: string][] = [];
@@ -39,13 +44,19 @@ export function logged(
     into: (others = '') =>
       `insert into snk.change_log (table_id, op${columns}, ${keyListColumn(key)}, key_count${others})`,
     values: `select ${tableId}, ${op === undefined ? 'left(tg_op, 1)' : quoteLiteral(op)}::"char"${more.map(([, value]) => `, ${value}`).join('')}`,
-    first: passesOn ? '' : skipEngineWrites,
+    first: passesOn ? (synced.length > 0 ? skipSynced : '') : skipEngineWrites,
   };
 }
 
 /** An engine write is marked in its own transaction and not logged: it would travel back. */
 const skipEngineWrites = `
   if current_setting('snk.origin', true) <> '' then
+    return null;
+  end if;`;
+
+/** That a version is safe elsewhere is no change of the row. */
+const skipSynced = `
+  if current_setting('snk.own', true) = 'synced' then
     return null;
   end if;`;
 

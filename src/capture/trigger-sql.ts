@@ -1,5 +1,6 @@
 /** The triggers of a captured table (pure). */
 import type { Table } from '../db/catalog.ts';
+import { quoteIdentifier, quoteLiteral } from '../db/sql.ts';
 import type { Operation, TruncatePolicy } from '../topology/topology.ts';
 
 export interface CaptureTrigger {
@@ -32,6 +33,21 @@ export function truncateTriggers(
       create: `create trigger ${name} before truncate on ${table.quoted} for each statement execute function ${called}()`,
     },
   ];
+}
+
+/**
+ * Whatever is written, the row is not synced then, unless SNK says so itself: see keep-columns.ts. As a condition it names the
+ * column to the catalog: who drops the column is told of the trigger.
+ */
+export function unsyncedTriggers(table: Table, synced: readonly string[]): CaptureTrigger[] {
+  return synced.map((column, i) => {
+    const name = `snk_unsynced_${i + 1}`;
+    const when = `new.${quoteIdentifier(column)} is distinct from false and coalesce(current_setting('snk.own', true), '') = ''`;
+    return {
+      name,
+      create: `create trigger ${name} before insert or update on ${table.quoted} for each row when (${when}) execute function snk.mark_unsynced(${quoteLiteral(column)})`,
+    };
+  });
 }
 
 const transitionTables: Readonly<Record<Operation, string>> = {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { OnceLink, OnceReport } from '../link/carry-once.ts';
 import { onceCode, onceLines } from './once.ts';
 
-const counts = { created: 12, updated: 3, deleted: 0, conflicts: 0, parked: 0, seconds: 0.25 };
+const counts = { created: 12, updated: 3, deleted: 0, conflicts: 0, parked: 0, files: 0, seconds: 0.25 };
 const link = (name: string, code: string | null = null): OnceLink => ({
   name,
   ...counts,
@@ -27,10 +27,10 @@ describe('a run that is carried once', () => {
 
   test('is shown as a table, with the reasons below', () => {
     expect(onceLines(report(false, link('store->hub'), link('b->a', 'SNK_PAUSED')))).toEqual([
-      'link        created  updated  deleted  conflicts  parked  seconds',
-      'store->hub       12        3        0          0       0     0.25  done',
-      'b->a             12        3        0          0       0     0.25  not done',
-      'all              12        3        0          0       0     0.25',
+      'link        created  updated  deleted  conflicts  parked  files  seconds',
+      'store->hub       12        3        0          0       0      0     0.25  done',
+      'b->a             12        3        0          0       0      0     0.25  not done',
+      'all              12        3        0          0       0      0     0.25',
       'b->a: link b->a: why [SNK_PAUSED]',
       '  What to do.',
     ]);

@@ -7,7 +7,7 @@ export function onceCode({ complete, links }: OnceReport): number {
   return links.some(({ reason }) => reason?.code === 'SNK_UNREACHABLE') ? 69 : 1;
 }
 
-const counts = ['created', 'updated', 'deleted', 'conflicts', 'parked', 'seconds'] as const;
+const counts = ['created', 'updated', 'deleted', 'conflicts', 'parked', 'files', 'seconds'] as const;
 
 /** A line for each link, one for all of them where there are several, and one for each that is not done. */
 export function onceLines(report: OnceReport): string[] {

@@ -53,6 +53,11 @@ export function faultText(fault: Fault): string {
   return `${fault.at}: ${fault.message} [${fault.code}]${fault.hint === undefined ? '' : `\n     ${fault.hint}`}`;
 }
 
+/** What a list leaves out must not look as if there were nothing. */
+export function noteElsewhere({ elsewhere }: Snk): void {
+  for (const { link, why } of elsewhere) process.stderr.write(`${link} is not listed here: ${why}\n`);
+}
+
 export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value)}\n`);
 }

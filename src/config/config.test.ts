@@ -258,6 +258,9 @@ describe('a flow', () => {
       conflict: 'priority',
       truncate: 'ignore',
       existing: 'conflict',
+      identity: null,
+      synced: null,
+      files: {},
       bothWays: false,
       passesOn: false,
     });
@@ -344,6 +347,41 @@ describe('a flow', () => {
     ]);
     const both = parseConfig({ nodes, links: [{ between: ['a', 'b'], tables: ['t'], on: all }] });
     expect(both.links.map((link) => link.flows[0]?.truncate)).toEqual([truncate, truncate]);
+  });
+
+  test('of which the target gives the ids goes one way, and in one way', () => {
+    const identity = { key: 'id', writeBack: 'hub_id' };
+    const wrong = ['SNK_CONFIG_IDENTITY links[0].flows[0]'];
+    expect(codes(flows({ identity, where: 'x > 1', set: { y: 1 }, columns: ['z'] }))).toEqual([]);
+    expect(codes(flows({ identity: { key: 'id' } }))).toEqual([
+      'SNK_CONFIG_INVALID links[0].flows[0].identity.writeBack',
+    ]);
+    for (const more of [{ write: 'insert' }, { existing: 'skip' }, { map: './m.ts' }, { set: { id: 1 } }])
+      expect(codes(flows({ identity, ...more }))).toEqual(wrong);
+    for (const columns of [['id'], ['hub_id'], { x: 'hub_id' }])
+      expect(codes(flows({ identity, columns }))).toEqual(wrong);
+    expect(codes([{ between: ['a', 'b'], flows: [{ from: 't', identity }] }])).toContain(
+      'SNK_CONFIG_ONE_WAY_ONLY links[0].flows[0]',
+    );
+    const back = { from: 'b', to: 'a', flows: [{ from: 't' }] };
+    expect(codes([...flows({ identity }), back])).toEqual(['SNK_CONFIG_IDENTITY link a->b']);
+    const read = { from: 'b', to: 'a', flows: [{ from: 't', to: 'all' }] };
+    expect(codes([...flows({ identity }), read])).toEqual(['SNK_CONFIG_IDENTITY link a->b']);
+    expect(codes([...flows({ identity, echo: true }), read])).toEqual([]);
+  });
+
+  test('keeps a column that says what is safe where updates travel, for itself alone', () => {
+    const on = ['insert', 'update'];
+    const synced = 'is_sync';
+    const wrong = ['SNK_CONFIG_SYNCED links[0].flows[0]'];
+    expect(codes(flows({ synced, on }))).toEqual([]);
+    expect(codes(flows({ synced }))).toEqual(['SNK_CONFIG_SYNCED link a->b']);
+    expect(codes(flows({ synced, on, columns: ['x', 'is_sync'] }))).toEqual(wrong);
+    expect(codes(flows({ synced, on, write: 'update' }))).toEqual(wrong);
+    expect(codes(flows({ synced, on, identity: { key: 'id', writeBack: 'is_sync' } }))).toContain(wrong[0]);
+    const three = { ...nodes, c: { url: 'postgres://u:p@c/db' } };
+    const links = ['b', 'c'].map((to) => ({ from: 'a', to, flows: [{ from: 't', on, synced }] }));
+    expect(() => parseConfig({ nodes: three, links })).toThrow(/column is_sync/);
   });
 
   test('finds its modules from the folder of the file', () => {
@@ -515,7 +553,7 @@ describe('a node behind another SNK', () => {
     });
     expect(spoke.nodes).toEqual([
       { kind: 'database', name: 'lyon', url },
-      { kind: 'hub', name: 'main', address: 'https://hub.example/snk', key },
+      { kind: 'hub', name: 'main', address: 'https://hub.example/snk', key, ca: null },
     ]);
     const hub = parseConfig({
       nodes: { main: { url }, office: { keyed: true } },

@@ -9,7 +9,9 @@ import {
   type Node,
   type Topology,
 } from '../topology/topology.ts';
+import { placedFiles, type filePlace } from './file-options.ts';
 import { httpFaults, withFiles, type http, type HttpOptions } from './http-options.ts';
+import { hubFaults } from './hub-faults.ts';
 import { schema, type limits, type verify } from './schema.ts';
 import { toFaults } from './shape-faults.ts';
 import { linkFaults, topologyFaults } from './topology-faults.ts';
@@ -19,8 +21,15 @@ import { linkFaults, topologyFaults } from './topology-faults.ts';
  * any number of nodes that come with a key.
  */
 export type UserNode =
-  | { readonly url: string | undefined }
-  | { readonly hub: string | undefined; readonly key: string | undefined }
+  | { readonly url: string | undefined; readonly files?: z.input<typeof filePlace> | undefined }
+  | {
+      readonly hub: string | undefined;
+      readonly key: string | undefined;
+      /** A PEM file, for a hub whose certificate is signed by an authority of your own, or by itself. */
+      readonly ca?: string | undefined;
+      /** Says that the key may travel in the clear, to a hub under `http://`. */
+      readonly insecure?: boolean | undefined;
+    }
   | { readonly keyed: true };
 
 /** What a user writes: `export default defineConfig({ … })`. */
@@ -52,7 +61,7 @@ export function parseConfig(input: unknown, directory = process.cwd()): Config {
   const { nodes } = parsed.data;
   const links = parsed.data.links.map((each) => withModules(each, directory));
   const topology = buildTopology(
-    Object.entries(nodes).map(([name, node]) => nodeOf(name, node)),
+    Object.entries(nodes).map(([name, node]) => nodeOf(name, node, directory)),
     links,
   );
   const { limits, verify = null } = parsed.data;
@@ -61,6 +70,7 @@ export function parseConfig(input: unknown, directory = process.cwd()): Config {
     ...linkFaults(links, topology.nodes),
     ...topologyFaults(topology),
     ...httpFaults(http, topology.nodes),
+    ...hubFaults(nodes),
   ];
   if (faults.length > 0) throw new FaultsError(faults);
   return Object.freeze({
@@ -71,9 +81,15 @@ export function parseConfig(input: unknown, directory = process.cwd()): Config {
   });
 }
 
-function nodeOf(name: string, node: z.output<typeof schema>['nodes'][string]): Node {
-  if ('url' in node) return { kind: 'database', name, url: node.url };
-  if ('hub' in node) return { kind: 'hub', name, address: node.hub, key: node.key };
+function nodeOf(name: string, node: z.output<typeof schema>['nodes'][string], directory: string): Node {
+  if ('url' in node) {
+    const files = node.files === undefined ? {} : { files: placedFiles(node.files, directory) };
+    return { kind: 'database', name, url: node.url, ...files };
+  }
+  if ('hub' in node) {
+    const { hub, key, ca } = node;
+    return { kind: 'hub', name, address: hub, key, ca: ca === undefined ? null : resolve(directory, ca) };
+  }
   return { kind: 'keyed', name };
 }
 

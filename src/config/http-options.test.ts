@@ -90,6 +90,32 @@ describe('keys in the clear', () => {
   });
 });
 
+describe('the key of a node', () => {
+  const spoke = (node: object): unknown => ({
+    nodes: { lyon: { url }, main: { key: 'snk_lyon_0123456789abcdefghijklmn', ...node } },
+    links: [{ between: ['lyon', 'main'], tables }],
+  });
+
+  test.each([
+    'http://hub.example',
+    'http://10.0.0.1:80/snk',
+    'http://[fd00::1]/',
+    'http://127.0.0.1.example/',
+  ])('does not travel in the clear to another machine: %s', (hub) => {
+    expect(faultsOf(() => parseConfig(spoke({ hub })))).toMatchObject([
+      { code: 'SNK_CONFIG_INSECURE', at: 'nodes.main.hub' },
+    ]);
+    expect(faultsOf(() => parseConfig(spoke({ hub, insecure: true })))).toEqual([]);
+  });
+
+  test.each(['https://hub.example', 'http://127.0.0.1:80', 'http://localhost/x', 'http://[::1]:80/'])(
+    'travels under TLS, or on this machine: %s',
+    (hub) => {
+      expect(faultsOf(() => parseConfig(spoke({ hub })))).toEqual([]);
+    },
+  );
+});
+
 test('the types allow what the shape does', () => {
   const config: UserConfig = {
     nodes: { main: { url }, office: { keyed: true } },

@@ -3,7 +3,8 @@ import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { FaultsError, SnkError, type Fault } from '../errors.ts';
-import type { Node } from '../topology/topology.ts';
+import { servedLinks, type Node, type Topology } from '../topology/topology.ts';
+import { consoleFaults, consoleSchema } from './console-options.ts';
 import { isLoopback, parseListen } from './listen.ts';
 
 const listen = z
@@ -34,6 +35,8 @@ export const http = z.strictObject({
     .optional(),
   /** Keys may travel in the clear, since the network is a safe one. */
   insecure: z.boolean().optional(),
+  /** A page for people on the same address, behind a log-in: links, conflicts, rows. Default: there is none. */
+  console: consoleSchema.optional(),
 });
 
 export type HttpOptions = Readonly<z.output<typeof http>>;
@@ -50,7 +53,9 @@ export function withFiles<Options extends HttpOptions>(options: Options, directo
  * is refused, not only warned of, unless somebody has said that he knows.
  */
 export function httpFaults(options: HttpOptions | null, nodes: readonly Node[]): Fault[] {
-  if (options === null || !nodes.some(({ kind }) => kind === 'keyed')) return [];
+  if (options === null) return [];
+  const faults = consoleFaults(options);
+  if (faults.length > 0 || !nodes.some(({ kind }) => kind === 'keyed')) return faults;
   const { listen, tls, trustProxy, insecure } = options;
   if (tls !== undefined || trustProxy !== undefined || insecure === true || isLoopback(listen)) return [];
   return [
@@ -59,6 +64,24 @@ export function httpFaults(options: HttpOptions | null, nodes: readonly Node[]):
       at: 'http',
       message: `keys would travel in the clear to ${listen.host}, port ${listen.port}`,
       hint: "Give 'tls', or put a reverse proxy in front and its address into 'trustProxy'; where nobody else is on that network say insecure: true.",
+    },
+  ];
+}
+
+/** Who comes with a key finds nobody. */
+export function servingWarnings({
+  http,
+  nodes,
+  links,
+}: Topology & { readonly http: HttpOptions | null }): Fault[] {
+  const served = servedLinks({ nodes, links }).map((link) => link.name);
+  if (http !== null || served.length === 0) return [];
+  return [
+    {
+      code: 'SNK_CONFIG_NOT_SERVED',
+      at: 'http',
+      message: `nobody can come with a key: ${served.join(', ')} are served where 'snk run' listens`,
+      hint: "Give 'http.listen', or run 'snk run --listen'.",
     },
   ];
 }
@@ -75,6 +98,19 @@ export function withListen<Config extends Served>(config: Config, text: string |
   if (listen === null)
     throw new SnkError('SNK_USAGE', "--listen: wanted 'host:port', or a port alone, which is on loopback");
   const options = Object.freeze({ ...config.http, listen });
+  const faults = httpFaults(options, config.nodes);
+  if (faults.length > 0) throw new FaultsError(faults);
+  return Object.freeze({ ...config, http: options });
+}
+
+/** Where nothing says where to listen, a console does so here. */
+const usual = { host: '127.0.0.1', port: 9464 } as const;
+
+/** Throws FaultsError where the console would be open to a network. */
+export function withConsole<Config extends Served>(config: Config, wanted: boolean | undefined): Config {
+  if (wanted !== true) return config;
+  const http = config.http ?? { listen: usual };
+  const options = Object.freeze({ ...http, console: http.console ?? { token: null, hosts: [] } });
   const faults = httpFaults(options, config.nodes);
   if (faults.length > 0) throw new FaultsError(faults);
   return Object.freeze({ ...config, http: options });

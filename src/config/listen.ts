@@ -24,6 +24,6 @@ export function parseListen(text: string): Listen | null {
 }
 
 /** What is sent to it does not leave the machine. */
-export function isLoopback({ host }: Listen): boolean {
+export function isLoopback({ host }: Pick<Listen, 'host'>): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }

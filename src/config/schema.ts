@@ -1,19 +1,10 @@
 /** The shape of the configuration and its defaults (pure). */
-import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
 import { nodeNamePattern, nodeNameWanted } from '../topology/node-name.ts';
+import { duration } from './duration.ts';
+import { fileColumns, filePlace } from './file-options.ts';
 import { http } from './http-options.ts';
-
-const duration = z.union([z.number().int().nonnegative(), z.string()]).transform((value, context) => {
-  // ms throws on an empty text.
-  const milliseconds =
-    typeof value === 'number' ? value : value === '' ? undefined : ms(value as StringValue);
-  if (milliseconds === undefined || !Number.isFinite(milliseconds) || milliseconds < 0) {
-    context.addIssue({ code: 'custom', message: 'wanted a duration such as "30s", "5m" or milliseconds' });
-    return z.NEVER;
-  }
-  return milliseconds;
-});
+import { identityOptions } from './identity-options.ts';
 
 const nodeName = z.string().regex(nodeNamePattern, nodeNameWanted);
 const tableName = z.string().regex(/^[^."\0]{1,63}(\.[^."\0]{1,63})?$/, 'wanted a table as "schema.table"');
@@ -22,10 +13,17 @@ const databaseUrl = z.string().superRefine((text, context) => {
   if (fault !== null) context.addIssue({ code: 'custom', message: fault });
 });
 const node = z.union([
-  z.strictObject({ url: databaseUrl }),
+  z.strictObject({ url: databaseUrl, files: filePlace.optional() }),
   z.strictObject({
     hub: z.url({ protocol: /^https?$/, error: 'wanted a URL that starts with https:// or http://' }),
     key: z.string().regex(/^[\x21-\x7e]{20,200}$/, "wanted a key as 'snk keys create' prints it"),
+    /** A PEM file: the hub's certificate is signed by one of these, or is one of them. */
+    ca: z
+      .string()
+      .regex(/^[^\0]+$/, 'wanted a file')
+      .optional(),
+    /** The key may travel in the clear, since the network is a safe one. */
+    insecure: z.boolean().optional(),
   }),
   z.strictObject({ keyed: z.literal(true, 'wanted true') }),
 ]);
@@ -68,6 +66,8 @@ const flow = z.strictObject({
   conflict,
   truncate: z.enum(['replicate', 'ignore', 'refuse']).optional(),
   existing: z.enum(['conflict', 'skip', 'overwrite']).optional(),
+  ...identityOptions,
+  files: fileColumns.optional(),
 });
 const every = duration.refine((milliseconds) => milliseconds >= 1_000, 'wanted a second or more');
 const linkOptions = {
@@ -99,6 +99,8 @@ export const limits = z.strictObject({
   copyRowsPerSecond: z.number().int().min(0).default(0),
   /** Tables that the first copy of a link has under way at once, at the most; each takes sessions of its own. */
   copyTables: z.number().int().min(1).max(4).default(2),
+  /** How long the change log is kept for a node that comes with a key and does not; after that it begins anew. */
+  readerAge: duration.default(7 * 24 * 3_600_000),
   /** How far apart two nodes' clocks may be, where the newest change wins, before SNK says so. */
   clockSkew: duration.default(60_000),
 });

@@ -7,7 +7,7 @@ type Issue = z.core.$ZodIssue;
 
 const knownKeys: Readonly<Record<string, readonly string[]>> = {
   '': ['nodes', 'links', 'limits', 'verify', 'http'],
-  nodes: ['url', 'hub', 'key', 'keyed'],
+  nodes: ['url', 'hub', 'key', 'ca', 'insecure', 'keyed', 'files'],
   links: ['between', 'from', 'to', 'tables', 'flows', 'on', 'conflict', 'every'],
   flows: [
     'from',
@@ -23,6 +23,9 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
     'conflict',
     'truncate',
     'existing',
+    'identity',
+    'synced',
+    'files',
   ],
   limits: [
     'pageKeys',
@@ -33,10 +36,11 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
     'ledgerAge',
     'copyRowsPerSecond',
     'copyTables',
+    'readerAge',
     'clockSkew',
   ],
   verify: ['every', 'rowsPerSecond'],
-  http: ['listen', 'tls', 'cert', 'key', 'trustProxy', 'insecure'],
+  http: ['listen', 'tls', 'cert', 'key', 'trustProxy', 'insecure', 'console', 'token', 'hosts'],
 };
 
 export function toFaults(issue: Issue, input: unknown, above: readonly PropertyKey[] = []): Fault[] {
@@ -55,19 +59,7 @@ export function toFaults(issue: Issue, input: unknown, above: readonly PropertyK
     // Speak of the form that the user most likely meant.
     const value = valueAt(input, path);
     const has = (key: string): boolean => typeof value === 'object' && value !== null && key in value;
-    const form =
-      path[0] === 'links'
-        ? has('between')
-          ? 0
-          : 1
-        : path[0] !== 'nodes'
-          ? 0
-          : has('hub')
-            ? 1
-            : has('keyed')
-              ? 2
-              : 0;
-    const meant = issue.errors[form];
+    const meant = issue.errors[formOf(path, has)];
     return (meant ?? []).flatMap((inner) => toFaults(inner, input, path));
   }
   const found = valueAt(input, path);
@@ -85,6 +77,14 @@ export function toFaults(issue: Issue, input: unknown, above: readonly PropertyK
   return [
     { code: 'SNK_CONFIG_INVALID', at: at || 'configuration', message: `${issue.message} (found ${kind})` },
   ];
+}
+
+/** The place of a form among those that there are. */
+function formOf(path: readonly PropertyKey[], has: (key: string) => boolean): number {
+  if (path[0] === 'links') return has('between') ? 0 : 1;
+  if (path[0] !== 'nodes') return 0;
+  if (path.includes('files')) return has('s3') ? 2 : has('dir') ? 1 : 0;
+  return has('hub') ? 1 : has('keyed') ? 2 : 0;
 }
 
 function pathText(path: readonly PropertyKey[]): string {

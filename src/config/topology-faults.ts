@@ -1,6 +1,7 @@
 /** What is wrong with links and flows as they were declared (pure). */
 import { closest } from 'fastest-levenshtein';
 import type { Fault } from '../errors.ts';
+import { identityFaults, keepingFaults } from './identity-options.ts';
 import {
   carriesChanges,
   isMirrorOf,
@@ -51,7 +52,7 @@ const narrowing = ['set', 'where', 'write', 'echo', 'map'] as const;
 
 function flowFaults(flow: FlowOptions, at: string, declared: LinkDeclaration): Fault[] {
   const isTwoWay = 'between' in declared;
-  const faults: Fault[] = [];
+  const faults: Fault[] = identityFaults(flow, at, isTwoWay);
   const fault = (code: string, message: string, hint?: string): void => {
     faults.push({ code, at, message, hint });
   };
@@ -181,8 +182,35 @@ function orderFaults({ nodes, links }: Topology): Fault[] {
   return faults;
 }
 
+/** Both ends of a link that carries files need a place for them. */
+function fileFaults({ nodes, links }: Topology): Fault[] {
+  const faults = new Map<string, Fault>();
+  for (const { name, source, target, files } of links) {
+    for (const [node, place] of [
+      [source, files?.source],
+      [target, files?.target],
+    ] as const) {
+      // Of a link without files it is undefined. What is not reached from here has its own place, or says so itself.
+      const isOurs = nodes.some(({ kind, name: known }) => kind === 'database' && known === node);
+      if (place !== null || faults.has(node) || !isOurs) continue;
+      faults.set(node, {
+        code: 'SNK_CONFIG_FILES',
+        at: `nodes.${node}`,
+        message: `link ${name} carries files, and this node has no place for them`,
+        hint: "Say where they are: files: './folder', or files: { s3: { bucket: '…' } }.",
+      });
+    }
+  }
+  return [...faults.values()];
+}
+
 export function topologyFaults(topology: Topology): Fault[] {
-  const faults: Fault[] = [...loopFaults(topology), ...orderFaults(topology)];
+  const faults: Fault[] = [
+    ...loopFaults(topology),
+    ...orderFaults(topology),
+    ...keepingFaults(topology),
+    ...fileFaults(topology),
+  ];
   const seen = new Set<string>();
   for (const link of topology.links) {
     const { name, flows, source, target } = link;

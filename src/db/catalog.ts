@@ -28,6 +28,8 @@ export interface Column {
   readonly generated: boolean;
   /** A row that does not say it gets a value all the same. */
   readonly hasDefault: boolean;
+  /** The SQL of its default; null without one, and of an identity. */
+  readonly defaultText: string | null;
   /** Takes a value of ours at an insert alone. */
   readonly identityAlways: boolean;
   readonly notNull: boolean;
@@ -205,6 +207,7 @@ const tablesQuery = (names: readonly string[]) => sql<TableRow>`
           case when a.atttypid in ('character varying'::regtype, 'character'::regtype) and a.atttypmod > 4 then a.atttypmod - 4 end as "maxLength",
           a.attgenerated <> '' as generated,
           a.atthasdef or a.attidentity <> '' as "hasDefault",
+          (select pg_get_expr(f.adbin, f.adrelid) from pg_attrdef f where f.adrelid = c.oid and f.adnum = a.attnum) as "defaultText",
           a.attidentity = 'a' as "identityAlways",
           a.attnotnull as "notNull",
           case

@@ -5,13 +5,15 @@ import { openOrm, type MikroORM } from './orm.ts';
 /**
  * `main` has the model of SNK's own tables. `run` lasts as long as links do, with prepared statements alone. `gauges` is read
  * every few seconds beside all that: one session, and no long waits. `keys` lets people in, also while all else is busy, and `served` does what they ask for.
+ * `console` is what people look at and change by hand.
  */
-export type Purpose = 'main' | 'run' | 'gauges' | 'keys' | 'served';
+export type Purpose = 'main' | 'run' | 'gauges' | 'keys' | 'served' | 'console';
 
 const sessions = {
   main: { poolMax: 6 },
   run: { poolMax: 6, prepares: true },
   gauges: { poolMax: 1, prepares: true, statementTimeout: 3_000 },
+  console: { poolMax: 3, statementTimeout: 5_000 },
   served: { poolMax: 9, prepares: true },
   keys: { poolMax: 4, prepares: true, statementTimeout: 5_000 },
 } as const satisfies Record<Purpose, object>;

@@ -119,6 +119,11 @@ describe('an error', () => {
   test.each(['40001', '40P01', '53100', '55P03', '57014', '42P01'])('%s is named as it is', (code) => {
     expect(toSnkError(driverError(code), 'read').code).toBe(`SNK_SQL_${code}`);
   });
+
+  test('of something that is not found says that a trigger may look for it', () => {
+    expect(toSnkError(driverError('42P01'), 'apply').hint).toContain('search_path');
+    expect(toSnkError(driverError('42601'), 'apply').hint).toBeUndefined();
+  });
 });
 
 describe('the words of a database error', () => {

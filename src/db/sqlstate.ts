@@ -13,6 +13,8 @@ const transientStates = new Set([
   '58000', // system_error
   '58030', // io_error
 ]);
+/** undefined_table, undefined_function, undefined_object */
+const notFound = new Set(['42P01', '42883', '42704']);
 const transientNodeCodes = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -49,10 +51,15 @@ export function isTransient(error: unknown): boolean {
 /** Of a row that is to be updated where there is none: SNK's own, for no server calls that an error. */
 export const rowMissingCode = 'SNK_ROW_MISSING';
 
+/** Of a row whose key the target has taken from it, or that it has kept out: SNK's own as well. */
+export const keyChangedCode = 'SNK_KEY_CHANGED';
+
+const ownCodes = new Set<string>([rowMissingCode, keyChangedCode]);
+
 /** An error of one row's data, not of the link: such a row can be parked and the others go on. */
 export function isRowError(error: unknown): boolean {
   const code = codeOf(error);
-  return code !== undefined && (/^(22|23)/.test(code) || code === 'P0001' || code === rowMissingCode);
+  return code !== undefined && (/^(22|23)/.test(code) || code === 'P0001' || ownCodes.has(code));
 }
 
 /**
@@ -74,7 +81,11 @@ export function toSnkError(error: unknown, doing: string): SnkError {
       hint: 'SNK tries again by itself; check that the server runs and accepts connections.',
     });
   }
-  return new SnkError(`SNK_SQL_${code}`, `${doing}: ${first}`, { cause: error, fate });
+  // Tables of a link are known to be there: it is a trigger of theirs that looks for something.
+  const hint = notFound.has(code ?? '')
+    ? 'A trigger of the table may name it without its schema: SNK writes with search_path = pg_catalog. Its function can have a search_path of its own: alter function … set search_path = public.'
+    : undefined;
+  return new SnkError(`SNK_SQL_${code}`, `${doing}: ${first}`, { cause: error, fate, hint });
 }
 
 /**

@@ -13,11 +13,15 @@ export interface AppOptions {
   readonly pem?: Pem | undefined;
   /** Addresses whose word is taken on for whom they come. */
   readonly trustProxy?: readonly string[] | undefined;
+  /** Of all bodies under way; default: `limits.bodies`. */
+  readonly bodyBytes?: number | undefined;
 }
 
 /** Bytes and milliseconds. A route that takes more says so: `bodyLimit`, and `takes` as in bodies.ts. */
 export const limits = {
   body: 16_384,
+  /** Of all requests together, unpacked. */
+  bodies: 100_663_296,
   headers: 8_192,
   /** From the first byte of a request's headers to their last, and of its body. */
   request: 10_000,
@@ -37,7 +41,13 @@ const headers = {
   'x-content-type-options': 'nosniff',
 } as const;
 
-export async function buildApp({ rooms, onFault, pem, trustProxy }: AppOptions): Promise<FastifyInstance> {
+export async function buildApp({
+  rooms,
+  onFault,
+  pem,
+  trustProxy,
+  bodyBytes = limits.bodies,
+}: AppOptions): Promise<FastifyInstance> {
   const server = {
     maxHeaderSize: limits.headers,
     headersTimeout: limits.request,
@@ -70,7 +80,7 @@ export async function buildApp({ rooms, onFault, pem, trustProxy }: AppOptions):
   app.addHook('onRequest', async (_, reply) => {
     void reply.headers(headers);
   });
-  boundBodies(app, { within: limits.request, idle: limits.idle });
+  boundBodies(app, { bytes: bodyBytes, within: limits.request, idle: limits.idle });
   app.setErrorHandler(async (error, _, reply) => {
     const known = problemOf(error);
     if (known === null) onFault(error);

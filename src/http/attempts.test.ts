@@ -7,7 +7,7 @@ describe('wrong attempts', () => {
     const attempts = new Attempts(() => now);
     for (let i = 0; i < pace.burst; i++) {
       expect(attempts.waitOf('1.2.3.4')).toBe(0);
-      attempts.spend('1.2.3.4');
+      expect(attempts.spend('1.2.3.4')).toBe(i === pace.burst - 1);
     }
     expect(attempts.waitOf('1.2.3.4')).toBe(pace.every);
     expect(attempts.waitOf('1.2.3.5')).toBe(0);

@@ -31,8 +31,8 @@ export class Attempts {
     return Math.max(0, Math.ceil(this.#debtOf(sourceOf(address)) - patience));
   }
 
-  /** It was wrong once more. */
-  spend(address: string): void {
+  /** It was wrong once more. True: and has to wait now. */
+  spend(address: string): boolean {
     const source = sourceOf(address);
     const debt = Math.min(this.#debtOf(source), patience) + pace.every;
     // The order of a Map is that of insertion: the first one is the oldest.
@@ -40,6 +40,7 @@ export class Attempts {
     this.#paidAt.set(source, this.#now() + debt);
     const [oldest] = this.#paidAt.size > pace.addresses ? this.#paidAt.keys() : [];
     if (oldest !== undefined) this.#paidAt.delete(oldest);
+    return debt > patience;
   }
 
   #debtOf(source: string): number {

@@ -8,8 +8,12 @@ import { connect, type Server } from 'node:tls';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { waitUntil } from '../../test/support/wait-until.ts';
+import { parseConfig } from '../config/config.ts';
+import { Snk } from '../snk.ts';
+import { Health } from '../telemetry/health.ts';
 import { buildApp } from './app.ts';
 import { Certificate } from './certificate.ts';
+import { openHttp } from './server.ts';
 
 let directory: string;
 const files = { cert: '', key: '' };
@@ -34,6 +38,17 @@ beforeAll(async () => {
 afterAll(async () => await rm(directory, { recursive: true }));
 beforeEach(async () => await use('one', 'cert', 'key'));
 
+/** Whose certificate is served on a port, and what is answered behind it. */
+async function askAt(port: number, path = '/') {
+  const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false });
+  await once(socket, 'secureConnect');
+  const name = socket.getPeerCertificate().subject.CN;
+  socket.end(`GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
+  let answer = '';
+  for await (const part of socket) answer += String(part);
+  return { name, status: answer.slice(0, 15) };
+}
+
 async function open() {
   const faults: unknown[] = [];
   const onFault = (error: unknown): void => void faults.push(error);
@@ -51,16 +66,7 @@ async function open() {
     await app.close();
   });
   const { port } = app.server.address() as AddressInfo;
-  /** Whose certificate is served, and what is answered behind it. */
-  const ask = async () => {
-    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false });
-    await once(socket, 'secureConnect');
-    const name = socket.getPeerCertificate().subject.CN;
-    socket.end('GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n');
-    let answer = '';
-    for await (const part of socket) answer += String(part);
-    return { name, status: answer.slice(0, 15) };
-  };
+  const ask = async () => await askAt(port);
   return { address, port, ask, faults };
 }
 
@@ -91,6 +97,34 @@ describe('TLS', () => {
     await waitUntil(async () => (await ask()).name === 'two');
     // Each is said once.
     expect(faults).toMatchObject([{ code: 'SNK_TLS_FILE' }, { code: 'SNK_TLS_FILE' }]);
+  });
+});
+
+describe('snk run', () => {
+  const serve = async () => {
+    const nodes = { a: { url: 'postgres://u:p@127.0.0.1:1/x' }, b: { url: 'postgres://u:p@127.0.0.1:1/y' } };
+    const links = [{ between: ['a', 'b'], tables: ['record'] }];
+    const snk = new Snk(
+      parseConfig(
+        { nodes, links, http: { listen: 0, tls: { cert: './cert.pem', key: './key.pem' } } },
+        directory,
+      ),
+    );
+    if (snk.config.http === null) throw new Error('it listens');
+    return await openHttp(snk, new Health(snk.events, []), snk.config.http, () => undefined);
+  };
+
+  test('serves all that it serves under the certificate of its configuration', async () => {
+    const server = await serve();
+    onTestFinished(async () => await server.close());
+    expect(server.address).toMatch(/^https:/);
+    const port = Number(new URL(server.address).port);
+    expect(await askAt(port, '/healthz')).toEqual({ name: 'one', status: 'HTTP/1.1 200 OK' });
+  });
+
+  test('serves nothing where it has none', async () => {
+    await rm(files.key);
+    await expect(serve()).rejects.toMatchObject({ code: 'SNK_TLS_FILE', fate: 'stop-process' });
   });
 });
 

@@ -7,6 +7,7 @@ import type { Holder, Keys } from '../snk.ts';
 import { HttpError } from './answers.ts';
 import { Attempts } from './attempts.ts';
 import { KeyWatch } from './key-watch.ts';
+import { whenOver } from './over.ts';
 
 export type DoorKeys = Pick<Keys, 'authenticate' | 'stillGood'>;
 
@@ -19,11 +20,14 @@ const bounds = {
   known: 10_000,
   /** Requests that one key has under way. */
   perKey: 32,
+  /** Milliseconds: a log is not to be filled from outside. */
+  tellEvery: 60_000,
 } as const;
 
 export class Door {
   readonly #keys: DoorKeys;
-  readonly #attempts: Attempts;
+  readonly #onShut: (address: string) => void;
+  readonly #attempts = new Attempts();
   readonly #watch: KeyWatch;
   readonly #strangers = new Semaphore(bounds.strangers);
   /**
@@ -34,15 +38,13 @@ export class Door {
   readonly #holders = new WeakMap<FastifyRequest, Holder>();
   readonly #underWay = new Map<string, number>();
   #inLine = 0;
+  #toldAt = Number.NEGATIVE_INFINITY;
 
-  constructor(
-    keys: DoorKeys,
-    attempts = new Attempts(),
-    watch = new KeyWatch(async (ids) => await keys.stillGood(ids)),
-  ) {
+  /** `onShut` hears of an address that was wrong too often, now and then. */
+  constructor(keys: DoorKeys, onShut: (address: string) => void = () => undefined) {
     this.#keys = keys;
-    this.#attempts = attempts;
-    this.#watch = watch;
+    this.#onShut = onShut;
+    this.#watch = new KeyWatch(async (ids) => await keys.stillGood(ids));
   }
 
   /**
@@ -51,12 +53,15 @@ export class Door {
    */
   readonly demandKey = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const key = keyIn(request.headers.authorization);
-    const holder = await this.#ask(key, request.ip);
+    // Of a connection that is gone by now nobody knows where it came from.
+    const address = request.ip as string | undefined;
+    if (address === undefined) throw new HttpError(400);
+    const holder = await this.#ask(key, address);
     const count = (this.#underWay.get(holder.id) ?? 0) + 1;
     if (count > bounds.perKey)
       throw new HttpError(429, { message: 'too many requests with this key at once', retryAfter: 1 });
     this.#underWay.set(holder.id, count);
-    reply.raw.once('close', () => this.#leave(holder.id));
+    whenOver(request, reply, () => this.#leave(holder.id));
     this.#holders.set(request, holder);
   };
 
@@ -81,12 +86,11 @@ export class Door {
   leaving(request: FastifyRequest, reply: FastifyReply): AbortSignal {
     const gone = new AbortController();
     const watched = this.#watch.watch(this.holderOf(request).id);
-    reply.raw.once('close', () => {
+    whenOver(request, reply, () => {
       watched.release();
       // One that has its answer has not gone away; and to abort is to make an error.
       if (!reply.raw.writableFinished) gone.abort();
     });
-    if (reply.raw.destroyed) gone.abort();
     return AbortSignal.any([watched.signal, gone.signal]);
   }
 
@@ -113,13 +117,19 @@ export class Door {
     const digest = key === null ? '' : digestOf(key);
     this.#known.delete(digest);
     if (holder === null) {
-      this.#attempts.spend(address);
+      if (this.#attempts.spend(address)) this.#tell(address);
       throw this.refusal();
     }
     this.#known.add(digest);
     const [oldest] = this.#known.size > bounds.known ? this.#known : [];
     if (oldest !== undefined) this.#known.delete(oldest);
     return holder;
+  }
+
+  #tell(address: string): void {
+    if (performance.now() - this.#toldAt < bounds.tellEvery) return;
+    this.#toldAt = performance.now();
+    this.#onShut(address);
   }
 
   #leave(id: string): void {

@@ -84,15 +84,15 @@ async function answer(
 ): Promise<FastifyReply> {
   const { link } = request.params;
   const operation = named ?? request.params.operation;
-  const { name: node } = door.holderOf(request);
-  const declared = hub.declared(node, link);
+  const { name: node, links: bound } = door.holderOf(request);
+  const declared = hub.declared(node, link, bound);
   door.requireLink(request, declared?.name ?? '');
   if (!isOperation(operation)) throw new HttpError(404);
   const leaving = door.leaving(request, reply);
   let [, release] = bulky.has(operation) ? await answers.acquire() : [0, () => undefined];
   try {
     const said = await hub.answer(
-      { node, link, operation, body: request.body, session: sessionOf(request) },
+      { node, bound, link, operation, body: request.body, session: sessionOf(request) },
       leaving,
     );
     if (leaving.aborted) throw door.refusal();

@@ -53,6 +53,8 @@ describe('the metrics of a run', () => {
       deleted: 0,
       conflicts: 1,
       parked: 3,
+      files: 2,
+      fileBytes: 40_000,
       durationMs: 9,
     };
     events.tell('link:applied', { link: 'a->b', ...told, lagsMs: [4, 2_000] });
@@ -73,6 +75,10 @@ describe('the metrics of a run', () => {
       `snk_link_conflicts_total{${ba}} 0`,
       `snk_link_parked_total{${ab}} 6`,
       `snk_link_parked_total{${ba}} 0`,
+      `snk_link_files_total{${ab}} 4`,
+      `snk_link_files_total{${ba}} 0`,
+      `snk_link_file_bytes_total{${ab}} 80000`,
+      `snk_link_file_bytes_total{${ba}} 0`,
     ]);
     expect(text).toContain(`snk_link_lag_seconds_bucket{le="0.005",${ab}} 1`);
     expect(text).toContain(`snk_link_lag_seconds_bucket{le="2.5",${ab}} 2`);
@@ -120,6 +126,8 @@ describe('the metrics of a run', () => {
       windows: 1,
       conflicts: 0,
       parked: 0,
+      files: 0,
+      fileBytes: 0,
       durationMs: 1,
       lagsMs: [],
     });

@@ -41,6 +41,8 @@ export class Metrics {
     'snk_link_parked_total',
     'Rows parked, those that have gone in since among them.',
   );
+  readonly #files = this.#counter('snk_link_files_total', 'Files sent to the target.');
+  readonly #fileBytes = this.#counter('snk_link_file_bytes_total', 'Bytes of files sent to the target.');
   readonly #state = new Gauge({
     name: 'snk_link_state',
     help: '1 for the state that the link is in, 0 for all others.',
@@ -69,16 +71,19 @@ export class Metrics {
       this.#lag.zero(labels);
       for (const counter of [this.#rows, this.#windows, this.#conflicts, this.#parkedTotal])
         counter.inc(labels, 0);
+      for (const counter of [this.#files, this.#fileBytes]) counter.inc(labels, 0);
     }
     collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: seldom });
     for (const name of sampledDelays) this.registry.removeSingleMetric(name);
-    events.on('link:applied', ({ link, windows, rows, conflicts, parked, lagsMs }) => {
+    events.on('link:applied', ({ link, windows, rows, conflicts, parked, lagsMs, files, fileBytes }) => {
       const labels = this.#labels.get(link);
       if (labels === undefined) return;
       this.#windows.inc(labels, windows);
       this.#rows.inc(labels, rows);
       this.#conflicts.inc(labels, conflicts);
       this.#parkedTotal.inc(labels, parked);
+      this.#files.inc(labels, files);
+      this.#fileBytes.inc(labels, fileBytes);
       for (const lag of lagsMs) this.#lag.observe(labels, lag / 1_000);
     });
   }
@@ -91,7 +96,9 @@ export class Metrics {
       for (const each of conditions) this.#state.set({ ...labels, state: each }, each === state ? 1 : 0);
     }
     for (const { name, pendingRows, parked, conflicts } of gauges?.links ?? []) {
-      const labels = this.#labels.get(name) ?? {};
+      // A node that comes with a key has links of its own name, which nobody has configured.
+      const [source = '', target = ''] = name.split('->');
+      const labels = this.#labels.get(name) ?? { link: name, source, target };
       if (pendingRows !== null) this.#pending.set(labels, pendingRows);
       if (parked !== null) this.#parked.set(labels, parked);
       if (conflicts !== null) this.#unsettled.set(labels, conflicts);

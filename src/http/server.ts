@@ -9,7 +9,10 @@ import { ownLinks, servedLinks } from '../topology/topology.ts';
 import type { Health } from '../telemetry/health.ts';
 import { buildApp } from './app.ts';
 import { Certificate } from './certificate.ts';
+import type { ConsoleStart } from './console/console.ts';
 import { Door } from './door.ts';
+import { fileRoutes } from './file-routes.ts';
+import { filesBehind } from './files-behind.ts';
 import { healthRoutes } from './health-routes.ts';
 import { linkRoutes } from './link-routes.ts';
 import { metricsRoutes } from './metrics-routes.ts';
@@ -33,12 +36,20 @@ export async function openHttp(
   health: Health,
   { listen, tls, trustProxy }: HttpOptions,
   onFault: (error: unknown) => void,
+  console: ConsoleStart | null = null,
 ): Promise<HttpServer> {
   const certificate = tls === undefined ? null : await Certificate.open(tls);
   const metrics = new Metrics(ownLinks(snk.config), snk.events, health);
   const gauges = new Sampled(async () => await snk.gauges(), sampling);
   const rooms = [healthRoutes(health), metricsRoutes(metrics, gauges)];
-  if (servedLinks(snk.config).length > 0) rooms.push(linkRoutes(snk.hub, new Door(snk.keys)));
+  if (console !== null) {
+    const { consoleRoom } = await import('./console/console.ts');
+    rooms.push(consoleRoom({ ...console, snk, health, listen, onFault }));
+  }
+  if (servedLinks(snk.config).length > 0) {
+    const door = new Door(snk.keys, (address) => snk.events.tell('http:shut', { address }));
+    rooms.push(linkRoutes(snk.hub, door), fileRoutes({ open: filesBehind(snk.hub, door) }));
+  }
   const app = await buildApp({ rooms, onFault, trustProxy, pem: certificate?.pem });
   const address = await listenOn(app, listen);
   const following = certificate?.follow(app.server as unknown as TlsServer, onFault);

@@ -3,7 +3,7 @@ import { buildTopology, oneWay, twoWay, type Node } from '../topology/topology.t
 import { homeOfKeys, keyedLinks } from './keyed-links.ts';
 
 const nodes: readonly Node[] = [
-  { kind: 'hub', name: 'above', address: 'https://h', key: 'k' },
+  { kind: 'hub', name: 'above', address: 'https://h', key: 'k', ca: null },
   { kind: 'database', name: 'other', url: 'postgres://u@h/x' },
   { kind: 'database', name: 'main', url: 'postgres://u@h/x' },
   { kind: 'keyed', name: 'office' },

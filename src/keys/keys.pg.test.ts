@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { bareRig, linkRig, openSnk, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
+import { waitUntil } from '../../test/support/wait-until.ts';
 import { parseConfig } from '../config/config.ts';
 import { SnkError } from '../errors.ts';
 import type { Snk } from '../snk.ts';
@@ -226,9 +227,20 @@ describe('when a key was last used', () => {
     const { rig, snk } = await openHub();
     const { key } = await snk.keys.create('lyon', both);
     const versions = async () => await rig.a.query<{ xmin: string }>('select xmin from snk.key');
-    await snk.keys.authenticate(key);
+    await rig.a.query(`
+      create table used (at timestamptz default clock_timestamp());
+      create function note_use() returns trigger language plpgsql as $$
+      begin
+        insert into public.used default values;
+        perform pg_sleep(0.05);
+        return new;
+      end $$;
+      create trigger note before update on snk.key for each row execute function note_use()`);
+    const crowd = Array.from({ length: 20 }, async () => await snk.keys.authenticate(key));
+    expect(new Set(await Promise.all(crowd)).has(null)).toBe(false);
+    expect(await rig.a.query('select from used')).toHaveLength(1);
     const [{ lastUsedAt } = { lastUsedAt: null }] = await snk.keys.list();
-    expect(lastUsedAt).not.toBeNull();
+    expect(lastUsedAt).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
     const before = await versions();
     await Promise.all(Array.from({ length: 20 }, async () => await snk.keys.authenticate(key)));
     expect(await versions()).toEqual(before);
@@ -236,7 +248,15 @@ describe('when a key was last used', () => {
     const locker = await rig.a.connect();
     await locker.query('begin');
     await locker.query('select from snk.key for update');
-    expect(await snk.keys.authenticate(key)).not.toBeNull();
+    const lockWaits = `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
+    let state = 'asks';
+    const letIn = snk.keys.authenticate(key).then(() => (state = 'is let in'));
+    await waitUntil(async () => {
+      if (state === 'asks' && (await rig.a.query(lockWaits)).length > 0) state = 'waits';
+      return state !== 'asks';
+    });
+    expect(state).toBe('is let in');
+    await letIn;
     await locker.query('rollback');
     await snk.keys.authenticate(key);
     expect(

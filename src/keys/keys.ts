@@ -90,6 +90,9 @@ interface Found {
   readonly unseen: boolean;
 }
 
+const iso = (column: string): string =>
+  `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+
 export class Keys {
   readonly #topology: Topology;
   readonly #ormOf: (node: string) => MikroORM;
@@ -137,9 +140,9 @@ export class Keys {
       `select
          name,
          links,
-         created_at::text as "createdAt",
-         last_used_at::text as "lastUsedAt",
-         revoked_at::text as "revokedAt"
+         ${iso('created_at')} as "createdAt",
+         ${iso('last_used_at')} as "lastUsedAt",
+         ${iso('revoked_at')} as "revokedAt"
        from snk.key
        order by name`,
     );
@@ -169,7 +172,7 @@ export class Keys {
   async revoke(name: string): Promise<boolean> {
     const revoked = await this.#write(
       `update snk.key
-       set revoked_at = clock_timestamp(), previous_hash = null, previous_until = null
+       set revoked_at = clock_timestamp()
        from durable
        where name = $1
          and ${isGood}

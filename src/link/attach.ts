@@ -48,20 +48,59 @@ export async function addCopies(em: EntityManager, link: Link): Promise<void> {
 }
 
 export async function subscribe(em: EntityManager, link: Link, targetId: string): Promise<Baseline> {
-  return await em.transactional(async (transaction) => {
-    const tx = transaction;
-    await tx.execute('set local synchronous_commit = on');
-    await query(
-      tx,
-      `insert into snk.subscriber (link, target_node, generation, nonce, safe)
-       values ($1, $2::uuid, 0, gen_random_uuid(), pg_current_snapshot())
-       on conflict do nothing`,
-      [link.name, targetId],
-    );
+  const made = await durably(
+    em,
+    async (tx) =>
+      await query(
+        tx,
+        `insert into snk.subscriber (link, target_node, generation, nonce, safe)
+         values ($1, $2::uuid, 0, gen_random_uuid(), pg_current_snapshot())
+         on conflict do nothing
+         returning 1 as made`,
+        [link.name, targetId],
+      ),
+  );
+  return await durably(em, async (tx) => {
+    // A purge that did not see the new row yet may have taken what came since its snapshot: the link begins after that.
+    if (made.length > 0)
+      await query(
+        tx,
+        'update snk.subscriber set safe = pg_current_snapshot() where link = $1 and generation = 0',
+        [link.name],
+      );
     return await queryOne<Baseline>(
       tx,
       `select safe::text as safe, generation::text as generation, nonce::text as nonce from snk.subscriber where link = $1`,
       [link.name],
+    );
+  });
+}
+
+async function durably<Result>(
+  em: EntityManager,
+  work: (tx: EntityManager) => Promise<Result>,
+): Promise<Result> {
+  return await em.transactional(async (tx) => {
+    await tx.execute('set local synchronous_commit = on');
+    return await work(tx);
+  });
+}
+
+/** The source's half of a link that was away for longer than the log reaches: it begins anew, where all is now. */
+export async function renew(em: EntityManager, link: string): Promise<Baseline> {
+  return await durably(em, async (tx) => {
+    await query(
+      tx,
+      `update snk.subscriber
+       set generation = 0, nonce = gen_random_uuid(), prev_nonce = null, safe = pg_current_snapshot(),
+         standing = 'renewed', updated_at = clock_timestamp()
+       where link = $1 and standing = 'expired'`,
+      [link],
+    );
+    return await queryOne<Baseline>(
+      tx,
+      `select safe::text as safe, generation::text as generation, nonce::text as nonce from snk.subscriber where link = $1`,
+      [link],
     );
   });
 }

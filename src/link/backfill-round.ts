@@ -7,6 +7,7 @@ import { compareRange, readDifference, type BackfillStep, type Difference } from
 import { progressOf } from './backfill-state.ts';
 import type { LinkBatch } from './ends.ts';
 import type { LinkEngine } from './engine.ts';
+import type { Brought } from './tally.ts';
 
 export interface RoundOptions {
   readonly parking?: Parking;
@@ -57,6 +58,7 @@ function withinMemory(differences: readonly Difference[]): Difference[][] {
 interface Reading {
   readonly difference: Difference;
   readonly batch: LinkBatch;
+  readonly brought: Brought;
 }
 
 async function copyTogether(
@@ -68,7 +70,9 @@ async function copyTogether(
   const read = await settled(
     differences.map(async (difference) => {
       const batch = await readDifference(engine, standing, difference, parking);
-      return 'progress' in batch ? batch : { difference, batch };
+      if ('progress' in batch) return batch;
+      const { brought, ...rest } = batch;
+      return { difference, batch: rest, brought };
     }),
   );
   const steps = read.results.filter((each) => 'progress' in each);
@@ -112,10 +116,10 @@ async function raiseNext({ link, newNonce, source }: LinkEngine, standing: Stand
   return fence;
 }
 
-function stepOf(engine: LinkEngine, { difference }: Reading, written: Written): BackfillStep {
+function stepOf(engine: LinkEngine, { difference, brought }: Reading, written: Written): BackfillStep {
   const { index, state, compared } = difference;
   const progress = progressOf(engine, index, state, { compared, copied: written.written, done: false });
-  return { index, written, progress, compared };
+  return { index, written, brought, progress, compared };
 }
 
 /** Waits for all of them, whatever becomes of one: what is under way must not outlive the round. */

@@ -11,7 +11,7 @@ shareDatabases();
 const never = new AbortController().signal;
 const once = async (snk: Snk, options: RunOnceOptions = {}): Promise<OnceReport> =>
   await snk.runOnce(never, options);
-const nothing = { created: 0, updated: 0, deleted: 0, conflicts: 0, parked: 0 };
+const nothing = { created: 0, updated: 0, deleted: 0, conflicts: 0, parked: 0, files: 0 };
 const texts = async (rig: LinkRig, node: string): Promise<string[]> => {
   const rows = await rig.other(node).query<{ text: string }>('select text from record order by uuid');
   return rows.map(({ text }) => text);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { carryOnce, neverBegun, type OnceLink } from './carry-once.ts';
 
-const nothing = { created: 0, updated: 0, deleted: 0, conflicts: 0, parked: 0, seconds: 0 };
+const nothing = { created: 0, updated: 0, deleted: 0, conflicts: 0, parked: 0, files: 0, seconds: 0 };
 
 interface Scripted {
   /** In how many of its runs it does something. */

@@ -8,7 +8,7 @@ import type { LinkRunnerOptions } from './link-runner.ts';
 import { LinkWork } from './link-work.ts';
 import type { Tally } from './tally.ts';
 
-type Counts = Pick<Tally, 'created' | 'updated' | 'deleted' | 'conflicts' | 'parked'>;
+type Counts = Pick<Tally, 'created' | 'updated' | 'deleted' | 'conflicts' | 'parked' | 'files'>;
 
 export interface OnceLink extends Counts {
   readonly name: string;
@@ -101,7 +101,7 @@ export class CarriedLink {
 
   async report(): Promise<OnceLink> {
     const { link, record } = this.#options;
-    const { created, updated, deleted, conflicts, parked } = this.#work.tally;
+    const { created, updated, deleted, conflicts, parked, files } = this.#work.tally;
     const standing = await record.parked();
     return {
       ...outcomeOf(link.name, this.#error),
@@ -110,6 +110,7 @@ export class CarriedLink {
       deleted,
       conflicts,
       parked: standing ?? parked,
+      files,
       seconds: inSeconds(this.#milliseconds),
     };
   }
@@ -183,7 +184,7 @@ async function untilLate(signal: AbortSignal): Promise<readonly never[]> {
 
 /** The report of a run that was ended before a link began. */
 export function neverBegun(names: readonly string[], startedAt: number): OnceReport {
-  const nothing = { created: 0, updated: 0, deleted: 0, conflicts: 0, parked: 0, seconds: 0 };
+  const nothing = { created: 0, updated: 0, deleted: 0, conflicts: 0, parked: 0, files: 0, seconds: 0 };
   return reportOf(
     names.map((name) => ({ ...outcomeOf(name, interrupted()), ...nothing })),
     startedAt,
@@ -200,6 +201,7 @@ function reportOf(links: readonly OnceLink[], startedAt: number): OnceReport {
     deleted: sum('deleted'),
     conflicts,
     parked,
+    files: sum('files'),
     seconds: inSeconds(performance.now() - startedAt),
     links,
   };

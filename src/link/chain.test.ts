@@ -17,7 +17,7 @@ function refusalOf(
   safe = low,
 ): SnkError | undefined {
   try {
-    checkChain('a->b', { low, high: null, seq: '0', ...cursor }, { ...subscriber, safe });
+    checkChain('a->b', { low, high: null, seq: '0', ...cursor }, { ...subscriber, safe, standing: 'kept' });
     return undefined;
   } catch (error) {
     if (error instanceof SnkError) return error;

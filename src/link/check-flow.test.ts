@@ -32,6 +32,65 @@ const columns = (...more: Parameters<typeof column>[]) => ({
   columns: [keyColumn('uuid'), ...more.map((each) => column(...each))],
 });
 
+describe('a flow that keeps columns in its source', () => {
+  const id = keyColumn('id', 'bigint', { hasDefault: true, defaultText: `nextval('s'::regclass)` });
+  const local = keyColumn('nr', 'integer');
+  const hub = (key = id): Partial<Table> => ({ key: [key], columns: [key, column('text')] });
+  const source = (...more: Parameters<typeof column>[]): Partial<Table> => ({
+    key: [local],
+    columns: [local, column('text'), ...more.map((each) => column(...each))],
+  });
+  const identity = { key: 'id', writeBack: 'hub_id' };
+  const on = ['insert', 'update'] as const;
+
+  test('needs no place for them, nor for a key that is given', () => {
+    const from = source(['hub_id', 'bigint'], ['is_sync', 'boolean']);
+    expect(brief({ from, to: hub(), flow: { identity, synced: 'is_sync', on } })).toEqual([]);
+  });
+
+  test.each<[string, Partial<Table>, Partial<Table>, string, FlowOptions['identity']?]>([
+    ['a column that is not there', source(), hub(), 'SNK_IDENTITY'],
+    ['one of the key', source(['x']), hub(), 'SNK_IDENTITY', { ...identity, writeBack: 'nr' }],
+    ['one that is too narrow', source(['hub_id', 'integer']), hub(), 'SNK_IDENTITY'],
+    ['one that may not be null', source(['hub_id', 'bigint', { notNull: true }]), hub(), 'SNK_IDENTITY'],
+    ['another key', source(['hub_id', 'bigint']), hub(), 'SNK_IDENTITY', { ...identity, key: 'text' }],
+    [
+      'a key that has no value by itself',
+      source(['hub_id', 'bigint']),
+      hub(keyColumn('id', 'bigint')),
+      'SNK_IDENTITY',
+    ],
+    [
+      'a key that is written in several ways',
+      { ...source(['hub_id', 'bigint']), key: [keyColumn('nr', 'numeric')] },
+      hub(),
+      'SNK_IDENTITY',
+    ],
+    [
+      'a sequence that may not be drawn from',
+      source(['hub_id', 'bigint']),
+      hub({ ...id, sequence: { quoted: 'public.s', canMove: false } }),
+      'SNK_PRIVILEGE',
+    ],
+    [
+      'a table that may not be updated',
+      { ...source(['hub_id', 'bigint']), canUpdate: false },
+      hub(),
+      'SNK_PRIVILEGE',
+    ],
+  ])('is refused %s', (_, from, to, code, given = identity) => {
+    const found = faults({ from, to, flow: { identity: given, columns: ['text'] } }).map((each) => each.code);
+    expect(new Set(found)).toEqual(new Set([code]));
+  });
+
+  test('is refused a flag that is no boolean', () => {
+    const from = { columns: [keyColumn('uuid'), column('text'), column('is_sync', 'text')] };
+    expect(brief({ from, flow: { synced: 'is_sync', on } })).toEqual([
+      "SNK_SYNCED a: public.record -> b: public.record: column is_sync on a is text, and 'synced' needs a boolean",
+    ]);
+  });
+});
+
 describe('two tables', () => {
   test('that are alike have no fault', () => {
     expect(brief({})).toEqual([]);

@@ -1,7 +1,8 @@
 /** How far the first copy of each table is: its row of `snk.backfill`, in the target. */
 import type { EntityManager } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
-import type { CopyState, CopyStep } from './ends.ts';
+import { cursorMoved } from '../apply/cursor-store.ts';
+import type { Baseline, CopyState, CopyStep } from './ends.ts';
 
 /** The row's key. */
 export interface Copy {
@@ -24,7 +25,7 @@ export async function copyState(em: EntityManager, { link, table }: Copy): Promi
   return await queryOne<CopyState>(
     em,
     `select position, rows_compared::text as "rowsCompared", rows_copied::text as "rowsCopied",
-       rows_estimated::text as "rowsEstimated", done_at is not null as done, started_at::text as begun
+       rows_estimated::text as "rowsEstimated", done_at is not null as done, removes, started_at::text as begun
      from snk.backfill
      where link = $1 and target_table = $2`,
     [link, table],
@@ -97,13 +98,40 @@ export async function copyAnew(
       [link, before, closures],
     );
     if (moved.length === 0) return;
-    await query(
+    await restart(tx, link);
+  });
+}
+
+/** What went at the source meanwhile is in no log: this time rows that it does not have are to go. */
+async function restart(tx: EntityManager, link: string): Promise<void> {
+  await query(
+    tx,
+    `update snk.backfill
+     set position = null, done_at = null, started_at = clock_timestamp(), removes = true,
+       rows_compared = 0, rows_copied = 0, rows_estimated = 0
+     where link = $1`,
+    [link],
+  );
+}
+
+/** The cursor of a link that begins anew, and its first copies with it. */
+export async function beginAnew(
+  em: EntityManager,
+  link: string,
+  nonce: string,
+  { safe, generation, nonce: next }: Baseline,
+): Promise<void> {
+  await em.transactional(async (tx) => {
+    await tx.execute('set local synchronous_commit = on');
+    const placed = await query(
       tx,
-      `update snk.backfill
-       set position = null, done_at = null, started_at = clock_timestamp(),
-         rows_compared = 0, rows_copied = 0, rows_estimated = 0
-       where link = $1`,
-      [link],
+      `update snk.cursor
+       set low = $3::pg_snapshot, high = null, seq = 0, generation = $4::bigint, nonce = $5::uuid
+       where link = $1 and nonce = $2::uuid
+       returning 1 as placed`,
+      [link, nonce, safe, generation, next],
     );
+    if (placed.length === 0) throw cursorMoved(link);
+    await restart(tx, link);
   });
 }

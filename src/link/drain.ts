@@ -14,11 +14,13 @@ import type { Position } from '../read/position.ts';
 import { backfillRound } from './backfill-round.ts';
 import { readyBackfills, type BackfillProgress } from './backfill-state.ts';
 import type { LinkEngine } from './engine.ts';
+import { bringPage } from './bring-page.ts';
+import { keepSource } from './keeping.ts';
 import { mapPage } from './map-page.ts';
 import { isReadAsText } from './page-form.ts';
 import { recapture } from './recapture.ts';
 import { loadStanding } from './standing.ts';
-import { emptyTally, isWork, sumOf, tallyOf, type Tally } from './tally.ts';
+import { emptyTally, isWork, sumOf, tallyOf, type Brought, type Tally } from './tally.ts';
 
 export interface DrainLimits extends LedgerLimits {
   readonly page: PageLimits;
@@ -53,6 +55,8 @@ export interface DrainState {
   readonly copyAt: number;
   /** Milliseconds that the target's clock is ahead of the source's, where times decide conflicts. */
   readonly clockSkew: number;
+  /** The source is to be told of ids, or of versions, and has rows that are locked. */
+  readonly owing: boolean;
   /** Capture has stood still, and the first copy that makes up for it cannot begin yet. */
   readonly missing: boolean;
 }
@@ -68,6 +72,7 @@ export const freshState: DrainState = {
   restUntil: 0,
   copyAt: 0,
   clockSkew: 0,
+  owing: false,
   missing: false,
 };
 
@@ -115,6 +120,8 @@ export async function drainLink(
   let copyNext = false;
   // After silence, or a halt, nobody knows how much has come in.
   let large = Date.now() - restUntil > unknownAfter;
+  // What an earlier process has left is told first: see keepSource.
+  let owing = before.standing === null ? !(await keepSource(engine)) : before.owing;
   do {
     try {
       const copies: boolean = copyNext && pending.length > 0;
@@ -137,8 +144,9 @@ export async function drainLink(
         restUntil = page.moreInWindow ? 0 : Date.now() + restAfter(went.took, page.keyCount);
         untidy = true;
         if (went.lag !== null) lags.push(went.lag);
-        total = sumOf(total, { ...tallyOf(applied), windows: 1 });
+        total = sumOf(total, { ...tallyOf(applied, went.brought), windows: 1 });
         parked ||= applied.parked > 0;
+        owing = !(await keepSource(engine));
       } else if (pending[0] !== undefined) {
         const early = copyAt - Date.now();
         if (early > 0) {
@@ -158,10 +166,11 @@ export async function drainLink(
           if (step.progress.done) pending = pending.filter((index) => index !== step.index);
           if (step.written === null) continue;
           untidy = true;
-          total = sumOf(total, tallyOf(step.written));
+          total = sumOf(total, tallyOf(step.written, step.brought));
           parked ||= step.written.parked > 0;
         }
         if (limits.copyRows > 0) copyAt = Date.now() + (compared * 1_000) / limits.copyRows;
+        owing = !(await keepSource(engine));
         if (round.failure !== undefined) throw round.failure;
       } else {
         drained = true;
@@ -184,6 +193,7 @@ export async function drainLink(
       expectant,
       restUntil,
       copyAt,
+      owing,
     },
     ...total,
     drained,
@@ -199,6 +209,7 @@ interface PageDone {
   /** Rows to be there. */
   readonly sent: number;
   readonly applied: Applied;
+  readonly brought: Brought;
   /** Milliseconds. */
   readonly took: number;
   readonly lag: number | null;
@@ -226,9 +237,10 @@ async function drainPage(
     { fence, form: isPlain ? 'binary' : 'text' },
   );
   if (page === null) return null;
+  const { brought, ...mapped } = await bringPage(engine.files, mapPage(engine.maps, page));
   const batch = {
     ...batchOfPage(standing.position, page),
-    ...mapPage(engine.maps, page),
+    ...mapped,
     parking: before.parking,
     reread: isPlain ? rereading(engine, standing.position, page) : undefined,
   };
@@ -237,7 +249,7 @@ async function drainPage(
   const doneAt = performance.now();
   // A node's clock may run ahead of itself: see db/clock.ts.
   const lag = page.waitingSince === null ? null : Math.max(0, doneAt - page.waitingSince);
-  return { page, sent, applied, took: doneAt - startedAt, lag };
+  return { page, sent, applied, brought, took: doneAt - startedAt, lag };
 }
 
 /**
@@ -287,12 +299,14 @@ export async function tidyLink(
   const done = { nonce: subscriber.nonce, low: position.low, budget: limits.budget };
   const { more, gate } = await source.tidy(done);
   const recaptured = await recapture(engine, gate, await target.tidy(limits));
+  const owing = state.owing && !(await keepSource(engine));
   const isTimed = flows.some(({ from }) => from.isTimed);
   return {
     ...state,
     untidy: more || recaptured !== 'complete',
     backfilling: recaptured === 'copying' ? null : state.backfilling,
     missing: recaptured === 'waiting',
+    owing,
     clockSkew: isTimed
       ? await clockSkew(
           async () => await source.clock(),

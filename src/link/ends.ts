@@ -1,11 +1,13 @@
 /** What the two ends of a link do for it, whether their databases are reached from here or through a hub. */
 import type { Applied } from '../apply/apply-page.ts';
+import type { Assigned } from '../apply/assigned.ts';
 import type { Batch, Standing } from '../apply/batch.ts';
 import type { StoredCursor } from '../apply/cursor-store.ts';
 import type { LedgerLimits } from '../apply/purge-ledger.ts';
 import type { Care, Written } from '../apply/write-rows.ts';
 import type { Captured } from '../capture/captured.ts';
 import type { Gate } from '../capture/gate.ts';
+import type { Told } from '../capture/keep-columns.ts';
 import type { Table } from '../db/catalog.ts';
 import type { Fence, StoredSubscriber } from '../read/fence.ts';
 import type { Page, PageLimits, ReadOptions, SeenColumns } from '../read/page.ts';
@@ -66,6 +68,8 @@ export interface SourceEnd {
   subscribe(): Promise<Baseline>;
   /** Whether the other direction has its cursor here; pages and ranges say how far that is. */
   reverseBegun(): Promise<boolean>;
+  /** Begins an expired link anew. What is no more expired stays as it is, and is answered. */
+  renew(): Promise<Baseline>;
   raise(fence: Fence): Promise<void>;
   /** False when a read would answer null. */
   peek(position: Position): Promise<boolean>;
@@ -73,10 +77,14 @@ export interface SourceEnd {
   countRows(flow: number): Promise<string>;
   hashRange(flow: number, bounds: Range, mostRows: number): Promise<Summary>;
   fittingRange(flow: number, bounds: Range, mostBytes: number): Promise<Extent>;
+  /** Of some keys of the target, places of those for which the flow has no row. */
+  missing(flow: number, keys: readonly Key[]): Promise<readonly number[]>;
   /** `low`: what a window beyond it will bring is left to it. */
   readRange(flow: number, bounds: Range, hashes: string | null, low: string): Promise<RangeRows>;
   /** Of each key, as what it was logged; null where nothing that the flow carries can come any more. */
   logAgain(flow: number, keys: readonly Key[]): Promise<readonly (Operation | null)[]>;
+  /** Writes ids, and which versions are safe, into the rows of a flow. False when some are locked: see keep-columns.ts. */
+  keep(flow: number, told: Told): Promise<boolean>;
   tidy(done: Acknowledgement): Promise<SourceTidied>;
   /** Throws SNK_SCHEMA_CHANGED, or SNK_CAPTURE_OFF. */
   check(): Promise<void>;
@@ -91,6 +99,8 @@ export interface CopyState {
   readonly rowsCopied: string;
   readonly rowsEstimated: string;
   readonly done: boolean;
+  /** Rows that the source does not have go. */
+  readonly removes: boolean;
   /** When it was begun, or begun anew: what is asked of an earlier one comes too late. */
   readonly begun: string;
 }
@@ -134,6 +144,14 @@ export interface TargetEnd {
   finish(flow: number, position: Key | null, begun: string): Promise<void>;
   hashRange(flow: number, bounds: Range): Promise<Summary>;
   listHashes(flow: number, bounds: Range): Promise<string>;
+  /** The first keys of a range, in their order. */
+  listKeys(flow: number, bounds: Range, most: number): Promise<readonly Key[]>;
+  /** Puts a cursor that stands under this nonce where the link begins anew; all rows are compared once more. */
+  beginAnew(nonce: string, baseline: Baseline): Promise<void>;
+  /** What the source is to be told: at most `limit` lists beyond the one named. */
+  assigned(after: string, limit: number): Promise<readonly Assigned[]>;
+  /** It has been told of these lists. */
+  confirm(batches: readonly string[]): Promise<void>;
   hasParked(): Promise<boolean>;
   parked(): Promise<readonly ParkedEntry[]>;
   /** Entries that have not been parked anew meanwhile. */

@@ -4,6 +4,9 @@ import { session } from '../db/orm.ts';
 import { describeTables } from '../db/catalog.ts';
 import { readCaptured } from '../capture/captured.ts';
 import { openMap, type OpenedMap } from '../map/open-map.ts';
+import type { LinkFiles } from '../files/bring-files.ts';
+import type { FileSource, FileTarget } from '../files/file-ends.ts';
+import { openFiles } from '../files/open-files.ts';
 import type { Link } from '../topology/topology.ts';
 import type { EndDescription, SourceEnd, TargetEnd } from './ends.ts';
 import { flowsOfLink, type LinkFlow } from './link-flows.ts';
@@ -24,6 +27,8 @@ export interface LinkEngine<Source extends SourceEnd = SourceEnd, Target extends
   readonly flows: readonly LinkFlow[];
   /** The functions that rows go through, flow by flow. */
   readonly maps: readonly (OpenedMap | null)[];
+  /** The files that rows name; null where none travel. */
+  readonly files: LinkFiles | null;
   readonly newNonce: () => string;
   readonly turns: Turns;
 }
@@ -36,6 +41,8 @@ export interface FarEnd {
   open(link: Link, own: EndDescription): Promise<EndDescription>;
   readonly source: SourceEnd;
   readonly target: TargetEnd;
+  /** Its files: see files/http-files.ts. Without them a link that carries some does not open. */
+  readonly files?: FileSource & FileTarget;
 }
 
 export async function openEngine(
@@ -56,6 +63,7 @@ export async function openEngine(
     source: nearSource,
     target: openTarget(link, target, flows, { from, to, fences: nearSource, newNonce }),
     isRemote: false,
+    files: await openFiles(link, flows, { source, target }),
     newNonce,
     turns,
   };
@@ -80,7 +88,12 @@ export async function openFarEngine(
           source: far.source,
           target: openTarget(link, near.orm, flows, { from, to, fences: null, newNonce }),
         };
-  return { ...(await partsOf(link, flows, from)), ...ends, isRemote: true, newNonce, turns };
+  const { orm, end } = near;
+  const files =
+    end === 'source'
+      ? await openFiles(link, flows, { source: orm, target: null }, { target: far.files })
+      : await openFiles(link, flows, { source: null, target: orm }, { source: far.files });
+  return { ...(await partsOf(link, flows, from)), ...ends, isRemote: true, files, newNonce, turns };
 }
 
 async function partsOf(

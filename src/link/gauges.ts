@@ -1,8 +1,8 @@
 /** What a look at the databases says of nodes and links, for whoever looks every few seconds. */
 import { session, type MikroORM } from '../db/orm.ts';
 import { queryOne } from '../db/query.ts';
-import { databasesOf, type Topology } from '../topology/topology.ts';
-import { linkStatus, unreachable } from './status.ts';
+import { databasesOf, ownLinks, type Topology } from '../topology/topology.ts';
+import { ownStatus, type Others } from './status.ts';
 
 export interface NodeGauges {
   readonly name: string;
@@ -25,7 +25,11 @@ export interface Gauges {
 }
 
 /** Never rejects: what cannot be had is null. */
-export async function readGauges(topology: Topology, ormOf: (node: string) => MikroORM): Promise<Gauges> {
+export async function readGauges(
+  topology: Topology,
+  ormOf: (node: string) => MikroORM,
+  others: Others,
+): Promise<Gauges> {
   const nodes = await Promise.all(
     databasesOf(topology).map(async ({ name }) => ({
       name,
@@ -33,17 +37,20 @@ export async function readGauges(topology: Topology, ormOf: (node: string) => Mi
     })),
   );
   const there = new Set(nodes.filter((node) => node.changeLogBytes !== null).map((node) => node.name));
-  const links = await Promise.all(
-    topology.links.map(async (link) => {
-      const { name, pendingRows, parked, conflicts } =
-        there.has(link.source) && there.has(link.target)
-          ? await linkStatus(link, session(ormOf(link.source)), session(ormOf(link.target))).catch(() =>
-              unreachable(link),
-            )
-          : unreachable(link);
-      return { name, pendingRows, parked, conflicts };
-    }),
-  );
+  const [own, come] = await Promise.all([
+    Promise.all(
+      ownLinks(topology).map(
+        async (link) => (await ownStatus(topology, link, there, ormOf, others.far)).status,
+      ),
+    ),
+    others.come(there).catch(() => ({ links: [] })),
+  ]);
+  const links = [...own, ...come.links].map(({ name, pendingRows, parked, conflicts }) => ({
+    name,
+    pendingRows,
+    parked,
+    conflicts,
+  }));
   return { nodes, links };
 }
 

@@ -13,6 +13,7 @@ import type { SourceFlow } from '../read/page-sql.ts';
 import { orderDiffers, type RangeTable } from '../read/range-sql.ts';
 import { addsRows, carriesChanges, reverseName, type Flow, type Link } from '../topology/topology.ts';
 import { captureOff } from './check-shape.ts';
+import { keptInto } from './keeping.ts';
 import type { EndDescription } from './ends.ts';
 
 export interface LinkFlow {
@@ -67,7 +68,7 @@ export async function flowsOfLink(
       tableId,
       table: mapping.from,
       rangeKey: mapping.rangeKey,
-      columns: mapping.columns,
+      columns: [...mapping.columns, ...mapping.extras.columns],
       goneKey: mapping.goneKey,
       isFiltered: flow.where !== null,
       isTimed: flow.conflict === 'newest',
@@ -75,13 +76,14 @@ export async function flowsOfLink(
       on: flow.on,
       forNode: to.nodeId,
     };
-    const byteOrder = orderDiffers(source.rangeKey, targetTable.key);
+    const into = targetOf(link, flow, mapping, { from, to, sourceTable, targetTable });
+    const byteOrder = orderDiffers(source.rangeKey, into.table.key);
     return {
       flow,
       mapping,
       from: source,
       into: {
-        ...targetOf(link, flow, mapping, { from, to, targetTable }),
+        ...into,
         choose: functions.get(flow) ?? null,
         parksUnmapped: keyShape(sourceTable) === keyShape(targetTable),
       },
@@ -112,9 +114,14 @@ function targetOf(
   link: Link,
   flow: Flow,
   mapping: Mapping,
-  { from, to, targetTable }: { from: EndDescription; to: EndDescription; targetTable: Table },
+  {
+    from,
+    to,
+    sourceTable,
+    targetTable,
+  }: { from: EndDescription; to: EndDescription; sourceTable: Table; targetTable: Table },
 ): Omit<WritableFlow, 'choose' | 'parksUnmapped'> {
-  const into = { table: targetTable, columns: mapping.into };
+  const { into, ...kept } = keptInto(flow, mapping, { sourceTable, targetTable, sourceNode: from.nodeId });
   const theirs = to.captured.get(targetTable.fullName);
   const targetTableId = flow.bothWays ? (theirs?.id ?? null) : null;
   // A row that is settled here would be no news to those to whom nothing but inserts travels on.
@@ -141,6 +148,7 @@ function targetOf(
       flow.passesOn && flow.conflict === 'newest' && theirs !== undefined
         ? retimeTexts(targetTable, theirs.id, keysPerLogRow)
         : null,
+    ...kept,
   };
 }
 

@@ -120,7 +120,8 @@ export class LinkRunner {
     }
     await this.#recovered();
     this.#become(stateAfter(report));
-    if (this.#work.state.untidy && this.#untilTidy() <= 0) {
+    const { untidy, owing } = this.#work.state;
+    if ((untidy || owing) && this.#untilTidy() <= 0) {
       await this.#run('tidy', signal);
       this.#tidiedAt = Date.now();
       this.#checkClocks();

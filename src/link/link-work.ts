@@ -52,7 +52,8 @@ export class LinkWork {
     this.#tally = sumOf(this.#tally, report);
     if (isWork(report)) {
       const { windows, rows, created, updated, deleted, conflicts, parked, busy, lags } = report;
-      const done = { windows, rows, created, updated, deleted, conflicts, parked };
+      const { files, fileBytes } = report;
+      const done = { windows, rows, created, updated, deleted, conflicts, parked, files, fileBytes };
       events.tell('link:applied', { link: link.name, ...done, durationMs: busy, lagsMs: lags });
     }
     for (const progress of report.backfill)

@@ -46,9 +46,9 @@ function doorbellOf(node: DatabaseNode): Doorbell {
   return doorbell;
 }
 
-function hubLinkOf({ name, address, key }: HubNode, link: string): HubLink {
-  let hub = hubs.get(name);
-  if (hub === undefined) hubs.set(name, (hub = new HubClient({ node: name, address, key })));
+function hubLinkOf(node: HubNode, link: string): HubLink {
+  let hub = hubs.get(node.name);
+  if (hub === undefined) hubs.set(node.name, (hub = new HubClient(node)));
   let known = hubLinks.get(link);
   if (known === undefined) hubLinks.set(link, (known = new HubLink(hub, link)));
   return known;
@@ -106,9 +106,14 @@ export async function runTask(task: LinkTask): Promise<LinkAnswer> {
 }
 
 async function attend(engine: LinkEngine, { kind, state, limits }: LinkTask): Promise<DrainState> {
-  if (kind === 'tidy') return await tidyLink(engine, state, limits);
+  if (kind === 'tidy') {
+    const tidied = await tidyLink(engine, state, limits);
+    await engine.files?.tidy();
+    return tidied;
+  }
   if (kind === 'retry') return { ...state, parked: await retryParked(engine) };
   await Promise.all([engine.source.check(), engine.target.check()]);
+  await engine.files?.tidy();
   return state;
 }
 

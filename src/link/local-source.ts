@@ -1,5 +1,6 @@
 /** The source of a link whose database is reached from here. */
 import { noteTransactions, readGate, reopenGate, type Gate } from '../capture/gate.ts';
+import { keptColumns, writeBackIds, type Told } from '../capture/keep-columns.ts';
 import { logKeys } from '../capture/log-keys.ts';
 import type { Table } from '../db/catalog.ts';
 import { noteClock, readClock } from '../db/clock.ts';
@@ -22,7 +23,7 @@ import {
 } from '../read/range-sql.ts';
 import { onlyTo } from '../read/unread-log.ts';
 import { carriesChanges, reverseName, type Flow, type Link, type Operation } from '../topology/topology.ts';
-import { subscribe } from './attach.ts';
+import { renew, subscribe } from './attach.ts';
 import { checkEnd } from './check-shape.ts';
 import type {
   Acknowledgement,
@@ -78,6 +79,10 @@ export class LocalSource implements SourceEnd {
     return begun;
   }
 
+  async renew(): Promise<Baseline> {
+    return await renew(session(this.orm), this.#options.link.name);
+  }
+
   async raise(fence: Fence): Promise<void> {
     await raiseFence(session(this.orm), fence);
   }
@@ -106,6 +111,13 @@ export class LocalSource implements SourceEnd {
     return await this.#ask<Extent>(fittingRange(this.#range(flow), bounds, mostBytes));
   }
 
+  async missing(flow: number, keys: readonly Key[]): Promise<readonly number[]> {
+    const { table } = this.#flow(flow);
+    const range = this.#range(flow);
+    const isThere = await arePresent(session(this.orm), { ...table, key: range.table.key }, keys);
+    return isThere.flatMap((there, i) => (there ? [] : [i]));
+  }
+
   async readRange(flow: number, bounds: Range, hashes: string | null, low: string): Promise<RangeRows> {
     const { link, declared } = this.#options;
     const { tableId, table } = this.#flow(flow);
@@ -129,6 +141,16 @@ export class LocalSource implements SourceEnd {
       if (its.length > 0) await logKeys(em, { table, op, keys: its, origin: onlyTo(forNode) });
     }
     return operations;
+  }
+
+  async keep(flow: number, told: Told): Promise<boolean> {
+    const { described, declared, targetId } = this.#options;
+    const its = declared[flow] as Flow;
+    return await writeBackIds(
+      session(this.orm),
+      keptColumns(its, described.tables.get(its.from) as Table, targetId),
+      told,
+    );
   }
 
   async tidy({ nonce, low, budget }: Acknowledgement): Promise<SourceTidied> {

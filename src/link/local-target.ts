@@ -1,6 +1,7 @@
 /** The target of a link whose database is reached from here. */
 import { applyBeside } from '../apply/apply-beside.ts';
 import { applyBatch, type Applied, type ApplyContext } from '../apply/apply-page.ts';
+import { confirmAssigned, readAssigned, type Assigned } from '../apply/assigned.ts';
 import type { Batch, Standing } from '../apply/batch.ts';
 import { adoptFence, cursorMoved, loadCursor, type StoredCursor } from '../apply/cursor-store.ts';
 import { patience } from '../apply/park.ts';
@@ -14,6 +15,7 @@ import type { Position } from '../read/position.ts';
 import {
   hashRange,
   listHashes,
+  listKeys,
   type Key,
   type Range,
   type RangeTable,
@@ -22,7 +24,7 @@ import {
 import type { Link } from '../topology/topology.ts';
 import { addCopies, placeCursor } from './attach.ts';
 import { checkEnd } from './check-shape.ts';
-import { advance, copyAnew, copyState, estimate, finish, pendingCopies } from './copy-state.ts';
+import { advance, beginAnew, copyAnew, copyState, estimate, finish, pendingCopies } from './copy-state.ts';
 import type {
   Baseline,
   CopyState,
@@ -121,6 +123,23 @@ export class LocalTarget implements TargetEnd {
 
   async listHashes(flow: number, bounds: Range): Promise<string> {
     return (await this.#ask<{ hashes: string }>(listHashes(this.#range(flow), bounds))).hashes;
+  }
+
+  async listKeys(flow: number, bounds: Range, most: number): Promise<readonly Key[]> {
+    const { text, binds } = listKeys(this.#range(flow), bounds, most);
+    return (await query<{ key: Key }>(this.#em(), text, binds)).map(({ key }) => key);
+  }
+
+  async beginAnew(nonce: string, baseline: Baseline): Promise<void> {
+    await beginAnew(this.#em(), this.#link, nonce, baseline);
+  }
+
+  async assigned(after: string, limit: number): Promise<readonly Assigned[]> {
+    return await readAssigned(this.#em(), this.#link, { after, limit });
+  }
+
+  async confirm(batches: readonly string[]): Promise<void> {
+    await confirmAssigned(this.#em(), this.#link, batches);
   }
 
   async hasParked(): Promise<boolean> {

@@ -10,6 +10,7 @@ import {
   carriesChanges,
   databasesOf,
   passesOn,
+  tellsIds,
   type ConflictPolicy,
   type Flow,
   type Link,
@@ -19,6 +20,7 @@ import {
 import { checkExpressions } from './check-expressions.ts';
 import { checkEnd, checkFlow, type TablesOfNode } from './check-flow.ts';
 import { readsImages } from './page-form.ts';
+import { planFar, type DescribeFar } from './plan-far.ts';
 import { sequenceFaults, serialWarnings } from './check-serial.ts';
 
 export interface Plan {
@@ -52,7 +54,8 @@ export function capturedTablesOf(topology: Topology, node: string): CapturedTabl
     operations: [...new Set(each.flatMap((flow) => flow.on))],
     isTimed: each.some((flow) => flow.conflict === 'newest'),
     tellsColumns: each.some((flow) => flow.conflict === 'merge'),
-    passesOn: passesOn(topology.links, node, table),
+    passesOn: passesOn(topology.links, node, table) || tellsIds(topology.links, node, table),
+    synced: each.flatMap((flow) => flow.synced ?? []),
     readsImages: each.some((flow) => imaged.has(flow)),
     // Of several wishes the safest.
     truncate:
@@ -66,10 +69,12 @@ export interface PlanOptions {
   readonly topology: Topology & { readonly limits: { readonly imageBytes: number } };
   readonly ormOf: (node: string) => MikroORM;
   readonly newLock: () => number;
+  /** Asks hubs what they have; without it nothing is said of what is behind them. */
+  readonly describeFar?: DescribeFar | undefined;
 }
 
 /** Never throws for what it finds; nodes that cannot be reached are faults with `SNK_UNREACHABLE`. */
-export async function makePlan({ topology, ormOf, newLock }: PlanOptions): Promise<Plan> {
+export async function makePlan({ topology, ormOf, newLock, describeFar }: PlanOptions): Promise<Plan> {
   const faults: Fault[] = [];
   const warnings: Fault[] = [];
   const facts = new Map<string, NodeFacts>();
@@ -95,6 +100,19 @@ export async function makePlan({ topology, ormOf, newLock }: PlanOptions): Promi
     const target = sides.get(link.target);
     if (source === undefined || target === undefined) {
       if (isSplit(databases, link)) faults.push(...splitFaults(link, source, target));
+      const side = source ?? target;
+      if (
+        side !== undefined &&
+        describeFar !== undefined &&
+        topology.nodes.some((node) => isHubOf(node, link))
+      ) {
+        const end = source === undefined ? 'target' : 'source';
+        const installed = facts.get(side.node)?.installed === true;
+        const near = { end, side, orm: ormOf(side.node), installed } as const;
+        const found = await planFar(link, near, describeFar);
+        faults.push(...found.faults);
+        warnings.push(...found.warnings);
+      }
       continue;
     }
     for (const flow of link.flows) {
@@ -121,7 +139,7 @@ export async function makePlan({ topology, ormOf, newLock }: PlanOptions): Promi
     })),
     links: topology.links.map((link) => ({
       name: link.name,
-      flows: link.flows.map((flow) => sentence(link, flow)),
+      flows: link.flows.map((flow) => [sentence(link, flow), ...placesOf(topology, link)].join('; ')),
     })),
     faults: unique(faults),
     warnings: unique(warnings),
@@ -144,9 +162,26 @@ function splitFaults(
   ]);
 }
 
+function isHubOf({ kind, name }: Node, { source, target }: Link): boolean {
+  return kind === 'hub' && (name === source || name === target);
+}
+
+/** What stands behind the names of nodes that are no databases here. */
+function placesOf({ nodes }: Topology, { source, target }: Link): string[] {
+  return nodes
+    .filter(({ name }) => name === source || name === target)
+    .flatMap(({ kind, name }) =>
+      kind === 'hub'
+        ? [`${name} is behind a hub`]
+        : kind === 'keyed'
+          ? [`${name} is each node that comes with a key`]
+          : [],
+    );
+}
+
 /** What a flow will do. */
 function sentence(link: Link, flow: Flow): string {
-  const { from, to, on, where, write, echo, passesOn: travelsOn } = flow;
+  const { from, to, on, where, write, echo, files, passesOn: travelsOn } = flow;
   const ofRows = where === null ? '' : `, of rows where ${where}`;
   const what = carriesChanges(flow)
     ? `what is done to ${from} on ${link.source} (${on.join(', ')})${ofRows}`
@@ -168,16 +203,35 @@ function sentence(link: Link, flow: Flow): string {
   return [
     `${what}${columns}${set.length === 0 ? '' : `, ${set.join(', ')}`}, ${done}`,
     ...(clash === null ? [] : [clash]),
+    ...keptBy(link, flow),
+    ...(Object.keys(files).length > 0
+      ? [`the files that ${Object.keys(files).join(', ')} names come first`]
+      : []),
     ...(echo ? ['what is written there is captured there'] : []),
     ...(travelsOn ? [`what is written there travels on from ${link.target}`] : []),
   ].join('; ');
+}
+
+/** Columns of the source that do not travel. */
+function keptBy(link: Link, { from, identity, synced }: Flow): string[] {
+  const ids =
+    identity === null
+      ? []
+      : [
+          `${identity.key} is given there, and written into ${identity.writeBack} of ${from} on ${link.source}`,
+          ...(identity.shared
+            ? [`a row that names one there in ${identity.writeBack} becomes that row`]
+            : []),
+        ];
+  const safe = synced === null ? [] : [`${synced} of ${from} says which rows are safe there`];
+  return [...ids, ...safe];
 }
 
 function clashOf(link: Link, flow: Flow): string | null {
   const first = link.winner === 'source' ? link.source : link.target;
   const wins = `${first} wins`;
   if (flow.bothWays) return `where both changed one row at the same time, ${settledBy(flow.conflict, first)}`;
-  if (flow.write !== 'upsert' || carriesChanges(flow)) return null;
+  if (flow.write !== 'upsert' || carriesChanges(flow) || flow.identity !== null) return null;
   return `where both hold one key with different data, ${wins}`;
 }
 

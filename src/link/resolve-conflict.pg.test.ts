@@ -333,6 +333,8 @@ describe('a version is written', () => {
     columns: null,
     set: {},
     where: null,
+    identity: null,
+    synced: null,
     passesOn: false,
     write: 'upsert',
     missing: 'skip',
@@ -341,6 +343,7 @@ describe('a version is written', () => {
     conflict: 'priority',
     truncate: 'ignore',
     existing: 'conflict',
+    files: {},
     bothWays: false,
     ...more,
   });

@@ -22,11 +22,12 @@ export type Route = 'target' | 'source' | 'both';
 export async function resolveConflict(
   links: readonly Link[],
   link: Link,
-  ormOf: (node: string) => MikroORM,
+  ormOf: (node: string) => MikroORM | null,
   id: string,
   { keep, force = false }: Resolving,
 ): Promise<void> {
-  const [source, target] = [ormOf(link.source), ormOf(link.target)];
+  const source = ormOf(link.source);
+  const target = here(link, link.target, ormOf(link.target));
   const conflict = await readConflict(link, target, id);
   if (keep !== link.source && keep !== link.target) {
     throw new SnkError('SNK_USAGE', `'${keep}' is no end of link ${link.name}`, {
@@ -41,13 +42,19 @@ export async function resolveConflict(
   // A link that has stopped brings nothing over: the two rows are made one where the other version stands.
   const opposite = keep === link.source ? 'target' : 'source';
   const route = flow.conflict === 'stop' ? opposite : routeOf(flow, back, version);
-  const idOf = async (node: string): Promise<string> => await nodeId(session(ormOf(node)), node);
-  const here = await ConflictRow.open(target, link.target, conflict, { table: flow.to, columns: null });
-  const there = await ConflictRow.open(source, link.source, conflict, {
-    table: flow.from,
-    columns: flow.columns,
-    without: Object.keys(flow.set),
-  });
+  const idOf = async (node: string): Promise<string> =>
+    await nodeId(session(here(link, node, ormOf(node))), node);
+  const row = await ConflictRow.open(target, link.target, conflict, { table: flow.to, columns: null });
+  // Where the version travels from the target by itself the source need not be reached from here.
+  if (route !== 'target') here(link, link.source, source);
+  const there =
+    source === null
+      ? null
+      : await ConflictRow.open(source, link.source, conflict, {
+          table: flow.from,
+          columns: flow.columns,
+          without: Object.keys(flow.set),
+        });
   const [sourceId, targetId] =
     route === 'both' ? await Promise.all([idOf(link.source), idOf(link.target)]) : ['', ''];
   const write = async (tx: EntityManager, row: ConflictRow): Promise<void> => {
@@ -59,16 +66,16 @@ export async function resolveConflict(
     await becomeWriter(tx, sourceId);
     await lock(tx, conflict);
     if (route === 'target') {
-      if (!force) there.refuseOther(await there.read(session(source)));
-    } else {
-      if (!force) here.refuseOther(await here.read(tx));
+      if (!force && there !== null && source !== null) there.refuseOther(await there.read(session(source)));
+    } else if (there !== null && source !== null) {
+      if (!force) row.refuseOther(await row.read(tx));
       // The source first: ended in between, its row is one of the two versions still.
       await session(source).transactional(async (other) => {
         await becomeWriter(other, targetId);
         await write(other, there);
       });
     }
-    if (route !== 'source') await write(tx, here);
+    if (route !== 'source') await write(tx, row);
     // The same two versions may clash again, and would be the same conflict.
     await query(
       tx,
@@ -77,6 +84,14 @@ export async function resolveConflict(
        where link = $1 and id = $2::bigint`,
       [conflict.link, conflict.id, keep],
     );
+  });
+}
+
+/** Throws SNK_USAGE. */
+function here(link: Link, node: string, orm: MikroORM | null): MikroORM {
+  if (orm !== null) return orm;
+  throw new SnkError('SNK_USAGE', `link ${link.name}: the database of ${node} is not reached from here`, {
+    hint: 'Both rows are to be written, and no place reaches both: make them one on each side by hand.',
   });
 }
 

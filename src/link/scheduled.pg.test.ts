@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { id, linkRig, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
-import type { LinkStatus } from './status.ts';
+import type { LinkStatus } from './link-status.ts';
 
 shareDatabases();
 

@@ -43,8 +43,10 @@ export interface ParkedRow {
 }
 
 export interface ParkedInFull extends ParkedRow {
-  /** As it stands in the source now; null where there is none. */
+  /** As it stands in the source now; null where there is none, or nobody has looked. */
   readonly sourceRow: Version | null;
+  /** False: the source is not reached from here. */
+  readonly sourceSeen: boolean;
 }
 
 /** To the microsecond: it is compared. */
@@ -57,7 +59,7 @@ const parkedColumns = `link, target_table as table, key, code, message, attempts
 
 /** Those that nobody has settled by hand, or all of them. */
 export async function readConflicts(
-  link: Link,
+  links: readonly string[],
   target: MikroORM,
   { all = false }: { readonly all?: boolean } = {},
 ): Promise<Conflict[]> {
@@ -65,9 +67,9 @@ export async function readConflicts(
     session(target),
     `select ${conflictColumns}
      from snk.conflict
-     where link = $1 and (resolved_at is null or $2::boolean)
+     where link = any ($1::text[]) and (resolved_at is null or $2::boolean)
      order by id`,
-    [link.name, all],
+    [links, all],
   );
 }
 
@@ -88,21 +90,21 @@ export async function readConflict(link: Link, target: MikroORM, id: string): Pr
   });
 }
 
-export async function readParked(link: Link, target: MikroORM): Promise<ParkedRow[]> {
+export async function readParked(links: readonly string[], target: MikroORM): Promise<ParkedRow[]> {
   return await query(
     session(target),
     `select ${parkedColumns}
      from snk.parked
-     where link = $1
+     where link = any ($1::text[])
      order by snk.parked.at, target_table, key`,
-    [link.name],
+    [links],
   );
 }
 
 /** Throws SNK_USAGE when no such row is parked. `table` and `key` are the target's. */
 export async function readParkedRow(
   link: Link,
-  { source, target }: { readonly source: MikroORM; readonly target: MikroORM },
+  { source, target }: { readonly source: MikroORM | null; readonly target: MikroORM },
   table: string,
   key: readonly string[],
 ): Promise<ParkedInFull> {
@@ -116,7 +118,8 @@ export async function readParkedRow(
       hint: "'snk parked list' names them.",
     });
   }
-  return { ...found, sourceRow: await readSourceRow(link, source, table, key) };
+  const sourceRow = source === null ? null : await readSourceRow(link, source, table, key);
+  return { ...found, sourceRow, sourceSeen: source !== null };
 }
 
 async function readSourceRow(
@@ -142,18 +145,25 @@ async function readSourceRow(
 }
 
 /** Makes parked rows due: the process that works the link sends them within a second or two, as they then stand. Returns how many. */
-export async function hastenParked(link: Link, target: MikroORM): Promise<number> {
+export async function hastenParked(links: readonly string[], target: MikroORM): Promise<number> {
   const due = await query(
     session(target),
-    'update snk.parked set retry_at = clock_timestamp() where link = $1 returning 1 as due',
-    [link.name],
+    'update snk.parked set retry_at = clock_timestamp() where link = any ($1::text[]) returning 1 as due',
+    [links],
   );
   return due.length;
 }
 
-/** Gives parked rows up. Returns how many. */
-export async function dropParked(link: Link, target: MikroORM, key: readonly string[]): Promise<number> {
-  const all = await readParked(link, target);
+/** Gives parked rows up: all, or those of a key; of all tables, or of one. Returns how many. */
+export async function dropParked(
+  link: Link,
+  target: MikroORM,
+  key: readonly string[],
+  table?: string,
+): Promise<number> {
+  const all = (await readParked([link.name], target)).filter(
+    (row) => table === undefined || row.table === table,
+  );
   const chosen = key.length === 0 ? all : all.filter((row) => row.key.join('\0') === key.join('\0'));
   for (const row of chosen) await forget(session(target), row);
   return chosen.length;

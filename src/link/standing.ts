@@ -25,6 +25,12 @@ export async function loadStanding(engine: LinkEngine): Promise<Standing> {
     await attachEnds(engine);
     ends = await readEnds(engine);
   }
+  if (ends.cursor !== null && ends.subscriber !== null && isAnew(ends.cursor, ends.subscriber)) {
+    const { standing } = ends.subscriber;
+    const baseline = standing === 'expired' ? await engine.source.renew() : ends.subscriber;
+    await engine.target.beginAnew(ends.cursor.nonce, baseline);
+    ends = await readEnds(engine);
+  }
   try {
     const standing = await standingOf(engine, ends);
     await requireReverse(engine);
@@ -50,6 +56,14 @@ async function requireReverse({ link, isRemote, source }: LinkEngine): Promise<v
     hint: 'It goes on by itself; both directions have to run, the first time.',
     fate: 'retry',
   });
+}
+
+/**
+ * The source has not kept the log for so long: all rows are compared once more. A renewed one that the cursor does not know yet
+ * is a beginning that ended in between.
+ */
+function isAnew(cursor: StoredCursor, { standing, generation, nonce }: StoredSubscriber): boolean {
+  return standing === 'expired' || (standing === 'renewed' && generation === '0' && cursor.nonce !== nonce);
 }
 
 async function standingOf(engine: LinkEngine, { cursor, subscriber }: Ends): Promise<Standing> {

@@ -1,6 +1,12 @@
 /** What a link has done, in numbers (pure). */
 import type { Written } from '../apply/write-rows.ts';
 
+/** What was sent for a page, or a range. */
+export interface Brought {
+  readonly files: number;
+  readonly bytes: number;
+}
+
 export interface Tally {
   readonly windows: number;
   /** As the ledger counts them. */
@@ -10,6 +16,9 @@ export interface Tally {
   readonly deleted: number;
   readonly conflicts: number;
   readonly parked: number;
+  /** Sent to the target, before the rows that name them. */
+  readonly files: number;
+  readonly fileBytes: number;
 }
 
 export const emptyTally: Tally = {
@@ -20,10 +29,15 @@ export const emptyTally: Tally = {
   deleted: 0,
   conflicts: 0,
   parked: 0,
+  files: 0,
+  fileBytes: 0,
 };
 
-export function tallyOf({ written, created, updated, deleted, conflicts, parked }: Written): Tally {
-  return { windows: 0, rows: written, created, updated, deleted, conflicts, parked };
+export function tallyOf(
+  { written, created, updated, deleted, conflicts, parked }: Written,
+  { files, bytes }: Brought = { files: 0, bytes: 0 },
+): Tally {
+  return { windows: 0, rows: written, created, updated, deleted, conflicts, parked, files, fileBytes: bytes };
 }
 
 export function sumOf(one: Tally, other: Tally): Tally {
@@ -35,6 +49,8 @@ export function sumOf(one: Tally, other: Tally): Tally {
     deleted: one.deleted + other.deleted,
     conflicts: one.conflicts + other.conflicts,
     parked: one.parked + other.parked,
+    files: one.files + other.files,
+    fileBytes: one.fileBytes + other.fileBytes,
   };
 }
 

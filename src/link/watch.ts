@@ -34,10 +34,10 @@ export class Watch {
     signal: AbortSignal,
   ): Promise<DrainReport> {
     const startedAt = Date.now();
-    const endOf = ({ untidy, parked }: DrainState): number =>
+    const endOf = ({ untidy, owing, parked }: DrainState): number =>
       startedAt +
       Math.min(
-        untidy ? limits.tidyIn : limits.rest,
+        untidy || owing ? limits.tidyIn : limits.rest,
         parked === true ? limits.retryIn : Number.POSITIVE_INFINITY,
       );
     let total = await drainLink(engine, before, limits);

@@ -2,9 +2,12 @@
 import { closest } from 'fastest-levenshtein';
 import type { Column, Table } from '../db/catalog.ts';
 import { addsRows, type Flow } from '../topology/topology.ts';
+import { keptFaults, keptNames } from './kept-columns.ts';
 import { isPlainMapping, originsOf, type Origin } from './mapping.ts';
 
 export interface MappingFault {
+  /** Where it is not that the tables differ. */
+  readonly code?: string;
   readonly message: string;
   readonly hint?: string | undefined;
 }
@@ -24,11 +27,18 @@ export function checkMapping(
 ): MappingFindings {
   if (isPlainMapping(flow)) {
     return {
-      faults: [...plainFaults(from, to, source, target), ...conflictFaults(flow, to, target)],
+      faults: [
+        ...plainFaults(from, to, source, target),
+        ...conflictFaults(flow, to, target),
+        ...fileFaults(flow, to, target),
+      ],
       warnings: [],
     };
   }
-  if (flow.map !== null) return { faults: wholeRowFaults(flow, from, to, target), warnings: [] };
+  if (flow.map !== null) {
+    const faults = [...wholeRowFaults(flow, from, to, target), ...fileFaults(flow, to, target)];
+    return { faults, warnings: [] };
+  }
   const origins = originsOf(flow, from, to);
   const findings = [...origins].map(([column, origin]) => fitOf(column, origin, source, target));
   return {
@@ -36,8 +46,10 @@ export function checkMapping(
       ...nameFaults(flow, from, to, source, target),
       ...findings.flatMap(({ fault }) => (fault === undefined ? [] : [fault])),
       ...missingFaults(flow, to, origins, target),
-      ...keyFaults(flow, from, to, origins, source),
+      ...(flow.identity === null ? keyFaults(flow, from, to, origins, source) : []),
+      ...keptFaults(flow, from, to, { source, target }),
       ...conflictFaults(flow, to, target),
+      ...fileFaults(flow, to, target),
     ],
     warnings: findings.flatMap(({ warning }) => (warning === undefined ? [] : [warning])),
   };
@@ -78,6 +90,21 @@ function conflictFaults({ conflict, columns }: Flow, to: Table, target: string):
   ];
 }
 
+/** A name may become another one at the target, which a key must not. */
+function fileFaults({ files, columns, set }: Flow, to: Table, target: string): MappingFault[] {
+  return Object.keys(files).flatMap((name) => {
+    const column = to.columns.find((each) => each.name === name);
+    const travels = columns === null || Object.hasOwn(columns, name) || Object.hasOwn(set, name);
+    if (column === undefined || !travels)
+      return [{ message: `column ${name}, which names files, is missing on ${target}, or does not travel` }];
+    if (column.category !== 'S')
+      return [{ message: `column ${name} is ${column.type} on ${target}: no name of a file` }];
+    if (to.key.some((each) => each.name === name))
+      return [{ message: `column ${name}, which names files, is of the key on ${target}` }];
+    return [];
+  });
+}
+
 const keyText = (table: Table): string => table.key.map((column) => column.name).join(', ');
 
 /** Names that the tables do not have. */
@@ -94,6 +121,9 @@ function nameFaults(flow: Flow, from: Table, to: Table, source: string, target: 
     ];
   };
   const wanted = flow.columns ?? {};
+  // They need no place: the target's key is its own affair.
+  const local = flow.identity === null ? [] : from.key.map(({ name }) => name);
+  const left = new Set([...keptNames(flow), ...local]);
   return [
     ...Object.entries(wanted).flatMap(([theirs, ours]) => [
       ...unknown(ours, from, source),
@@ -103,7 +133,7 @@ function nameFaults(flow: Flow, from: Table, to: Table, source: string, target: 
     // All columns by their names: one that has no place is not left out in silence.
     ...(flow.columns === null
       ? from.columns.flatMap(({ name }) =>
-          to.columns.some((column) => column.name === name)
+          left.has(name) || to.columns.some((column) => column.name === name)
             ? []
             : [
                 {
@@ -187,6 +217,7 @@ function missingFaults(
 ): MappingFault[] {
   if (!addsRows(flow)) return [];
   return to.columns
+    .filter((column) => column.name !== flow.identity?.key)
     .filter((column) => column.notNull && !column.hasDefault && !origins.has(column))
     .map((column) => ({
       message: `column ${column.name} on ${target} may not be null, and nothing is said of it`,

@@ -1,6 +1,7 @@
 /** Rows of a page, through a function of the user's own. */
 import { parse } from 'postgres-array';
 import type { Column } from '../db/catalog.ts';
+import { listOf } from '../db/text-list.ts';
 import { SnkError } from '../errors.ts';
 import type { TextRow } from './module.ts';
 
@@ -128,12 +129,4 @@ export function listsOf(rows: readonly Texts[], width: number): Lists {
     count: rows.length,
     columns: Array.from({ length: width }, (_, i) => listOf(rows.map((row) => row[i] ?? null))),
   };
-}
-
-/** As PostgreSQL writes an array. */
-function listOf(values: readonly (string | null)[]): string {
-  const quoted = values.map((value) =>
-    value === null ? 'NULL' : `"${value.replaceAll(/[\\"]/g, (character) => `\\${character}`)}"`,
-  );
-  return `{${quoted.join(',')}}`;
 }

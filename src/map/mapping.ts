@@ -2,6 +2,7 @@
 import type { Column, KeyColumn, Table } from '../db/catalog.ts';
 import { quoteLiteral } from '../db/sql.ts';
 import type { Flow, SetValue } from '../topology/topology.ts';
+import { extrasOf, keptNames, localKey, selectedExtras, type Extras } from './kept-columns.ts';
 
 export interface Mapping {
   /** The source's table or, where the flow says more than names, a selection of it under names of our own: `k0`, …, `c0`, …. */
@@ -14,6 +15,8 @@ export interface Mapping {
   readonly into: readonly Column[];
   /** The target's key of a source row that is gone, column by column, over `k`, whose columns are the source's key. */
   readonly goneKey: readonly string[];
+  /** What is read of each row beside its columns. */
+  readonly extras: Extras;
 }
 
 /** Where the value of a target's column comes from. */
@@ -21,11 +24,15 @@ export type Origin = { readonly column: Column } | { readonly value: SetValue };
 
 /** Target column → origin, in the order of the target's columns; names that neither side has are left out: see check-mapping.ts. */
 export function originsOf(flow: Flow, source: Table, target: Table): ReadonlyMap<Column, Origin> {
-  const ofSource = new Map(source.columns.map((column) => [column.name, column]));
+  const kept = keptNames(flow);
+  const ofSource = new Map(
+    source.columns.flatMap((column) => (kept.includes(column.name) ? [] : [[column.name, column]])),
+  );
   const keyNames = new Set(target.key.map((column) => column.name));
   const origins = new Map<Column, Origin>();
   for (const column of target.columns) {
     const { name } = column;
+    if (name === flow.identity?.key) continue;
     if (Object.hasOwn(flow.set, name)) {
       origins.set(column, { value: flow.set[name] as SetValue });
       continue;
@@ -40,7 +47,12 @@ export function originsOf(flow: Flow, source: Table, target: Table): ReadonlyMap
 /** All columns, under their own names, and every row. */
 export function isPlainMapping(flow: Flow): boolean {
   return (
-    flow.map === null && flow.columns === null && flow.where === null && Object.keys(flow.set).length === 0
+    flow.map === null &&
+    flow.columns === null &&
+    flow.where === null &&
+    flow.identity === null &&
+    flow.synced === null &&
+    Object.keys(flow.set).length === 0
   );
 }
 
@@ -57,17 +69,40 @@ export function mapFlow(flow: Flow, source: Table, target: Table): Mapping {
       columns,
       into: columns.map((column) => into.get(column.name) as Column),
       goneKey: goneKey(origins, source, target),
+      extras: extrasOf(flow, source),
     };
   }
   const pairs = origins.map(([column, origin], i) => pairOf(column, origin, `c${i}`));
   const columns = pairs.map((pair) => pair.read);
   const values = origins.map(([, origin]) => valueText(origin));
+  if (flow.identity !== null) return identified(flow, source, target, pairs, values);
   return {
     from: selection(flow, source, target, columns, values),
     rangeKey: target.key.map((column, i) => rangeColumn(column, i, originOf(origins, column), source)),
     columns,
     into: pairs.map((pair) => pair.write),
     goneKey: goneKey(origins, source, target),
+    extras: extrasOf(flow, source),
+  };
+}
+
+/** Rows are known by their local key, which travels first; the target's key is its own affair. */
+function identified(
+  flow: Flow,
+  source: Table,
+  target: Table,
+  pairs: readonly { readonly read: Column; readonly write: Column }[],
+  values: readonly string[],
+): Mapping {
+  const key = localKey(source);
+  const columns = pairs.map((pair) => pair.read);
+  return {
+    from: selection(flow, source, { ...target, key: [] }, columns, values),
+    rangeKey: key,
+    columns: [...key, ...columns],
+    into: [...key, ...pairs.map((pair) => pair.write)],
+    goneKey: key.map(({ quoted }) => `k.${quoted}`),
+    extras: extrasOf(flow, source),
   };
 }
 
@@ -83,6 +118,7 @@ function wholeRows(flow: Flow, source: Table, target: Table): Mapping {
     columns: from.columns,
     into: target.columns.filter(({ name }) => flow.columns === null || Object.hasOwn(flow.columns, name)),
     goneKey: goneKey([...originsOf(all, source, target)], source, target),
+    extras: extrasOf(flow, source),
   };
 }
 
@@ -116,6 +152,7 @@ function selection(
         : [`${storedText(column, origin)} as t${i}`];
     }),
     ...values.map((value, i) => `${value} as c${i}`),
+    ...selectedExtras(flow, source),
   ];
   const where = flow.where === null ? '' : `\n  where (${flow.where}\n)`;
   return {

@@ -21,6 +21,8 @@ export interface Subscriber {
 export interface StoredSubscriber extends Subscriber {
   /** Snapshot that the target was said to hold: the log below it may be gone. */
   readonly safe: string;
+  /** `expired`: the log beyond `safe` may be gone as well; `renewed`: it begins anew, at generation 0. */
+  readonly standing: 'kept' | 'expired' | 'renewed';
 }
 
 export interface Fence {
@@ -35,7 +37,7 @@ export interface Fence {
 export async function loadSubscriber(em: EntityManager, link: string): Promise<StoredSubscriber | null> {
   const rows = await query<StoredSubscriber>(
     em,
-    `select generation::text as generation, nonce::text as nonce, prev_nonce::text as "prevNonce", safe::text as safe from snk.subscriber where link = $1`,
+    `select generation::text as generation, nonce::text as nonce, prev_nonce::text as "prevNonce", safe::text as safe, standing from snk.subscriber where link = $1`,
     [link],
   );
   return rows[0] ?? null;

@@ -13,7 +13,16 @@ export async function purgeChangeLog(em: EntityManager, limit: number): Promise<
   const { purged } = await queryOne<{ purged: number }>(
     em,
     `with safe as materialized (
-       select array_agg(safe) as snapshots, min(pg_snapshot_xmax(safe)) as xmax
+       select
+         array_agg(safe) filter (where standing <> 'expired') as snapshots,
+         -- Of expired ones alone none reads what there is.
+         case
+           when count(*) = 0 then null
+           else coalesce(
+             min(pg_snapshot_xmax(safe)) filter (where standing <> 'expired'),
+             pg_snapshot_xmax(pg_current_snapshot())
+           )
+         end as xmax
        from snk.subscriber
      ),
      doomed as materialized (
@@ -31,7 +40,8 @@ export async function purgeChangeLog(em: EntityManager, limit: number): Promise<
        insert into snk.purged (link, through)
        select link, safe
        from snk.subscriber
-       where exists (select from doomed)
+       where standing <> 'expired'
+         and exists (select from doomed)
        on conflict (link) do update
        set through = excluded.through
      ),

@@ -300,6 +300,20 @@ export function hashKeys(range: RangeTable, keys: readonly Key[]): KeyedStatemen
   return { text: `select ${keyText(range)} as key, ${rowHash(range)}::text as hash${text}`, binds };
 }
 
+/** Answers `key` of the first `most` rows of a range, in key order. */
+export function listKeys(range: RangeTable, bounds: Range, most: number): Statement {
+  const filter = where(range, bounds);
+  return {
+    text: `
+select ${keyText(range)} as key
+from ${range.table.quoted} t
+${filter.text}
+order by ${orderBy(range)}
+limit $${filter.binds.length + 1}::bigint`,
+    binds: [...filter.binds, most],
+  };
+}
+
 /** Answers `ord` of each key and `own`: the values of other columns, for every row that has the key. */
 export function findByKeys(range: RangeTable, own: readonly Column[], keys: readonly Key[]): KeyedStatement {
   const { text, binds } = ofKeys(range, keys);

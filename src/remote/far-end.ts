@@ -1,8 +1,10 @@
 /** The ends of a link that are behind a hub, as an engine knows ends. */
 import type { Applied } from '../apply/apply-page.ts';
+import type { Assigned } from '../apply/assigned.ts';
 import type { Standing } from '../apply/batch.ts';
 import type { StoredCursor } from '../apply/cursor-store.ts';
 import type { Care, Written } from '../apply/write-rows.ts';
+import type { Told } from '../capture/keep-columns.ts';
 import type { SnkError } from '../errors.ts';
 import type { FarEnd } from '../link/engine.ts';
 import type {
@@ -26,6 +28,7 @@ import type { Position } from '../read/position.ts';
 import type { Key, Range } from '../read/range-sql.ts';
 import type { Link, Operation } from '../topology/topology.ts';
 import type { LinkRecord } from '../link/record-state.ts';
+import type { HttpFiles } from '../files/http-files.ts';
 import type { HubClient } from './hub-client.ts';
 import { linkWords } from './link-words.ts';
 import { protocol, type AnswerOf, type OperationName, type RequestOf } from './operations.ts';
@@ -35,12 +38,19 @@ import { describedBy, wordsOf } from './words.ts';
 export class HubLink {
   readonly #hub: HubClient;
   readonly link: string;
+  readonly files: HttpFiles;
   #session: string | undefined;
   #inVain: { readonly low: string; readonly until: number } | null = null;
 
   constructor(hub: HubClient, link: string) {
     this.#hub = hub;
     this.link = link;
+    this.files = hub.files(link);
+  }
+
+  /** The name of the hub's node. */
+  get hub(): string {
+    return this.#hub.node;
   }
 
   async open(link: Link, own: EndDescription): Promise<EndDescription> {
@@ -81,6 +91,7 @@ export function farEnd(hub: HubLink): FarEnd {
     open: async (link, own) => await hub.open(link, own),
     source: new FarSource(hub),
     target: new FarTarget(hub),
+    files: hub.files,
   };
 }
 
@@ -106,6 +117,10 @@ class FarSource implements SourceEnd {
     return await this.#hub.ask('reverse-begun', {});
   }
 
+  async renew(): Promise<Baseline> {
+    return await this.#hub.ask('renew', {});
+  }
+
   async raise(fence: Fence): Promise<void> {
     await this.#hub.ask('raise', { fence });
   }
@@ -128,6 +143,10 @@ class FarSource implements SourceEnd {
     return { ...rest, waitingSince: waited === null ? null : askedAt - waited };
   }
 
+  async keep(flow: number, { keys, ids, versions }: Told): Promise<boolean> {
+    return await this.#hub.ask('keep', { flow, told: { keys: [...keys], ids, versions } });
+  }
+
   async countRows(flow: number): Promise<string> {
     return await this.#hub.ask('count-rows', { flow });
   }
@@ -143,6 +162,10 @@ class FarSource implements SourceEnd {
   async readRange(flow: number, bounds: Range, hashes: string | null, low: string): Promise<RangeRows> {
     const answer = await this.#hub.ask('read-range', { flow, bounds: wordsOfRange(bounds), hashes, low });
     return answer as RangeRows;
+  }
+
+  async missing(flow: number, keys: readonly Key[]): Promise<readonly number[]> {
+    return await this.#hub.ask('missing', { flow, keys: keys.map((each) => [...each]) });
   }
 
   async logAgain(flow: number, keys: readonly Key[]): Promise<readonly (Operation | null)[]> {
@@ -219,6 +242,22 @@ class FarTarget implements TargetEnd {
 
   async listHashes(flow: number, bounds: Range): Promise<string> {
     return await this.#hub.ask('list-hashes', { flow, bounds: wordsOfRange(bounds) });
+  }
+
+  async listKeys(flow: number, bounds: Range, most: number): Promise<readonly Key[]> {
+    return await this.#hub.ask('list-keys', { flow, bounds: wordsOfRange(bounds), most });
+  }
+
+  async beginAnew(nonce: string, { safe, generation, nonce: next }: Baseline): Promise<void> {
+    await this.#hub.ask('begin-anew', { nonce, baseline: { safe, generation, nonce: next } });
+  }
+
+  async assigned(after: string, limit: number): Promise<readonly Assigned[]> {
+    return await this.#hub.ask('assigned', { after, limit });
+  }
+
+  async confirm(batches: readonly string[]): Promise<void> {
+    await this.#hub.ask('confirm', { batches: [...batches] });
   }
 
   async hasParked(): Promise<boolean> {

@@ -16,7 +16,9 @@ async function clientOf(...answers: Answer[]): Promise<{ client: HubClient; coun
   server.listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   const client = new HubClient({
-    node: 'main',
+    kind: 'hub',
+    name: 'main',
+    ca: null,
     address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     key: 'key',
   });

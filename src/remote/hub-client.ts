@@ -1,9 +1,12 @@
 /** A hub as a node comes to it: operations asked over HTTP, their answers checked, its refusals as errors of ours. */
+import { readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { constants, gunzip, zstdCompress, zstdDecompress } from 'node:zlib';
 import { Agent, request, type Dispatcher } from 'undici';
 import { SnkError, type Fate } from '../errors.ts';
+import { HttpFiles } from '../files/http-files.ts';
+import type { HubNode } from '../topology/topology.ts';
 import {
   largestAnswer,
   operations,
@@ -39,27 +42,25 @@ const bounds = {
   refused: 5_000,
 } as const;
 
-export interface HubAddress {
-  /** Of the node, as configured. */
-  readonly node: string;
-  readonly address: string;
-  readonly key: string;
-}
-
 export class HubClient {
-  readonly #hub: HubAddress;
+  readonly #hub: HubNode;
   readonly #base: string;
   readonly #dispatcher: Dispatcher;
 
-  constructor(hub: HubAddress) {
+  /** Throws SNK_TLS_FILE. */
+  constructor(hub: HubNode) {
     this.#hub = hub;
     this.#base = hub.address.endsWith('/') ? hub.address : `${hub.address}/`;
     this.#dispatcher = new Agent({
-      connect: { timeout: bounds.connect },
+      connect: { timeout: bounds.connect, ...(hub.ca === null ? {} : { ca: readCa(hub.name, hub.ca) }) },
       headersTimeout: bounds.silence,
       bodyTimeout: bounds.silence,
       keepAliveTimeout: 20_000,
     });
+  }
+
+  get node(): string {
+    return this.#hub.name;
   }
 
   /** Throws SNK_UNREACHABLE where no answer came: what was asked may have been done all the same. */
@@ -88,8 +89,17 @@ export class HubClient {
     if (status !== 200) throw this.#refused(status, answer);
     const checked = operations[operation].answer.safeParse(answer);
     if (checked.success) return checked.data as AnswerOf<Name>;
-    throw new SnkError('SNK_HUB_ANSWER', `${this.#hub.node}: an answer that is none of SNK's protocol`, {
+    throw new SnkError('SNK_HUB_ANSWER', `${this.#hub.name}: an answer that is none of SNK's protocol`, {
       hint: 'See that the address of the hub is right, and that both sides run the same version of SNK.',
+    });
+  }
+
+  /** The files of a link, on the same connections. */
+  files(link: string): HttpFiles {
+    return new HttpFiles({
+      url: new URL(`v1/links/${encodeURIComponent(link)}/files`, this.#base).href,
+      headers: () => ({ authorization: `Bearer ${this.#hub.key}` }),
+      dispatcher: this.#dispatcher,
     });
   }
 
@@ -146,7 +156,7 @@ export class HubClient {
   }
 
   #refused(status: number, answer: unknown): SnkError {
-    const { node } = this.#hub;
+    const { name: node } = this.#hub;
     const said = (typeof answer === 'object' && answer !== null ? answer : {}) as {
       code?: unknown;
       message?: unknown;
@@ -180,10 +190,27 @@ export class HubClient {
   }
 
   #away(reason: string): SnkError {
-    return new SnkError('SNK_UNREACHABLE', `${this.#hub.node}: ${reason}`, {
+    const { name } = this.#hub;
+    if (/CERT|SIGNED|SIGNATURE/.test(reason)) {
+      // Some day it is renewed.
+      return new SnkError('SNK_HUB_CERTIFICATE', `hub ${name}: its certificate is not trusted (${reason})`, {
+        fate: 'retry',
+        hint: `See that the address has the name that the certificate has; of an authority of your own give 'ca' beside 'hub'.`,
+      });
+    }
+    return new SnkError('SNK_UNREACHABLE', `hub ${name} does not answer (${reason})`, {
       fate: 'retry',
       hint: 'SNK tries again by itself; check that the hub runs and can be reached.',
     });
+  }
+}
+
+function readCa(node: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? 'unknown';
+    throw new SnkError('SNK_TLS_FILE', `nodes.${node}.ca: cannot read ${file} (${reason})`);
   }
 }
 

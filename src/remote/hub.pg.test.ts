@@ -68,3 +68,136 @@ describe('a node that comes to a hub with a key', () => {
     expect(rig.faults).toEqual([]);
   });
 });
+
+describe('a reader that was away for longer than the log is kept', () => {
+  const reading: HubRigOptions = {
+    tables: person,
+    links: [{ from: 'main', to: 'office', tables: ['person'], on: [...on] }],
+    limits: { readerAge: 0 },
+  };
+
+  test('begins anew by itself, and is rid of what went meanwhile', async () => {
+    const rig = await hubRig(reading);
+    const [away, there] = [await rig.spoke('r1'), await rig.spoke('r2')];
+    await rig.main.query(`insert into person select i, 'person ' || i, null from generate_series(1, 300) i`);
+    const first = rig.run(away);
+    const other = rig.run(there);
+    await waitUntil(async () => (await people(away.database)).length === 300);
+    await waitUntil(async () => (await people(there.database)).length === 300);
+    expect(await rig.hub.hub.tidy()).toEqual([]);
+    await first.end();
+    // In the middle, at both ends, and behind the last one that is left.
+    await rig.main.query(`delete from person where id < 10 or id between 100 and 150 or id > 200`);
+    await rig.main.query(`update person set phone = '1' where id = 50`);
+    await rig.main.query(`insert into person values (120, 'again', null), (160000, 'new', null)`);
+    await expectSame(rig.main, there.database);
+    await other.end();
+    const expired = new Set<string>();
+    await waitUntil(async () => {
+      for (const link of await rig.hub.hub.tidy()) expired.add(link);
+      const log = await rig.main.query(`select from snk.change_log`);
+      return log.length === 0;
+    });
+    expect(expired).toContain('main->r1');
+    rig.run(away);
+    await expectSame(rig.main, away.database);
+    expect(await people(away.database)).toHaveLength(142);
+    await rig.main.query(`insert into person values (7, 'seven', null)`);
+    await rig.main.query(`delete from person where id = 50`);
+    await expectSame(rig.main, away.database);
+    expect(rig.faults).toEqual([]);
+  });
+
+  test('that is new gets what there is, and no deletes of old', async () => {
+    const rig = await hubRig(reading);
+    await rig.main.query(`insert into person select i, 'person ' || i, null from generate_series(1, 30) i`);
+    await rig.main.query(`delete from person where id > 20`);
+    const spoke = await rig.spoke('r1');
+    await spoke.database.query(`insert into person values (25, 'of its own', null)`);
+    rig.run(spoke);
+    await waitUntil(async () => (await people(spoke.database)).length === 21);
+    expect(rig.faults).toEqual([]);
+  });
+});
+
+describe('what goes through a hub', () => {
+  const tables = `
+    create type mood as enum ('sad', 'it''s "fine", {really}');
+    create domain short as varchar(5) check (value <> '');
+    create table sample (
+      id uuid primary key default gen_random_uuid(),
+      mood mood,
+      short short,
+      tags text[],
+      moods mood[],
+      amount numeric(12,4),
+      ratio double precision,
+      at timestamptz(3),
+      span interval,
+      doc jsonb,
+      raw bytea,
+      "char" "char",
+      bits bit varying(9),
+      "a ""b""; c" character(3)
+    )`;
+  const rows = `
+    insert into sample (mood, short, tags, moods, amount, ratio, at, span, doc, raw, "char", bits, "a ""b""; c")
+    values
+      ('it''s "fine", {really}', 'ab', array['a,"b"', null, '\\{}'], array['sad', null]::mood[], 1.1000, '-0',
+       '2026-11-21 10:00:00.123+05:45', '1 year -3 days 00:00:01.5', '{"a": [1.0, null, "\\u2028"]}', '\\x00ff10', 'x', b'101', 'a'),
+      (null, null, null, null, 'NaN', 'Infinity', 'infinity', null, 'null', '', null, '', null),
+      (null, null, '{}', '{}', null, 5e-324, '4713-01-01 00:00:00+00 BC', null, '"x"', null, null, null, '')`;
+
+  test.each([
+    ['inserts alone', ['insert'] as const],
+    ['all that is done', on],
+  ])('is equal as stored, of %s, both as it stands and as it comes', async (_, operations) => {
+    const rig = await hubRig({
+      tables,
+      links: [{ from: 'main', to: 'office', tables: ['sample'], on: [...operations] }],
+    });
+    const spoke = await rig.spoke('r1');
+    await rig.main.query(rows);
+    rig.run(spoke);
+    const contents = async (database: TestDatabase) =>
+      await database.query('select s::text from sample s order by id');
+    await waitUntil(async () => (await contents(spoke.database)).length === 3);
+    await rig.main.query(rows);
+    await waitUntil(async () => (await contents(spoke.database)).length === 6);
+    expect(await contents(spoke.database)).toEqual(await contents(rig.main));
+    expect(await spoke.database.query('select from snk.conflict union all select from snk.parked')).toEqual(
+      [],
+    );
+    expect(rig.faults).toEqual([]);
+  });
+
+  test('is refused where the two sides do not say the same of a link, and says what differs', async () => {
+    const rig = await hubRig(bothWays);
+    const spoke = await rig.spoke('lyon');
+    const config = {
+      ...spoke.config,
+      links: spoke.config.links.map((link) => ({
+        ...link,
+        flows: link.flows.map((flow) => ({ ...flow, where: 'id > 0' })),
+      })),
+    };
+    rig.run({ ...spoke, config });
+    await waitUntil(() => rig.faults.length > 0);
+    expect(rig.faults[0]).toMatchObject({
+      code: 'SNK_LINK_DIFFERS',
+      fate: 'stop-link',
+      message: expect.stringContaining('public.person'),
+    });
+  });
+
+  test('is refused to a copy of a node: what comes from it would be taken for that of the other', async () => {
+    const rig = await hubRig(bothWays);
+    const [lyon, oslo] = [await rig.spoke('lyon'), await rig.spoke('oslo')];
+    const first = rig.run(lyon);
+    await waitUntil(async () => (await rig.main.query('select from snk.subscriber')).length === 1);
+    await first.end();
+    rig.run(rig.named('oslo', lyon.database, oslo.key));
+    await waitUntil(() => rig.faults.length > 0);
+    expect(rig.faults[0]).toMatchObject({ code: 'SNK_NODE_TAKEN' });
+  });
+});

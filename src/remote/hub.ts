@@ -1,5 +1,6 @@
 /** The links that this SNK serves to those who come with a key: who may ask what of which of them. */
 import { createHash, randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
 import { Semaphore } from 'async-mutex';
 import type { z } from 'zod';
 import type { MikroORM } from '../db/orm.ts';
@@ -7,12 +8,17 @@ import { session } from '../db/orm.ts';
 import { query } from '../db/query.ts';
 import { toSnkError } from '../db/sqlstate.ts';
 import { SnkError } from '../errors.ts';
-import type { EndDescription } from '../link/ends.ts';
+import type { FileAccess } from '../files/file-access.ts';
 import { describeEnd, openSource, openTarget } from '../link/engine.ts';
+import type { EndDescription } from '../link/ends.ts';
 import { flowsOfLink } from '../link/link-flows.ts';
 import type { SourceFlow } from '../read/page-sql.ts';
 import { linkOfKey, servedLinks, type Link, type Topology } from '../topology/topology.ts';
+import type { Events } from '../telemetry/events.ts';
+import { purgeChangeLog } from '../read/purge.ts';
+import { expireSubscribers, type Patience } from './expire.ts';
 import { HubBell } from './hub-bell.ts';
+import { HubFiles } from './hub-files.ts';
 import { differingTable, linkWords } from './link-words.ts';
 import { operations, protocol, type AnswerOf, type OperationName, type RequestOf } from './operations.ts';
 import { isUnopened } from './operation-kinds.ts';
@@ -30,12 +36,15 @@ export interface HubOptions {
   readonly topology: Topology;
   readonly ormOf: (node: string) => MikroORM;
   readonly limits: ServedLimits;
+  readonly patience: Patience;
 }
 
 /** A request of somebody whose key was good. */
 export interface HubRequest {
   /** Of the key, and so of the node. */
   readonly node: string;
+  /** Links that the key is bound to, as configured. */
+  readonly bound: readonly string[];
   readonly link: string;
   readonly operation: OperationName;
   readonly body: unknown;
@@ -45,10 +54,17 @@ export interface HubRequest {
 /** Requests that hold rows in memory, at once. */
 const heavyAtOnce = 4;
 const heavy: ReadonlySet<OperationName> = new Set(['read-range', 'apply', 'apply-beside', 'list-hashes']);
+/** Milliseconds between two looks, and log rows that one purges. */
+const keeping = { pause: 60_000, rows: 100_000 } as const;
 /** Kinds of pages that are read for many. */
 const mostPages = 64;
 /** Of one link: a daemon, and a run beside it. */
 const sessionsPerLink = 2;
+
+interface Named extends NamedLink {
+  /** The node of ours at which it ends. */
+  readonly local: string;
+}
 
 export class Hub {
   readonly #options: HubOptions;
@@ -57,29 +73,42 @@ export class Hub {
   readonly #pages = new Map<string, SharedPages>();
   readonly #fences = new Map<string, FenceRaiser>();
   readonly #heavy = new Semaphore(heavyAtOnce);
+  readonly #files = new HubFiles();
 
   constructor(options: HubOptions) {
     this.#options = options;
   }
 
   /** The link as configured that stands for a link of this node; null: there is none. */
-  declared(node: string, name: string): Link | null {
+  declared(node: string, name: string, bound: readonly string[]): Link | null {
     const { topology } = this.#options;
-    return servedLinks(topology).find((link) => linkOfKey(topology, link, node).name === name) ?? null;
+    const isIts = (link: Link): boolean =>
+      bound.includes(link.name) && linkOfKey(topology, link, node).name === name;
+    return servedLinks(topology).find(isIts) ?? null;
+  }
+
+  /** The files of a link that is open; null: it has none, or has to be opened first. */
+  files(link: string): FileAccess | null {
+    return this.#files.access(link);
   }
 
   /** Throws SnkError. What is asked has a shape that is understood, or nothing is done. */
   async answer(
-    { node, link, operation, body, session: id }: HubRequest,
+    { node, bound, link, operation, body, session: id }: HubRequest,
     signal: AbortSignal,
   ): Promise<unknown> {
     const { request } = operations[operation] as { request: z.ZodType };
     const asked = request.safeParse(body);
     if (!asked.success) throw notUnderstood(operation, asked.error.issues[0]);
     try {
-      if (operation === 'open') return await this.#open(node, link, asked.data as RequestOf<'open'>);
+      if (operation === 'open')
+        return await this.#open(node, this.#named(node, link, bound), asked.data as RequestOf<'open'>);
+      if (operation === 'describe')
+        return wordsOf(
+          await this.#describe(this.#named(node, link, bound), node, asked.data as RequestOf<'describe'>),
+        );
       if (isUnopened(operation)) {
-        const named = this.#named(node, link);
+        const named = this.#named(node, link, bound);
         return await unopenedHandlers[operation](named, asked.data as never);
       }
       const served = this.#session(link, id ?? '');
@@ -96,9 +125,9 @@ export class Hub {
   }
 
   /** Throws SNK_NO_LINK. */
-  #named(node: string, name: string): NamedLink & { readonly link: Link; readonly local: string } {
+  #named(node: string, name: string, bound: readonly string[]): Named {
     const { topology, ormOf } = this.#options;
-    const declared = this.declared(node, name);
+    const declared = this.declared(node, name, bound);
     if (declared === null) throw new SnkError('SNK_NO_LINK', `there is no link ${name}`);
     const link = linkOfKey(topology, declared, node);
     const end = link.source === node ? 'target' : 'source';
@@ -106,20 +135,48 @@ export class Hub {
     return { name, link, local, end, orm: ormOf(local) };
   }
 
+  /**
+   * While the signal lasts: purges what all have, lets go of those who stay away, and takes away files that no row names. Who asks
+   * for nothing else leaves that to the hub.
+   */
+  async keep(signal: AbortSignal, events: Events): Promise<void> {
+    while (servedLinks(this.#options.topology).length > 0 && !signal.aborted) {
+      await this.#files.tidy();
+      // A node that is away is told of by its links; here the next look does.
+      for (const link of await this.tidy().catch(() => [])) events.tell('link:expired', { link });
+      await wait(keeping.pause, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** One look at all nodes where somebody may be kept waiting for. Returns the links that were let go. */
+  async tidy(): Promise<readonly string[]> {
+    const { topology, ormOf, patience } = this.#options;
+    const own = new Set(topology.nodes.map(({ name }) => name));
+    const expired: string[] = [];
+    for (const source of new Set(readLinks(topology).map((link) => link.source))) {
+      const em = session(ormOf(source));
+      const known = await query<{ link: string }>(em, 'select link from snk.subscriber');
+      const links = known
+        .map(({ link }) => link)
+        .filter((link) => {
+          const node = link.slice(source.length + 2);
+          return link.startsWith(`${source}->`) && !own.has(node);
+        });
+      expired.push(...(await expireSubscribers(em, links, patience)));
+      await purgeChangeLog(em, keeping.rows);
+    }
+    return expired;
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.#bells.values()].map(async (bell) => await bell.close()));
     this.#bells.clear();
   }
 
-  async #open(node: string, name: string, request: RequestOf<'open'>): Promise<AnswerOf<'open'>> {
-    const { link, end, local, orm } = this.#named(node, name);
-    if (request.protocol !== protocol) throw otherProtocol(request.protocol);
-    const ours = linkWords(link);
-    if (ours !== request.link) throw differs(name, ours, request.link);
-    const own = await describeEnd(link, end, orm);
+  async #open(node: string, named: Named, request: RequestOf<'open'>): Promise<AnswerOf<'open'>> {
+    const { name, link, end, local, orm } = named;
+    const own = await this.#describe(named, node, request);
     const other = describedBy(request.own);
-    if (other.nodeId === own.nodeId) throw taken(node);
-    await this.#requireNode(orm, link, node, other.nodeId);
     const [from, to] = end === 'source' ? [own, other] : [other, own];
     const flows = await flowsOfLink(link, from, to);
     const served: ServedLink = {
@@ -130,6 +187,7 @@ export class Hub {
         end === 'target'
           ? openTarget(link, orm, flows, { from, to, fences: null, newNonce: randomUUID })
           : null,
+      noteNames: await this.#files.open(link, end, orm, flows),
       bell: this.#bellOf(local, orm),
       pages:
         end === 'source'
@@ -149,6 +207,22 @@ export class Hub {
       session: this.#remember(name, served),
       description: wordsOf(own),
     };
+  }
+
+  /** What the hub has of a link, where both sides speak of the same one. */
+  async #describe(
+    { name, link, end, orm }: NamedLink,
+    node: string,
+    { protocol: asked, link: words, own: theirs }: RequestOf<'describe'>,
+  ): Promise<EndDescription> {
+    if (asked !== protocol) throw otherProtocol(asked);
+    const ours = linkWords(link);
+    if (ours !== words) throw differs(name, ours, words);
+    const own = await describeEnd(link, end, orm);
+    if (theirs === null) return own;
+    if (theirs.nodeId === own.nodeId) throw taken(node);
+    await this.#requireNode(orm, link, node, theirs.nodeId);
+    return own;
   }
 
   /** What comes from a node is known by its id: nobody may have that of another one. */
@@ -228,6 +302,12 @@ export class Hub {
     if (bell === undefined) this.#bells.set(node, (bell = new HubBell(orm)));
     return bell;
   }
+}
+
+/** Links that are read here by those who come with a key. */
+function readLinks(topology: Topology): readonly Link[] {
+  const keyed = new Set(topology.nodes.flatMap(({ kind, name }) => (kind === 'keyed' ? [name] : [])));
+  return servedLinks(topology).filter(({ target }) => keyed.has(target));
 }
 
 function notUnderstood(operation: string, issue: z.core.$ZodIssue | undefined): SnkError {

@@ -29,7 +29,17 @@ async function asking() {
     id?: string,
     signal = new AbortController().signal,
   ): Promise<unknown> =>
-    await rig.hub.hub.answer({ node: 'lyon', link: link.name, operation, body, session: id }, signal);
+    await rig.hub.hub.answer(
+      {
+        node: 'lyon',
+        bound: spoke.config.links.map((each) => each.name.replace('lyon', 'office')),
+        link: link.name,
+        operation,
+        body,
+        session: id,
+      },
+      signal,
+    );
   const open = async (): Promise<string> => {
     const opened = await ask('open', { protocol, link: linkWords(link), own: wordsOf(own) });
     return (opened as { session: string }).session;

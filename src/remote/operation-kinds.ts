@@ -3,6 +3,12 @@ import type { OperationName } from './operations.ts';
 
 /** They ask for nothing but the link's name. */
 export const unopened = [
+  'describe',
+  'pending',
+  'standing',
+  'forget',
+  'subscriber',
+  'cursor',
   'mark',
   'count-parked',
   'record-state',
@@ -23,6 +29,8 @@ const once: ReadonlySet<string> = new Set([
   'raise',
   'read',
   'adopt',
+  'begin-anew',
+  'forget',
   'apply',
   'apply-beside',
   'log-again',

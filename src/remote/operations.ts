@@ -1,5 +1,34 @@
 /** The protocol between a node and its hub: what may be asked of an end of a link, and what is answered (pure). */
 import { z } from 'zod';
+import {
+  moment,
+  digits,
+  count,
+  flow,
+  list,
+  key,
+  bounds,
+  position,
+  storedSubscriber,
+  fence,
+  baseline,
+  standing,
+  page,
+  step,
+  batch,
+  care,
+  written,
+  parkedEntry,
+  extent,
+  summary,
+  gate,
+  copyState,
+  operation,
+  nothing,
+  problem,
+} from './shapes.ts';
+import { keepingOperations } from './keeping-operations.ts';
+import { standingOperations } from './standing-operations.ts';
 import { description, snapshot, uuid } from './words.ts';
 
 /** Raised with what is no more understood by those who speak an earlier one. */
@@ -10,92 +39,6 @@ export const largestBody = 64 * 1_048_576;
 
 /** Rows of one statement are read as a whole, and their texts are no longer than this. */
 export const largestAnswer = 512 * 1_048_576;
-
-const digits = z.string().regex(/^\d{1,20}$/);
-const count = z.number().int().min(0).max(2_147_483_647);
-const flow = z.number().int().min(0).max(999);
-const list = z.string();
-const key = z.array(z.string()).min(1).max(32);
-const bounds = z.strictObject({ after: key.nullable(), upTo: key.nullable() });
-
-const position = z.object({
-  low: snapshot,
-  high: snapshot.nullable(),
-  seq: digits,
-  generation: digits,
-  nonce: uuid,
-});
-const subscriber = z.object({ generation: digits, nonce: uuid, prevNonce: uuid.nullable() });
-const storedSubscriber = subscriber.extend({ safe: snapshot });
-const fence = z.strictObject({ link: z.string(), expected: subscriber, next: subscriber, safe: snapshot });
-const baseline = z.object({ safe: snapshot, generation: digits, nonce: uuid });
-const standing = z.strictObject({ position, subscriber });
-
-const rows = z.object({ flow, count, columns: z.array(list).max(1_700) });
-const seen = z.object({ low: snapshot, high: snapshot.nullable(), seq: digits });
-const changes = z.object({ beyondInserts: z.boolean(), gone: z.array(rows), seen: seen.nullable() });
-
-const page = z.object({
-  high: snapshot,
-  moreInWindow: z.boolean(),
-  logRows: count,
-  keyCount: count,
-  lastSeq: digits,
-  capturedAt: z.string().nullable(),
-  /** Milliseconds that the oldest of the changes had waited when the page was asked for; null: there is none. */
-  waited: z.number().nullable(),
-  rows: z.array(rows),
-  changes: changes.nullable(),
-  size: z.number(),
-});
-
-const moment = z.string().min(1).max(64);
-const step = z.strictObject({ flow, from: key.nullable(), to: key, compared: count, begun: moment });
-const batch = z.object({
-  kind: z.enum(['window', 'backfill']),
-  rows: z.array(rows),
-  failed: z.array(rows).optional(),
-  changes: changes.nullable(),
-  low: snapshot,
-  high: snapshot,
-  capturedAt: z.string().nullable(),
-  next: z.object({ low: snapshot, high: snapshot.nullable(), seq: digits }),
-  parking: z.strictObject({ some: z.boolean(), most: count }).optional(),
-  step: step.optional(),
-});
-const care = z.enum(['plain', 'tolerant', 'careful', 'strict']);
-const written = z.object({
-  written: count,
-  created: count,
-  updated: count,
-  deleted: count,
-  conflicts: count,
-  parked: count,
-});
-const parkedEntry = z.object({
-  table: z.string(),
-  key: z.array(z.string()),
-  at: z.string().max(64),
-  due: z.boolean(),
-});
-const extent = z.object({ count, size: z.number(), last: key.nullable() });
-const summary = extent.extend({ hash: z.string().max(64) });
-const gate = z.object({ isOpen: z.boolean(), closures: digits, isSettled: z.boolean() });
-const copyState = z.object({
-  position: key.nullable(),
-  rowsCompared: digits,
-  rowsCopied: digits,
-  rowsEstimated: digits,
-  done: z.boolean(),
-  begun: moment,
-});
-const operation = z.enum(['insert', 'update', 'delete']);
-const nothing = z.strictObject({});
-const problem = z.object({
-  code: z.string().max(100),
-  message: z.string().max(2_000),
-  hint: z.string().max(2_000).nullable(),
-});
 
 interface Shape {
   /** The end that has to be the hub's. */
@@ -134,6 +77,12 @@ export const operations = {
     says: 'Whether the other direction has its cursor here.',
     request: nothing,
     answer: z.boolean(),
+  },
+  renew: {
+    end: 'source',
+    says: 'Begins a link anew for which the log has not been kept.',
+    request: nothing,
+    answer: baseline,
   },
   raise: { end: 'source', says: 'Raises the fence.', request: z.strictObject({ fence }), answer: nothing },
   peek: {
@@ -191,6 +140,24 @@ export const operations = {
     says: 'The hash of each row of a range.',
     request: z.strictObject({ flow, bounds }),
     answer: list,
+  },
+  missing: {
+    end: 'source',
+    says: 'Of some keys, places of those for which there is no row.',
+    request: z.strictObject({ flow, keys: z.array(key).max(10_000) }),
+    answer: z.array(count),
+  },
+  'list-keys': {
+    end: 'target',
+    says: 'The first keys of a range.',
+    request: z.strictObject({ flow, bounds, most: z.number().int().min(1).max(10_000) }),
+    answer: z.array(key),
+  },
+  'begin-anew': {
+    end: 'target',
+    says: 'Puts the cursor where the link begins anew; all rows are compared once more.',
+    request: z.strictObject({ nonce: uuid, baseline }),
+    answer: nothing,
   },
   'log-again': {
     end: 'source',
@@ -270,6 +237,7 @@ export const operations = {
     request: z.strictObject({ before: digits, closures: digits }),
     answer: nothing,
   },
+  ...keepingOperations,
   'has-parked': { end: 'target', says: 'Whether rows are parked.', request: nothing, answer: z.boolean() },
   parked: { end: 'target', says: 'Some of them.', request: nothing, answer: z.array(parkedEntry) },
   'put-off': {
@@ -287,6 +255,7 @@ export const operations = {
   'tidy-target': { end: 'target', says: 'Purges the ledger.', request: nothing, answer: digits },
   check: { end: 'either', says: 'Whether the tables are what they were.', request: nothing, answer: nothing },
   clock: { end: 'either', says: 'Milliseconds since the epoch.', request: nothing, answer: z.number() },
+  ...standingOperations,
   'count-parked': { end: 'target', says: 'How many rows are parked.', request: nothing, answer: count },
   mark: { end: 'source', says: 'The snapshot as it is now.', request: nothing, answer: snapshot },
   'record-state': {

@@ -3,7 +3,12 @@ import type { MikroORM } from '../db/orm.ts';
 import { session } from '../db/orm.ts';
 import { queryOne } from '../db/query.ts';
 import { SnkError } from '../errors.ts';
+import { loadCursor } from '../apply/cursor-store.ts';
 import type { LedgerLimits } from '../apply/purge-ledger.ts';
+import { forgetEnd } from '../link/forget.ts';
+import { readPending, readTargetFacts } from '../link/link-status.ts';
+import { loadSubscriber } from '../read/fence.ts';
+import type { Link } from '../topology/topology.ts';
 import type { LocalSource } from '../link/local-source.ts';
 import type { LocalTarget } from '../link/local-target.ts';
 import type { Fence } from '../read/fence.ts';
@@ -26,6 +31,8 @@ export interface ServedLink {
   /** The one of the two that is the hub's. */
   readonly source: LocalSource | null;
   readonly target: LocalTarget | null;
+  /** Of which files a page tells; null where none travel. */
+  readonly noteNames: ((rows: readonly Rows<string>[]) => void) | null;
   readonly bell: HubBell;
   /** Null: no other node's pages are like this one's. */
   readonly pages: SharedPages | null;
@@ -47,9 +54,9 @@ type Handlers = {
 };
 
 export const handlers: Handlers = {
-  subscriber: async (link) => await sourceOf(link).subscriber(),
   subscribe: async (link) => await sourceOf(link).subscribe(),
   'reverse-begun': async (link) => await sourceOf(link).reverseBegun(),
+  renew: async (link) => await sourceOf(link).renew(),
   raise: async (link, { fence }) => {
     await sourceOf(link).raise({ ...fence, link: link.name });
     return {};
@@ -72,6 +79,7 @@ export const handlers: Handlers = {
     );
     if (page === null) return null;
     const { waitingSince, ...rest } = page;
+    link.noteNames?.(rest.rows as readonly Rows<string>[]);
     const waited = waitingSince === null ? null : askedAt - waitingSince;
     return mutable({ ...rest, rows: rest.rows as readonly Rows<string>[], waited });
   },
@@ -84,13 +92,24 @@ export const handlers: Handlers = {
     ),
   'fitting-range': async (link, { flow, bounds, mostBytes }) =>
     mutable(await sourceOf(link).fittingRange(flow, bounds, mostBytes)),
-  'read-range': async (link, { flow, bounds, hashes, low }) => ({
-    ...(await sourceOf(link).readRange(flow, bounds, hashes, low)),
-  }),
+  'read-range': async (link, { flow, bounds, hashes, low }) => {
+    const rows = await sourceOf(link).readRange(flow, bounds, hashes, low);
+    const columns: string[] = [];
+    for (let i = 0; typeof rows[`c${i}`] === 'string'; i += 1) columns.push(rows[`c${i}`] as string);
+    if (rows.count > 0) link.noteNames?.([{ flow, count: rows.count, columns }]);
+    return { ...rows };
+  },
   'list-hashes': async (link, { flow, bounds }) => await targetOf(link).listHashes(flow, bounds),
+  missing: async (link, { flow, keys }) => [...(await sourceOf(link).missing(flow, keys))],
+  'list-keys': async (link, { flow, bounds, most }) =>
+    mutable(await targetOf(link).listKeys(flow, bounds, most)),
+  'begin-anew': async (link, { nonce, baseline }) => {
+    await targetOf(link).beginAnew(nonce, baseline);
+    return {};
+  },
   'log-again': async (link, { flow, keys }) => [...(await sourceOf(link).logAgain(flow, keys))],
+  keep: async (link, { flow, told }) => await sourceOf(link).keep(flow, told),
   'tidy-source': async (link, { nonce, low }) => await sourceOf(link).tidy({ nonce, low, budget: purging }),
-  cursor: async (link) => await targetOf(link).cursor(),
   attach: async (link, { baseline }) => {
     await targetOf(link).attach(baseline);
     return {};
@@ -120,6 +139,11 @@ export const handlers: Handlers = {
     await targetOf(link).copyAnew(before, closures);
     return {};
   },
+  assigned: async (link, { after, limit }) => mutable(await targetOf(link).assigned(after, limit)),
+  confirm: async (link, { batches }) => {
+    await targetOf(link).confirm(batches);
+    return {};
+  },
   'has-parked': async (link) => await targetOf(link).hasParked(),
   parked: async (link) => mutable(await targetOf(link).parked()),
   'put-off': async (link, { entries }) => {
@@ -142,15 +166,26 @@ export const handlers: Handlers = {
 /** What needs no more of a link than its name, and the hub's database at which it ends. */
 export interface NamedLink {
   readonly name: string;
+  /** As it is for the node that asks. */
+  readonly link: Link;
   readonly orm: MikroORM;
   readonly end: 'source' | 'target';
 }
 
 type UnopenedHandlers = {
-  readonly [Name in UnopenedName]: (link: NamedLink, request: RequestOf<Name>) => Promise<AnswerOf<Name>>;
+  readonly [Name in Exclude<UnopenedName, 'describe'>]: (
+    link: NamedLink,
+    request: RequestOf<Name>,
+  ) => Promise<AnswerOf<Name>>;
 };
 
 export const unopenedHandlers: UnopenedHandlers = {
+  pending: async (link, position) =>
+    await readPending(session(requireEnd(link, 'source').orm), link.link, position),
+  standing: async (link) => await readTargetFacts(session(requireEnd(link, 'target').orm), link.name),
+  forget: async ({ orm, end, name }, fence) => await forgetEnd(end, orm, name, fence),
+  subscriber: async (link) => await loadSubscriber(session(requireEnd(link, 'source').orm), link.name),
+  cursor: async (link) => await loadCursor(session(requireEnd(link, 'target').orm), link.name),
   mark: async (link) => {
     const em = session(requireEnd(link, 'source').orm);
     return (await queryOne<{ now: string }>(em, 'select pg_current_snapshot()::text as now')).now;

@@ -136,6 +136,8 @@ const quoted = ({ name, ...rest }: z.output<typeof column>): Column => ({
   name,
   quoted: quoteIdentifier(name),
   sequence: null,
+  // SQL of the other side's.
+  defaultText: null,
 });
 
 function tableOf({ schema, name, columns, key, ...rest }: z.output<typeof table>): Table {

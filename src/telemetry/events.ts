@@ -32,6 +32,9 @@ export interface SnkEvents {
       deleted: number;
       conflicts: number;
       parked: number;
+      /** Sent to the target, before the rows that name them. */
+      files: number;
+      fileBytes: number;
       durationMs: number;
       /** Of each window that held changes: from the capture of its oldest one until its commit in the target was answered. */
       lagsMs: readonly number[];
@@ -41,6 +44,8 @@ export interface SnkEvents {
   'link:turned': [{ link: string }];
   'link:failed': [{ link: string; error: SerializedError; retryInMs: number | null }];
   /** Two nodes whose clocks decide conflicts are further apart than `limits.clockSkew`: positive where the target is ahead. */
+  /** The log is not kept any more for a node that stays away: it begins anew when it comes. */
+  'link:expired': [{ link: string }];
   'link:clock-skew': [{ link: string; skewMs: number }];
   'link:recovered': [{ link: string; outageMs: number }];
   /** A pair of tables was verified in the background: rows of each node, and how many are missing somewhere or differ. */
@@ -58,6 +63,8 @@ export interface SnkEvents {
   ];
   /** Tables could not be verified in the background; SNK tries again. */
   'verify:failed': [{ error: SerializedError; retryInMs: number }];
+  /** Too many wrong keys came from this address: it has to wait. Told once a minute, whichever they are. */
+  'http:shut': [{ address: string }];
   'backfill:progress': [
     {
       link: string;

@@ -47,3 +47,36 @@ describe('the log of first copies', () => {
     expect(lines).toEqual([]);
   });
 });
+
+describe('the log of an outage', () => {
+  test('says once a minute what lasts, and at once what is new', () => {
+    const events = new Events();
+    const lines: string[] = [];
+    const to = new Writable({
+      write: (line, _, done) => {
+        lines.push((JSON.parse(String(line)) as { msg: string }).msg);
+        done();
+      },
+    });
+    logEvents(events, openLog({ level: 'info', pretty: false, to }), { firstCopies: true });
+    const fail = (message: string): void =>
+      events.tell('link:failed', {
+        link: 'a->b',
+        error: { code: 'SNK_UNREACHABLE', message, fate: 'retry' },
+        retryInMs: 5_000,
+      });
+    for (let i = 0; i < 5; i += 1) fail('hub main does not answer');
+    expect(lines).toEqual(['link failed: hub main does not answer']);
+    fail('something else');
+    vi.advanceTimersByTime(60_000);
+    fail('something else');
+    events.tell('link:recovered', { link: 'a->b', outageMs: 1 });
+    fail('something else');
+    expect(lines.slice(1)).toEqual([
+      'link failed: something else',
+      'link failed: something else',
+      'link recovered',
+      'link failed: something else',
+    ]);
+  });
+});

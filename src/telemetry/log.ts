@@ -30,6 +30,9 @@ export function openLog(options: LogOptions): Logger {
 /** States that a link is in again and again. */
 const passing: ReadonlySet<LinkState> = new Set(['live', 'catching-up', 'scheduled']);
 
+/** Milliseconds after which what goes on is said once more. */
+const lastingEvery = 60_000;
+
 /** An outage is told once when it begins and again as it lasts: the level grows with the pause between two tries. */
 export function logEvents(events: Events, log: Logger, options: { readonly firstCopies: boolean }): void {
   events.on('node:unreachable', ({ node, error, retryInMs }) =>
@@ -48,21 +51,34 @@ export function logEvents(events: Events, log: Logger, options: { readonly first
   events.on('link:applied', ({ link, windows, rows, conflicts, parked, durationMs }) =>
     log.debug({ link, windows, rows, conflicts, parked, durationMs }, 'applied'),
   );
+  // A hub may be away for a weekend.
+  const lasting = new Map<string, { readonly said: string; readonly at: number }>();
   events.on('link:failed', ({ link, error, retryInMs }) => {
     const fields = { link, code: error.code, hint: error.hint, retryInMs };
-    if (retryInMs === null) log.error(fields, `link stopped: ${error.message}`);
-    else log[retryInMs >= 1_000 ? 'warn' : 'info'](fields, `link failed: ${error.message}`);
+    if (retryInMs === null) return log.error(fields, `link stopped: ${error.message}`);
+    const level = retryInMs >= 1_000 ? 'warn' : 'info';
+    const said = `${level} ${error.message}`;
+    const before = lasting.get(link);
+    const isNews = before?.said !== said || Date.now() - before.at >= lastingEvery;
+    if (isNews) lasting.set(link, { said, at: Date.now() });
+    log[isNews ? level : 'debug'](fields, `link failed: ${error.message}`);
   });
   events.on('link:clock-skew', ({ link, skewMs }) =>
     log.warn({ link, skewMs }, 'the clocks of both nodes are far apart, and the newest change wins'),
   );
-  events.on('link:recovered', ({ link, outageMs }) => log.info({ link, outageMs }, 'link recovered'));
+  events.on('link:recovered', ({ link, outageMs }) => {
+    lasting.delete(link);
+    log.info({ link, outageMs }, 'link recovered');
+  });
   events.on('verify:done', (verified) => {
     const found = verified.missing + verified.different > 0 || verified.truncated;
     log[found ? 'warn' : 'info'](verified, found ? 'verified: different' : 'verified: equal');
   });
   events.on('verify:failed', ({ error, retryInMs }) =>
     log.warn({ code: error.code, hint: error.hint, retryInMs }, `could not verify: ${error.message}`),
+  );
+  events.on('http:shut', ({ address }) =>
+    log.warn({ address }, 'too many wrong keys came from an address: it has to wait'),
   );
   if (!options.firstCopies) return;
   const saidAt = new Map<string, number>();

@@ -1,4 +1,12 @@
 /** What is kept in sync with what: nodes, links and flows, as plain data (pure; crosses threads as it is). */
+import {
+  defaultMaxBytes,
+  renamedFiles,
+  type FileColumnOptions,
+  type FileColumns,
+  type FileEnds,
+  type FilePlace,
+} from './file-place.ts';
 
 export type Operation = 'insert' | 'update' | 'delete';
 
@@ -7,6 +15,8 @@ export interface DatabaseNode {
   readonly kind: 'database';
   readonly name: string;
   readonly url: string;
+  /** Where its files are; without it, it has none. */
+  readonly files?: FilePlace | undefined;
 }
 
 /** A database behind another SNK, which this one comes to with a key. */
@@ -15,6 +25,8 @@ export interface HubNode {
   readonly name: string;
   readonly address: string;
   readonly key: string;
+  /** A PEM file of those by whom its certificate may be signed; null: by those whom everybody trusts. */
+  readonly ca: string | null;
 }
 
 /** Stands for any number of nodes: each that comes with a key is one, named as the key is. */
@@ -61,6 +73,23 @@ export type ConflictPolicy =
   | { readonly column: string }
   | { readonly function: string };
 
+/**
+ * The target gives each row its key, and the source learns it. A row is known by the node that it comes from and its key there,
+ * for good: the same local key always has the same id, also when its row has gone meanwhile, on either side, and comes again. Under
+ * another key a row is another one. Rows that the source has no id of are never written by it.
+ */
+export interface Identity {
+  /** The target's key, one column that has a value by itself. */
+  readonly key: string;
+  /** The source's column that is told the id. It does not travel. */
+  readonly writeBack: string;
+  /**
+   * A row without an id whose `writeBack` holds the key of a row that the target has becomes that row, whoever made it, unless
+   * another row of the same source is it already. Without it the column says nothing, and the row is a new one.
+   */
+  readonly shared: boolean;
+}
+
 /** A constant, or SQL over the source's row. */
 export type SetValue = string | number | boolean | null | { readonly sql: string };
 
@@ -84,6 +113,15 @@ export interface Flow {
   readonly conflict: ConflictPolicy;
   readonly truncate: TruncatePolicy;
   readonly existing: WhenExisting;
+  /** Null: rows have one key on both sides. */
+  readonly identity: Identity | null;
+  /**
+   * The source's column that is true while the row, as it is, is safe in the target: no application makes it true, and each change
+   * makes it false. It does not travel. Null: none.
+   */
+  readonly synced: string | null;
+  /** Target columns that name files, which travel before the row. */
+  readonly files: FileColumns;
   /** The same rows may be changed at the target, and travel back: two sides can change one at the same time. */
   readonly bothWays: boolean;
   /** What this flow writes travels on, to nodes other than its source. */
@@ -101,6 +139,8 @@ export interface Link {
   readonly winner: 'source' | 'target';
   /** Milliseconds from the end of one of its runs to the begin of the next; null: it is kept live. */
   readonly every: number | null;
+  /** Null: it carries no files. */
+  readonly files?: FileEnds | null;
 }
 
 export interface Topology {
@@ -128,6 +168,12 @@ export interface FlowOptions {
   readonly truncate?: TruncatePolicy | undefined;
   /** Default: `conflict`. */
   readonly existing?: WhenExisting | undefined;
+  readonly identity?:
+    | { readonly key: string; readonly writeBack: string; readonly shared?: boolean | undefined }
+    | undefined;
+  readonly synced?: string | undefined;
+  /** Target column → the folder, below each node's place for files, in which are those that it names: `{ photo: { dir: 'pictures' } }`. */
+  readonly files?: Readonly<Record<string, FileColumnOptions>> | undefined;
 }
 
 export interface LinkOptions {
@@ -168,6 +214,12 @@ export function localPart({ nodes, links }: Topology): Topology {
     nodes: databases,
     links: links.filter(({ source, target }) => names.has(source) && names.has(target)),
   };
+}
+
+/** Links that write to a database which is reached from here: what they set aside stands there. */
+export function linksInto(topology: Topology): Link[] {
+  const databases = new Set(databasesOf(topology).map(({ name }) => name));
+  return topology.links.filter(({ target }) => databases.has(target));
 }
 
 /** Links that this process works: all but those whose other end comes here with a key. */
@@ -213,8 +265,15 @@ export function qualifyTable(table: string): string {
 }
 
 /** The target holds what the source holds, column for column: its rows can be read from either. */
-export function isMirror({ set, where, write, echo, map }: Flow): boolean {
-  return Object.keys(set).length === 0 && where === null && write === 'upsert' && !echo && map === null;
+export function isMirror({ set, where, write, echo, map, identity }: Flow): boolean {
+  return (
+    Object.keys(set).length === 0 &&
+    where === null &&
+    write === 'upsert' &&
+    !echo &&
+    map === null &&
+    identity === null
+  );
 }
 
 function defaultTruncate(on: readonly Operation[], isTwoWay: boolean): TruncatePolicy {
@@ -242,6 +301,15 @@ function flowsOf(options: LinkOptions, isTwoWay: boolean): Flow[] {
     conflict: flow.conflict ?? options.conflict ?? 'priority',
     truncate: flow.truncate ?? defaultTruncate(flow.on ?? options.on ?? [], isTwoWay),
     existing: flow.existing ?? 'conflict',
+    identity:
+      flow.identity === undefined ? null : { ...flow.identity, shared: flow.identity.shared ?? false },
+    synced: flow.synced ?? null,
+    files: Object.fromEntries(
+      Object.entries(flow.files ?? {}).map(([column, { dir, maxBytes = defaultMaxBytes }]) => [
+        column,
+        { dir, maxBytes },
+      ]),
+    ),
     bothWays: false,
     passesOn: false,
   }));
@@ -257,12 +325,17 @@ function mirrored(flow: Flow): Flow {
     typeof flow.conflict === 'object' && 'column' in flow.conflict
       ? { column: flow.columns?.[flow.conflict.column] ?? flow.conflict.column }
       : flow.conflict;
-  return { ...flow, from: flow.to, to: flow.from, columns, conflict };
+  const files = renamedFiles(flow.files, flow.columns);
+  return { ...flow, from: flow.to, to: flow.from, columns, conflict, files };
 }
 
 /** Declarations → links; a two-way declaration gives two links with mirrored flows. */
 export function buildTopology(nodes: readonly Node[], declarations: readonly LinkDeclaration[]): Topology {
   const rank = new Map(nodes.map((node, index) => [node.name, index]));
+  const placeOf = (name: string): FilePlace | null => {
+    const node = nodes.find((each) => each.name === name);
+    return node?.kind === 'database' ? (node.files ?? null) : null;
+  };
   const link = (source: string, target: string, flows: Flow[], every: number | null): Link => ({
     name: `${source}->${target}`,
     source,
@@ -270,6 +343,9 @@ export function buildTopology(nodes: readonly Node[], declarations: readonly Lin
     flows,
     winner: (rank.get(source) ?? 0) < (rank.get(target) ?? 0) ? 'source' : 'target',
     every,
+    files: flows.some(({ files }) => Object.keys(files).length > 0)
+      ? { source: placeOf(source), target: placeOf(target) }
+      : null,
   });
   const links = declarations.flatMap((declared) => {
     // The configuration has made milliseconds of it.
@@ -296,6 +372,18 @@ function readersOf(links: readonly Link[], node: string, table: string): string[
 export function passesOn(links: readonly Link[], node: string, table: string): boolean {
   return links.some(
     ({ target, flows }) => target === node && flows.some((flow) => flow.to === table && flow.passesOn),
+  );
+}
+
+/** Ids that the target of one flow writes into a table go to those other nodes that read its updates. */
+export function tellsIds(links: readonly Link[], node: string, table: string): boolean {
+  const readers = links.flatMap(({ source, target, flows }) =>
+    flows.filter((flow) => source === node && flow.from === table).map((flow) => ({ target, flow })),
+  );
+  return readers.some(
+    (one) =>
+      one.flow.identity !== null &&
+      readers.some(({ target, flow }) => target !== one.target && flow.on.includes('update')),
   );
 }
 

@@ -1,15 +1,18 @@
 /** The two sides of a pair, and how they are compared: what the flow makes of a row with what its target holds. */
 import { SnkError } from '../errors.ts';
 import { describeTables, type Column, type KeyColumn, type Table } from '../db/catalog.ts';
-import { session, type MikroORM } from '../db/orm.ts';
+import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { checkMapping } from '../map/check-mapping.ts';
 import { asStored, mapFlow } from '../map/mapping.ts';
 import { openMap } from '../map/open-map.ts';
 import { orderDiffers, type RangeTable } from '../read/range-sql.ts';
 import type { Flow } from '../topology/topology.ts';
 import type { Comparison, Difference, Side } from './compare.ts';
+import { queryOne } from '../db/query.ts';
 import { mappedComparison } from './mapped.ts';
+import { pairedTable } from './paired-table.ts';
 import type { Pair } from './pairs.ts';
+import { comparedByPlainNames, mappedToPlainNames } from './plain-names.ts';
 import { plainComparison } from './ranges.ts';
 
 export interface Sides {
@@ -51,16 +54,17 @@ export async function openSides(pair: Pair, ormOf: (node: string) => MikroORM): 
   const opened = await openMap(flow, mapping);
   if (opened !== null) {
     const a = { ...nodes.a, range: { table: mapping.from, columns: mapping.columns, byteOrder: false } };
+    const theirs = comparedByPlainNames({ table: target, columns: mapping.into }, flow, mapping.into);
     const b = {
       ...nodes.b,
       range: { table: target, columns: mapping.into, byteOrder: false },
-      flow: { table: target, columns: mapping.into },
+      flow: theirs,
       comparesRows: flow.write !== 'insert',
     };
     return {
       a,
       b,
-      comparison: mappedComparison({ a, b, ...opened }),
+      comparison: mappedComparison({ a, b, flow: opened.flow, map: mappedToPlainNames(opened.map, flow) }),
       source,
       target,
       sourceKey: mapping.from.key,
@@ -70,28 +74,40 @@ export async function openSides(pair: Pair, ormOf: (node: string) => MikroORM): 
     };
   }
   const stored = asStored(mapping, flow, source, target);
-  const byteOrder = orderDiffers(mapping.rangeKey, target.key);
+  // Rows that have a key of their own at the target are compared under that of the source.
+  const paired =
+    flow.identity === null ? null : pairedTable(source, target, mapping, await nodeIdOf(nodes.a.em()));
+  const to = paired ?? target;
+  const byteOrder =
+    orderDiffers(mapping.rangeKey, to.key) || (paired?.key ?? []).some(({ collation }) => collation !== null);
   const sameKey =
     stored.key.length === mapping.rangeKey.length &&
     mapping.rangeKey.every(({ quoted }, i) => stored.key[i]?.quoted === quoted);
-  const range = (table: Table, columns: readonly Column[]): RangeTable => ({
-    table,
-    columns: columns.filter((_, i) => isCompared(flow, target, mapping.into[i] as Column)),
-    byteOrder,
-  });
+  const range = (from: Table, all: readonly Column[]): RangeTable => {
+    const { table, columns } = comparedByPlainNames({ table: from, columns: all }, flow, mapping.into);
+    return {
+      table,
+      columns: columns.filter((_, i) => isCompared(flow, target, mapping.into[i] as Column)),
+      byteOrder,
+    };
+  };
   const a = { ...nodes.a, range: range({ ...stored, key: mapping.rangeKey }, mapping.columns) };
-  const b = { ...nodes.b, range: range(target, mapping.into) };
+  const b = { ...nodes.b, range: range(to, paired?.columns ?? mapping.into) };
   return {
     a,
     b,
     comparison: plainComparison(a, b),
     source,
-    target,
+    target: to,
     sourceKey: stored.key,
     goneKey: mapping.goneKey,
     sameKey,
-    isIndexed: sameKey && !byteOrder,
+    isIndexed: sameKey && !byteOrder && paired === null,
   };
+}
+
+async function nodeIdOf(em: EntityManager): Promise<string> {
+  return (await queryOne<{ id: string }>(em, 'select node_id::text as id from snk.node')).id;
 }
 
 /** A row that is only added may be changed by its new owner. */

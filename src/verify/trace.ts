@@ -5,7 +5,7 @@ import { matchKeys, unnestKeys } from '../db/key-lists.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query } from '../db/query.ts';
 import { isRowError } from '../db/sqlstate.ts';
-import { qualifyTable, type Topology } from '../topology/topology.ts';
+import { databasesOf, qualifyTable, type Topology } from '../topology/topology.ts';
 import { placesFrom, type Place } from './trace-places.ts';
 
 export interface Hop {
@@ -28,6 +28,8 @@ export interface Trace {
   /** Whether the row is there now, by node; behind a node's name the table, where that has another one. */
   readonly present: Readonly<Record<string, boolean>>;
   readonly hops: readonly Hop[];
+  /** Nodes of the configuration whose databases are not reached from here. */
+  readonly notReached: readonly string[];
 }
 
 type Row = Pick<Place, 'table' | 'key'>;
@@ -39,16 +41,17 @@ export async function traceRow(
   key: readonly string[],
 ): Promise<Trace> {
   const fullName = qualifyTable(name);
+  const databases = databasesOf(topology);
   const tables = new Map(
     await Promise.all(
-      topology.nodes.map(async (node) => {
+      databases.map(async (node) => {
         const names = tablesOf(topology, node.name);
         const found = await describeTables(session(ormOf(node.name)), [...new Set([fullName, ...names])]);
         return [node.name, found] as const;
       }),
     ),
   );
-  const start = topology.nodes.flatMap((node): Place[] => {
+  const start = databases.flatMap((node): Place[] => {
     const table = tables.get(node.name)?.get(fullName);
     return table === undefined ? [] : [{ node: node.name, table, key }];
   });
@@ -67,7 +70,7 @@ export async function traceRow(
     hops.push(...(await capturedHops(em, node, place)));
     for (const entry of await ledgerEntries(em, place)) {
       hops.push({ ...entry.hop, node });
-      const source = topology.links.find((link) => link.name === entry.hop.link)?.source;
+      const [source] = entry.hop.link?.split('->') ?? [];
       if (entry.capturedAt !== null && source !== undefined)
         hops.push(purgedCapture(source, entry.capturedAt));
     }
@@ -78,6 +81,7 @@ export async function traceRow(
     key: Object.fromEntries(columns.map((column, i) => [column, key[i] as string])),
     present,
     hops: inOrder(hops),
+    notReached: topology.nodes.filter(({ kind }) => kind !== 'database').map((node) => node.name),
   };
 }
 

@@ -134,10 +134,14 @@ export async function verifyPairs(
 
 /** Where deletes do not travel, a function may give its rows any keys: from those in a ledger there is no way back. */
 function isFoundByKey({ there: { flow } }: Pair): boolean {
-  return flow.map === null || flow.on.includes('delete');
+  return flow.identity === null && (flow.map === null || flow.on.includes('delete'));
 }
 
 function notCompared(pair: Pair): NotCompared {
+  if (pair.there.flow.identity !== null) {
+    const why = `the keys that changed since then are not those that its rows have on ${pair.a.node}`;
+    return { table: pair.a.table, links: namesOf(pair), why };
+  }
   const why = `the keys that changed since then do not say which rows ${pair.there.flow.map ?? 'a function'} has made`;
   return { table: pair.a.table, links: namesOf(pair), why };
 }

@@ -8,7 +8,7 @@ import { waitUntil } from '../support/wait-until.ts';
 
 const top = path.join(import.meta.dirname, '../..');
 
-describe.each(['store-warehouse', 'two-way', 'one-way-reporting'])('the example %s', (name) => {
+describe.each(['store-warehouse', 'two-way', 'one-way-reporting', 'people'])('the example %s', (name) => {
   it('ends with 0, prints what its README says, and leaves nothing behind', async () => {
     await using place = await Place.make();
     const example = place.start(name);

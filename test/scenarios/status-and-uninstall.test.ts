@@ -18,6 +18,7 @@ it('tells its status from another process, and takes itself out only when nothin
   const { code, report } = await snkJson<StatusJson>(pair, 'status');
   const iso = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
   const node = {
+    kind: 'database',
     reachable: true,
     version: expect.stringMatching(/^\d+\.\d+/),
     changeLogRows: expect.any(Number),
@@ -34,6 +35,7 @@ it('tells its status from another process, and takes itself out only when nothin
     lastRunAt: null,
     nextRunAt: null,
     lastError: null,
+    lastSeenAt: null,
   };
   expect(report).toEqual({
     nodes: [
@@ -44,6 +46,7 @@ it('tells its status from another process, and takes itself out only when nothin
       { name: 'a->b', ...link },
       { name: 'b->a', ...link },
     ],
+    served: [],
     verifications: [],
   });
   expect(code).toBe(0);

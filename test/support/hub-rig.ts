@@ -14,6 +14,10 @@ export interface HubRigOptions {
   /** Between `main` and `office`, which stands for all that come with a key. */
   readonly links: UserConfig['links'];
   readonly limits?: UserConfig['limits'];
+  /** Where the hub keeps files, and a function that says where a spoke does. */
+  readonly files?: { readonly main: string; readonly of: (spoke: string) => string };
+  /** There is a node `reader` as well, which stands for others. */
+  readonly readers?: boolean;
 }
 
 export interface Spoke {
@@ -42,8 +46,12 @@ export class HubRig {
   }
 
   #newHub(listen: number): Snk {
-    const { links, limits } = this.#options;
-    const nodes = { main: { url: this.main.url }, office: { keyed: true as const } };
+    const { links, limits, files, readers = false } = this.#options;
+    const nodes = {
+      main: { url: this.main.url, files: files?.main },
+      office: { keyed: true as const },
+      ...(readers ? { reader: { keyed: true as const } } : {}),
+    };
     return new Snk(parseConfig({ nodes, links, limits, http: { listen } }));
   }
 
@@ -75,6 +83,17 @@ export class HubRig {
     onTestFinished(async () => await database.drop());
     const all = this.hub.config.links.map((link) => link.name);
     const { key } = await this.hub.keys.create(name, links ?? all);
+    return this.named(name, database, key, links, through);
+  }
+
+  /** A node as it would be with this database and key. */
+  named(
+    name: string,
+    database: TestDatabase,
+    key: string,
+    links?: readonly string[],
+    through = this.address,
+  ): Spoke {
     const declared = this.#options.links.map((link): LinkDeclaration => {
       const rename = (node: string): string => (node === 'office' ? name : node);
       return 'between' in link
@@ -85,7 +104,10 @@ export class HubRig {
       links === undefined || links.includes(`${from}->${to}`.replace(name, 'office'));
     const config = parseConfig({
       // In the order of the hub's configuration.
-      nodes: { main: { hub: through, key }, [name]: { url: database.url } },
+      nodes: {
+        main: { hub: through, key },
+        [name]: { url: database.url, files: this.#options.files?.of(name) },
+      },
       links: declared.filter((link) => 'between' in link || wanted(link.from, link.to)),
       limits: this.#options.limits,
     });

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
-import { parseConfig, type Config, type UserConfig } from '../../src/config/config.ts';
+import { parseConfig, type Config, type UserConfig, type UserNode } from '../../src/config/config.ts';
 import { openOrm, type MikroORM } from '../../src/db/orm.ts';
 import { deserializeError } from '../../src/errors.ts';
 import { drainLink, freshState, type DrainLimits, type DrainReport } from '../../src/link/drain.ts';
@@ -39,6 +39,8 @@ export interface RigOptions {
   readonly tables?: string;
   readonly links?: UserConfig['links'];
   readonly limits?: UserConfig['limits'];
+  /** Where nodes keep files. */
+  readonly files?: Readonly<Record<string, Extract<UserNode, { url: unknown }>['files']>>;
   /** Further databases, on server a. */
   readonly nodes?: readonly string[];
 }
@@ -59,7 +61,9 @@ export class LinkRig {
     this.a = this.other('a');
     this.b = this.other('b');
     this.config = parseConfig({
-      nodes: Object.fromEntries(Object.entries(databases).map(([name, { url }]) => [name, { url }])),
+      nodes: Object.fromEntries(
+        Object.entries(databases).map(([name, { url }]) => [name, { url, files: options.files?.[name] }]),
+      ),
       links: options.links ?? [{ between: ['a', 'b'], tables: ['public.record'] }],
       limits: options.limits,
     });

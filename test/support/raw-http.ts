@@ -10,7 +10,7 @@ export interface RawAnswer {
   readonly sent: number;
 }
 
-/** Sends a head and then a body for as long as the connection takes it, and returns what came back until it was closed. */
+/** Sends a head, with `connection: close` where the other end is not to close it by itself, and then a body for as long as the connection takes it, and returns what came back until it was closed. */
 export async function exchange(
   port: number,
   head: readonly string[],
@@ -28,7 +28,7 @@ export async function exchange(
       resolve();
     });
   });
-  socket.write([...head, 'connection: close', '', ''].join('\r\n'));
+  socket.write([...head, '', ''].join('\r\n'));
   for await (const part of body) {
     if (closed) break;
     if (!socket.write(part)) await Promise.race([once(socket, 'drain').catch(() => undefined), gone]);

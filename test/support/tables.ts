@@ -21,6 +21,7 @@ export function column(name: string, type = 'text', more: Partial<Column> = {}):
     maxLength: null,
     generated: false,
     hasDefault: false,
+    defaultText: null,
     identityAlways: false,
     notNull: false,
     collation: null,

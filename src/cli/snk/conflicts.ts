@@ -1,7 +1,7 @@
 /** `snk conflicts`: rows that two sides changed at the same time, the versions that lost, and which of the two is to stay. */
 import type { Command } from 'commander';
 import type { Conflict, ConflictInFull, Version } from '../../link/set-aside.ts';
-import { printJson, printLine, runVerb } from '../verb.ts';
+import { noteElsewhere, printJson, printLine, runVerb } from '../verb.ts';
 
 export function addConflicts(program: Command): void {
   const conflicts = program
@@ -18,6 +18,7 @@ export function addConflicts(program: Command): void {
         const found = await snk.conflicts(options.link, { all: options.all === true });
         if (options.json === true) printJson(found);
         else for (const each of found) printLine(conflictLine(each));
+        if (options.link === undefined) noteElsewhere(snk);
         return found.some((each) => each.kept === null) ? 1 : 0;
       });
     });

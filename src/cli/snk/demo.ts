@@ -32,13 +32,14 @@ export function addDemo(program: Command): void {
     .command('demo')
     .description('start two throw-away servers, SNK and TST, and show them in sync')
     .option('--for <duration>', 'how long TST writes', '30s')
-    .action(async (options: { for: string }) => {
+    .option('--console', 'open the console as well, and say where')
+    .action(async (options: { for: string; console?: boolean }) => {
       try {
         // A bare number would mean milliseconds.
         const duration = /[a-z]$/i.test(options.for) ? ms(options.for as StringValue) : undefined;
         if (duration === undefined || !(duration > 0))
           throw new SnkError('SNK_USAGE', `--for: wanted a duration such as 20s, found '${options.for}'`);
-        process.exitCode = await demo(duration);
+        process.exitCode = await demo(duration, options.console === true);
       } catch (error) {
         tellError(error);
         process.exitCode = exitCodeOf(error);
@@ -46,7 +47,7 @@ export function addDemo(program: Command): void {
     });
 }
 
-async function demo(duration: number): Promise<number> {
+async function demo(duration: number, withConsole: boolean): Promise<number> {
   const ending = new AbortController();
   // The first signal ends TST, and the result is told; the second ends all at once, and the guards tidy up.
   const onSignal = (): void => {
@@ -66,7 +67,7 @@ async function demo(duration: number): Promise<number> {
     if (ending.signal.aborted) return interrupted;
     for (const start of starts) if (start.status === 'rejected') throw start.reason;
     const [a, b] = servers as [EmbeddedServer, EmbeddedServer];
-    return await play({ a: a.url(), b: b.url() }, duration, guard, ending.signal);
+    return await play({ a: a.url(), b: b.url() }, { duration, withConsole }, guard, ending.signal);
   } finally {
     await Promise.allSettled(servers.map(async (server) => await server.remove()));
     await guard.release();
@@ -91,7 +92,17 @@ interface Urls {
   readonly b: string;
 }
 
-async function play(urls: Urls, duration: number, guard: Guard, signal: AbortSignal): Promise<number> {
+interface Play {
+  readonly duration: number;
+  readonly withConsole: boolean;
+}
+
+async function play(
+  urls: Urls,
+  { duration, withConsole }: Play,
+  guard: Guard,
+  signal: AbortSignal,
+): Promise<number> {
   const snk = new Snk(
     parseConfig({
       nodes: { a: { url: urls.a }, b: { url: urls.b } },
@@ -100,6 +111,8 @@ async function play(urls: Urls, duration: number, guard: Guard, signal: AbortSig
   );
   const stopSnk = new AbortController();
   const failed = new AbortController();
+  // Loaded only where it is wanted: the framework takes memory.
+  const console = withConsole ? await (await import('../demo-console.ts')).openDemoConsole(snk) : null;
   const running = snk.run(stopSnk.signal).catch((error: unknown) => failed.abort(error));
   const view = new DemoView(process.stderr);
   let tst: Tst | undefined;
@@ -140,6 +153,7 @@ async function play(urls: Urls, duration: number, guard: Guard, signal: AbortSig
     guard.watch(undefined);
     stopSnk.abort();
     await running;
+    await console?.close();
     await snk.close();
   }
 }

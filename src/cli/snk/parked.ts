@@ -1,7 +1,7 @@
 /** `snk parked`: rows that their target refuses, to be looked at, sent at once, or given up. */
 import type { Command } from 'commander';
 import type { ParkedInFull } from '../../link/set-aside.ts';
-import { printJson, printLine, runVerb } from '../verb.ts';
+import { noteElsewhere, printJson, printLine, runVerb } from '../verb.ts';
 
 export function addParked(program: Command): void {
   const parked = program.command('parked').description('show, retry or drop rows that their target refused');
@@ -18,6 +18,7 @@ export function addParked(program: Command): void {
           for (const { link, table, key, code, message, at } of found)
             printLine(`${link}  ${table} ${key.join(' ')}: ${code}, ${message}, at ${at}`);
         }
+        if (options.link === undefined) noteElsewhere(snk);
         return found.length > 0 ? 1 : 0;
       });
     });
@@ -62,7 +63,7 @@ export function addParked(program: Command): void {
     });
 }
 
-function inFull({ link, table, key, sourceRow, ...row }: ParkedInFull): string[] {
+function inFull({ link, table, key, sourceRow, sourceSeen, ...row }: ParkedInFull): string[] {
   const said = {
     reason: row.message,
     code: row.code,
@@ -74,7 +75,11 @@ function inFull({ link, table, key, sourceRow, ...row }: ParkedInFull): string[]
   return [
     `${link}  ${table} ${key.join(' ')}`,
     ...Object.entries(said).map(([name, value]) => `    ${name}: ${value}`),
-    sourceRow === null ? '  there is no such row in the source now' : '  in the source now',
+    sourceSeen
+      ? sourceRow === null
+        ? '  there is no such row in the source now'
+        : '  in the source now'
+      : '  the source is not reached from here',
     ...Object.entries(sourceRow ?? {}).map(([name, value]) => `    ${name}: ${value ?? '(null)'}`),
   ];
 }

@@ -4,13 +4,14 @@
  */
 import type { Command } from 'commander';
 import { withCopyOptions } from '../../config/copy-options.ts';
-import { withListen } from '../../config/http-options.ts';
-import { exitCodeOf, SnkError } from '../../errors.ts';
+import { servingWarnings, withConsole, withListen } from '../../config/http-options.ts';
+import { exitCodeOf, FaultsError, SnkError } from '../../errors.ts';
 import type { HttpServer } from '../../http/server.ts';
-import { ownLinks } from '../../topology/topology.ts';
+import { ownLinks, servedLinks } from '../../topology/topology.ts';
 import type { Snk } from '../../snk.ts';
 import { Health } from '../../telemetry/health.ts';
 import { logEvents, openLog, type Logger } from '../../telemetry/log.ts';
+import { consoleStart, sayConsole } from '../console-start.ts';
 import { addCopyOptions, readCopyOptions, type CopyFlags } from '../copy-options.ts';
 import { onceCode, onceLines } from '../once.ts';
 import { CopyBars } from '../progress.ts';
@@ -27,6 +28,7 @@ interface Options extends CopyFlags {
   readonly link?: readonly string[];
   readonly json?: boolean;
   readonly listen?: string;
+  readonly console?: boolean;
   readonly logLevel: string;
   readonly logFormat?: string;
 }
@@ -53,6 +55,7 @@ export function addRun(program: Command): void {
       '--listen <address>',
       'serve /healthz, /readyz and /metrics on host:port, or on a port of loopback (default: as configured)',
     )
+    .option('--console', 'serve a page for people there as well, behind a log-in (default: as configured)')
     .option(
       '--log-level <level>',
       'trace, debug, info, warn or error',
@@ -63,7 +66,10 @@ export function addRun(program: Command): void {
       await runVerb(
         command,
         async (snk) => await runLinks(snk, options),
-        (config) => withListen(withCopyOptions(config, readCopyOptions(options)), options.listen),
+        (config) => {
+          const adapted = withListen(withCopyOptions(config, readCopyOptions(options)), options.listen);
+          return withConsole(adapted, options.console);
+        },
       );
       // A socket that does not close must not keep the process.
       setTimeout(() => process.exit(), 500).unref();
@@ -93,6 +99,9 @@ type Work = (snk: Snk, options: Options, log: Logger) => Promise<number>;
 
 const keepLive: Work = async (snk, { install }, log) => {
   const names = ownLinks(snk.config).map((link) => link.name);
+  const unserved = servingWarnings(snk.config);
+  if (names.length === 0 && unserved.length > 0) throw new FaultsError(unserved);
+  for (const { code, message, hint } of unserved) log.warn({ code, hint }, message);
   const health = new Health(snk.events, names);
   const watchdog = watchdogOf(process.env);
   const service = openService(snk, health, watchdog, log);
@@ -100,7 +109,8 @@ const keepLive: Work = async (snk, { install }, log) => {
     log.info({}, 'ending');
     void service?.end();
   });
-  log.info({ links: names }, 'started');
+  const served = servedLinks(snk.config).map((link) => link.name);
+  log.info({ links: names, ...(served.length === 0 ? {} : { served }) }, 'started');
   let http: HttpServer | null = null;
   try {
     http = await serve(snk, health, log);
@@ -133,10 +143,12 @@ function openService(snk: Snk, health: Health, watchdog: number | null, log: Log
 async function serve(snk: Snk, health: Health, log: Logger): Promise<HttpServer | null> {
   if (snk.config.http === null) return null;
   const { openHttp } = await import('../../http/server.ts');
-  const server = await openHttp(snk, health, snk.config.http, (error) =>
-    log.error({ reason: error instanceof Error ? error.stack : String(error) }, 'an HTTP request failed'),
-  );
+  const onFault = (error: unknown): void =>
+    log.error({ reason: error instanceof Error ? error.stack : String(error) }, 'an HTTP request failed');
+  const console = consoleStart(snk.config.http, log);
+  const server = await openHttp(snk, health, snk.config.http, onFault, console);
   log.info({ address: server.address }, 'listening');
+  if (console !== null) sayConsole(server.address, console, log);
   return server;
 }
 

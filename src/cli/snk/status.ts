@@ -1,6 +1,7 @@
 /** `snk status`: what stands in the databases about nodes and links. */
 import type { Command } from 'commander';
-import type { LinkStatus } from '../../link/status.ts';
+import type { LinkStatus } from '../../link/link-status.ts';
+import type { NodeStatus } from '../../link/status.ts';
 import type { LastVerification } from '../../verify/last-verification.ts';
 import { printJson, printLine, runVerb } from '../verb.ts';
 
@@ -11,18 +12,14 @@ export function addStatus(program: Command): void {
     .option('--json', 'one JSON document on stdout')
     .action(async (options: { json?: boolean }, command: Command) => {
       await runVerb(command, async (snk) => {
-        const { nodes, links, verifications } = await snk.status();
+        const { nodes, links, served, verifications } = await snk.status();
         if (options.json === true) {
-          printJson({ nodes, links: links.map(publicStatus), verifications });
+          printJson({ nodes, links: links.map(publicStatus), served, verifications });
         } else {
-          for (const node of nodes) {
-            printLine(
-              node.reachable
-                ? `${node.name}  PostgreSQL ${node.version}, ${node.changeLogRows ?? 'no'} change log rows`
-                : `${node.name}  unreachable`,
-            );
-          }
+          for (const node of nodes) printLine(nodeLine(node));
           for (const link of links) printLine(linkLine(link));
+          for (const { link, nodes: count } of served)
+            if (count === 0) printLine(`${link}  no node has come with a key yet`);
           for (const each of verifications) printLine(verifiedLine(each));
         }
         const unreachable = nodes.some((node) => !node.reachable);
@@ -32,6 +29,13 @@ export function addStatus(program: Command): void {
         return unreachable ? 69 : found ? 1 : 0;
       });
     });
+}
+
+function nodeLine({ name, kind, reachable, version, changeLogRows }: NodeStatus): string {
+  if (!reachable) return `${name}  unreachable`;
+  return kind === 'hub'
+    ? `${name}  a hub, which answers`
+    : `${name}  PostgreSQL ${version}, ${changeLogRows ?? 'no'} change log rows`;
 }
 
 function isDifferent({ missing, different, truncated }: LastVerification): boolean {
@@ -63,6 +67,7 @@ function linkLine(link: LinkStatus): string {
     link.lastAppliedAt === null ? null : `last ${link.lastAppliedAt}`,
     link.lastRunAt === null ? null : `last run ${link.lastRunAt}`,
     link.nextRunAt === null ? null : `next run ${link.nextRunAt}`,
+    link.lastSeenAt === null ? null : `last seen ${link.lastSeenAt}`,
   ].filter((part) => part !== null);
   const error =
     link.lastError === null

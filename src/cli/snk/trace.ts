@@ -20,6 +20,8 @@ export function addTrace(program: Command): void {
           );
           printLine(`${trace.table} ${Object.values(trace.key).join(' ')}: ${present.join(', ')}`);
           for (const hop of trace.hops) printLine(`  ${hopLine(hop)}`);
+          if (trace.notReached.length > 0)
+            printLine(`  what happened on ${trace.notReached.join(', ')} is not seen from here`);
           if (trace.hops.length === 0)
             printLine('  no hop is kept: it is older than the ledger, or was never synced');
         }

@@ -12,6 +12,8 @@ export const Backfill = defineEntity({
     rowsCompared: p.bigint('string').defaultRaw('0'),
     rowsCopied: p.bigint('string').defaultRaw('0'),
     rowsEstimated: p.bigint('string').defaultRaw('0'),
+    /** Rows that the source does not have are deleted. */
+    removes: p.boolean().defaultRaw('false'),
     startedAt: p.string().columnType('timestamptz').runtimeType('string').defaultRaw('clock_timestamp()'),
     doneAt: p.string().columnType('timestamptz').runtimeType('string').nullable(),
   },

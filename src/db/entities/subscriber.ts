@@ -11,6 +11,8 @@ export const Subscriber = defineEntity({
     generation: p.bigint('string'),
     nonce: p.uuid(),
     prevNonce: p.uuid().nullable(),
+    /** `expired`: the log is not kept for it any more; `renewed`: it is, from a new begin on. */
+    standing: p.text().defaultRaw(`'kept'`),
     safe: p.string().columnType('pg_snapshot').runtimeType('string'),
     updatedAt: p.string().columnType('timestamptz').runtimeType('string').defaultRaw('clock_timestamp()'),
   },
