@@ -66,6 +66,8 @@ export interface SourceEnd {
   subscriber(): Promise<StoredSubscriber | null>;
   /** A first try that ended in between is gone on with. */
   subscribe(): Promise<Baseline>;
+  /** Whether the other direction has its cursor here; pages and ranges say how far that is. */
+  reverseBegun(): Promise<boolean>;
   /** Begins an expired link anew. What is no more expired stays as it is, and is answered. */
   renew(): Promise<Baseline>;
   raise(fence: Fence): Promise<void>;

@@ -70,6 +70,15 @@ export class LocalSource implements SourceEnd {
     return await subscribe(session(this.orm), this.#options.link, this.#options.targetId);
   }
 
+  async reverseBegun(): Promise<boolean> {
+    const { begun } = await queryOne<{ begun: boolean }>(
+      session(this.orm),
+      'select exists (select from snk.cursor where link = $1) as begun',
+      [reverseName(this.#options.link)],
+    );
+    return begun;
+  }
+
   async renew(): Promise<Baseline> {
     return await renew(session(this.orm), this.#options.link.name);
   }

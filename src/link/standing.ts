@@ -32,7 +32,9 @@ export async function loadStanding(engine: LinkEngine): Promise<Standing> {
     ends = await readEnds(engine);
   }
   try {
-    return await standingOf(engine, ends);
+    const standing = await standingOf(engine, ends);
+    await requireReverse(engine);
+    return standing;
   } catch (error) {
     if (!isRegressed(error)) throw error;
     // Two databases are never read at one moment: beside a process that moves them they only look as if they did not belong together.
@@ -41,6 +43,19 @@ export async function loadStanding(engine: LinkEngine): Promise<Standing> {
       now.cursor?.nonce === ends.cursor?.nonce && now.subscriber?.nonce === ends.subscriber?.nonce;
     throw isStill ? error : cursorMoved(engine.link.name);
   }
+}
+
+/**
+ * Databases that are reached from one place are given both directions before either of them copies. Here each direction is begun
+ * by itself: one that copied before the other was begun would leave alone what the target has changed, and when that is copied
+ * back, and loses, nobody would send the row that won.
+ */
+async function requireReverse({ link, isRemote, source }: LinkEngine): Promise<void> {
+  if (!isRemote || !link.flows.some((flow) => flow.bothWays) || (await source.reverseBegun())) return;
+  throw new SnkError('SNK_NOT_ATTACHED', `link ${link.name}: its other direction has not begun`, {
+    hint: 'It goes on by itself; both directions have to run, the first time.',
+    fate: 'retry',
+  });
 }
 
 /**

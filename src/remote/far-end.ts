@@ -113,6 +113,10 @@ class FarSource implements SourceEnd {
     return await this.#hub.ask('subscribe', {});
   }
 
+  async reverseBegun(): Promise<boolean> {
+    return await this.#hub.ask('reverse-begun', {});
+  }
+
   async renew(): Promise<Baseline> {
     return await this.#hub.ask('renew', {});
   }

@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { hubRig } from '../../test/support/hub-rig.ts';
 import { openTestOrm } from '../../test/support/link-rig.ts';
+import { waitUntil } from '../../test/support/wait-until.ts';
 import { Snk } from '../snk.ts';
 import { describeEnd } from '../link/engine.ts';
 import { HubBell, looksAt } from './hub-bell.ts';
@@ -9,6 +10,7 @@ import { linkWords } from './link-words.ts';
 import { protocol } from './operations.ts';
 import { wordsOf } from './words.ts';
 
+const on = ['insert', 'update', 'delete'] as const;
 const person = `create table person (id bigint primary key, name text not null)`;
 
 /** A node's requests, asked of the hub without anything in between. */
@@ -93,4 +95,25 @@ test('nodes that are rung at the same moment are all answered', async () => {
     Array.from({ length: 30 }, async () => await fetch(url, { method: 'POST', headers, body: '{}' })),
   );
   expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 30 }, () => 200));
+});
+
+test('one direction copies nothing before the other has begun, or what loses there would stay where it is', async () => {
+  const links = [{ between: ['main', 'office'] as [string, string], tables: ['person'], on: [...on] }];
+  const rig = await hubRig({ tables: person, links });
+  const spoke = await rig.spoke('lyon');
+  const snk = new Snk(spoke.config);
+  onTestFinished(async () => await snk.close());
+  await snk.install();
+  await rig.main.query(`insert into person values (1, 'of main')`);
+  await spoke.database.query(`insert into person values (1, 'of lyon')`);
+  const ending = new AbortController();
+  const pull = await snk.runOnce(ending.signal, { links: ['main->lyon'], patience: 500 });
+  expect(JSON.stringify(pull)).toContain('its other direction has not begun');
+  expect(await spoke.database.query('select name from person')).toEqual([{ name: 'of lyon' }]);
+  rig.run(spoke);
+  await waitUntil(async () => {
+    const rows = await spoke.database.query<{ name: string }>('select name from person');
+    return rows[0]?.name === 'of main';
+  });
+  expect(await rig.main.query('select name from person')).toEqual([{ name: 'of main' }]);
 });

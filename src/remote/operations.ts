@@ -72,6 +72,12 @@ export const operations = {
     request: nothing,
     answer: baseline,
   },
+  'reverse-begun': {
+    end: 'source',
+    says: 'Whether the other direction has its cursor here.',
+    request: nothing,
+    answer: z.boolean(),
+  },
   renew: {
     end: 'source',
     says: 'Begins a link anew for which the log has not been kept.',

@@ -55,6 +55,7 @@ type Handlers = {
 
 export const handlers: Handlers = {
   subscribe: async (link) => await sourceOf(link).subscribe(),
+  'reverse-begun': async (link) => await sourceOf(link).reverseBegun(),
   renew: async (link) => await sourceOf(link).renew(),
   raise: async (link, { fence }) => {
     await sourceOf(link).raise({ ...fence, link: link.name });
