@@ -41,8 +41,8 @@ async function read(name: string, key: string, nodeId: string): Promise<void> {
     new HubClient({ kind: 'hub', name: 'main', address: given.address, key, ca: null }),
     link.name,
   );
-  const { open, source } = farEnd(hub);
-  await open(link, own);
+  const { source } = farEnd(hub);
+  await hub.open(link, own);
   const { safe, generation, nonce } = await source.subscribe();
   const bell = new FarBell(hub);
   let standing: Standing = {
@@ -54,7 +54,8 @@ async function read(name: string, key: string, nodeId: string): Promise<void> {
   const never = new AbortController().signal;
   for (;;) {
     const known = await bell.change(standing.position.low, Math.min(tidyAt, Date.now() + pace.check), never);
-    while (known || (await source.peek(standing.position))) {
+    let isThere = known || (await source.peek(standing.position));
+    while (isThere) {
       const fence = nextFence({ link: link.name, newNonce: randomUUID }, standing);
       const page = await source.read(standing.position, limits, { fence });
       if (page === null) break;
@@ -68,7 +69,7 @@ async function read(name: string, key: string, nodeId: string): Promise<void> {
       rows += page.keyCount;
       tell({ read: page.keyCount, at: Date.now(), total: rows });
       tidyAt = Date.now() + pace.tidy;
-      if (!(await source.peek(standing.position))) break;
+      isThere = await source.peek(standing.position);
     }
     if (Date.now() >= tidyAt) {
       await source.tidy({ nonce: standing.subscriber.nonce, low: standing.position.low, budget: 0 });

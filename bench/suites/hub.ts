@@ -57,16 +57,16 @@ async function idle({ pair, quick, say }: Context, sheet: Sheet): Promise<void> 
     });
     const arrivals: number[] = [];
     const failures: string[] = [];
-    let ready = 0;
+    const ready = new Set<string>();
     child.on('message', (told: Told) => {
-      if (told.ready !== undefined) ready += 1;
+      if (told.ready !== undefined) ready.add(told.ready);
       if (told.failed !== undefined) failures.push(told.failed);
       if (told.read !== undefined) for (let i = 0; i < told.read; i += 1) arrivals.push(told.at ?? 0);
     });
     try {
       const until = Date.now() + 120_000;
-      while (ready < readers - 1) {
-        if (Date.now() > until) throw new Error(`${ready} readers are ready: ${failures.at(-1) ?? ''}`);
+      while (ready.size < all.length - 1) {
+        if (Date.now() > until) throw new Error(`${ready.size} readers are ready: ${failures.at(-1) ?? ''}`);
         await wait(100);
       }
       await wait(10_000);

@@ -28,7 +28,7 @@ describe('a key that goes to a hub', () => {
     (hub) => {
       for (const node of [{ hub }, { hub, insecure: false }]) {
         const [fault] = faultsOf(node);
-        expect(fault).toMatchObject({ code: 'SNK_CONFIG_INSECURE', at: 'nodes.main' });
+        expect(fault).toMatchObject({ code: 'SNK_CONFIG_INSECURE', at: 'nodes.main.hub' });
         expect(JSON.stringify(fault)).not.toContain(key);
       }
       expect(faultsOf({ hub, insecure: true })).toEqual([]);

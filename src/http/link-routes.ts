@@ -1,6 +1,6 @@
 /** `/v1`: the ends of links that are here, for nodes that come with a key. */
 import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
+import { constants, gzip, zstdCompress } from 'node:zlib';
 import { Semaphore } from 'async-mutex';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { SnkError } from '../errors.ts';
@@ -8,7 +8,11 @@ import { isOperation, largestBody, type Hub, type OperationName } from '../snk.t
 import { HttpError } from './answers.ts';
 import type { Door } from './door.ts';
 
-const pack = promisify(gzip);
+const packers = {
+  zstd: async (text: string): Promise<Buffer> => await promisify(zstdCompress)(text, fastest),
+  gzip: async (text: string): Promise<Buffer> => await promisify(gzip)(text, { level: 1 }),
+} as const;
+const fastest = { params: { [constants.ZSTD_c_compressionLevel]: 1 } } as const;
 
 /** Milliseconds and bytes. */
 const bounds = {
@@ -113,9 +117,10 @@ function sessionOf({ headers }: FastifyRequest): string | undefined {
 
 async function send(request: FastifyRequest, reply: FastifyReply, text: string): Promise<FastifyReply> {
   void reply.type('application/json; charset=utf-8');
-  const isPacked = text.length > bounds.packed && /\bgzip\b/.test(request.headers['accept-encoding'] ?? '');
-  if (!isPacked) return await reply.send(text);
-  return await reply.header('content-encoding', 'gzip').send(await pack(text, { level: 1 }));
+  const accepted = request.headers['accept-encoding'] ?? '';
+  const packer = (['zstd', 'gzip'] as const).find((name) => new RegExp(`\\b${name}\\b`).test(accepted));
+  if (packer === undefined || text.length <= bounds.packed) return await reply.send(text);
+  return await reply.header('content-encoding', packer).send(await packers[packer](text));
 }
 
 /** What SNK itself says of a link is for its node to know; what it does not know itself is none of its business. */

@@ -1,6 +1,7 @@
 /** The keys of a hub: made, shown once, kept as hashes, and asked for by everyone who comes in over HTTP. */
 import { closest } from 'fastest-levenshtein';
 import { durableCommit } from '../db/durable.ts';
+import { Flights } from '../db/flights.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { prepared } from '../db/prepared.ts';
 import { query, type Bind } from '../db/query.ts';
@@ -48,12 +49,13 @@ const isCurrentPrevious = `previous_until > clock_timestamp()`;
 
 const findText = prepared(`
 select
+  name,
   hash,
   case when ${isCurrentPrevious} then previous_hash end as "previousHash",
   links,
   coalesce(last_used_at < clock_timestamp() - interval '1 minute', true) as "unseen"
 from snk.key
-where name = $1
+where name = any ($1::text[])
   and ${isGood}`);
 
 // A row that somebody else has locked is left alone: nobody waits to be let in for this.
@@ -81,6 +83,7 @@ where previous_hash = any($1::text[])
   and ${isGood}`);
 
 interface Found {
+  readonly name: string;
   readonly hash: string;
   readonly previousHash: string | null;
   readonly links: readonly string[];
@@ -93,6 +96,11 @@ const iso = (column: string): string =>
 export class Keys {
   readonly #topology: Topology;
   readonly #ormOf: (node: string) => MikroORM;
+  /** Hundreds come at the same moment; none of them is told what was found before it came. */
+  readonly #finding = new Flights<string, Found | undefined>(async (names) => {
+    const found = await this.#read<Found>(findText, [[...new Set(names)]]);
+    return names.map((name) => found.find((each) => each.name === name));
+  });
 
   constructor(topology: Topology, ormOf: (node: string) => MikroORM) {
     this.#topology = topology;
@@ -183,7 +191,7 @@ export class Keys {
     const name = nameIn(key);
     if (name === null || homeOfKeys(this.#topology) === null) return null;
     const id = hashOf(key);
-    const [found] = await this.#read<Found>(findText, [name]);
+    const found = await this.#finding.join(name);
     if (found === undefined) return null;
     const { hash, previousHash, links, unseen } = found;
     if (!isSameHash(id, hash) && !(previousHash !== null && isSameHash(id, previousHash))) return null;

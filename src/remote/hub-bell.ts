@@ -6,7 +6,7 @@ import { query, queryOne } from '../db/query.ts';
 import { LocalBell } from '../link/bell.ts';
 import { Doorbell } from '../link/doorbell.ts';
 import { peekAllText } from '../read/page-sql.ts';
-import { Flights } from './flights.ts';
+import { Flights } from '../db/flights.ts';
 
 const nowText = prepared('select pg_current_snapshot()::text as now');
 

@@ -82,3 +82,15 @@ test('what is committed while the first of those who wait begins to wait reaches
   onTestFinished(async () => await bell.close());
   expect(await bell.change(low, 5_000, new AbortController().signal)).toBe(true);
 });
+
+test('nodes that are rung at the same moment are all answered', async () => {
+  const { rig, open } = await asking();
+  await open();
+  const { key } = await rig.hub.keys.rotate('lyon');
+  const url = `${rig.address}/v1/links/${encodeURIComponent('main->lyon')}/mark`;
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+  const answers = await Promise.all(
+    Array.from({ length: 30 }, async () => await fetch(url, { method: 'POST', headers, body: '{}' })),
+  );
+  expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 30 }, () => 200));
+});

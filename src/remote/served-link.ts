@@ -221,6 +221,8 @@ async function read(
   const shared =
     fence === null ? undefined : await link.pages?.read({ position, limits, fence, node: link.nodeId });
   if (shared !== undefined) return shared;
+  // Who goes on reading asks this way whether anything waits; of many a look is one.
+  if (position.high === null && !(await link.bell.peek(position.low))) return null;
   return await link.inTurn(async () => await source.read(position, limits, { fence }));
 }
 

@@ -8,7 +8,7 @@ import { PageReader, type Page, type PageLimits } from '../read/page.ts';
 import type { SourceFlow } from '../read/page-sql.ts';
 import type { Position } from '../read/position.ts';
 import { onlyTo } from '../read/unread-log.ts';
-import { Flights } from './flights.ts';
+import { Flights } from '../db/flights.ts';
 
 /** Runs what holds rows in memory, when it is its turn. */
 export type InTurn = <Result>(work: () => Promise<Result>) => Promise<Result>;

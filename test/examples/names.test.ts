@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { parseConfig } from '../../src/config/config.ts';
@@ -6,7 +6,21 @@ import { parseConfig } from '../../src/config/config.ts';
 const top = path.join(import.meta.dirname, '../..');
 
 /** Ordinary words that an example uses as a name, and the engine in their ordinary sense. */
-const ordinary = new Set(['operations', 'project', 'task', 'worked', 'place', 'fitting', 'paid', 'repair']);
+const ordinary = new Set([
+  'operations',
+  'project',
+  'task',
+  'worked',
+  'place',
+  'fitting',
+  'paid',
+  'repair',
+  'main',
+  'reader',
+  'people',
+  'person',
+  'office',
+]);
 
 /** Names of nodes and tables, and the constants, of all examples: what their configurations and APIs speak of. */
 async function namesOfExamples(): Promise<string[]> {
@@ -15,9 +29,16 @@ async function namesOfExamples(): Promise<string[]> {
     .map((entry) => entry.name);
   const names = await Promise.all(
     folders.map(async (folder) => {
-      const file = path.join(top, 'examples', folder, 'snk.config.ts');
+      // Of several programs, each with a configuration of its own, the hub's names all nodes and tables.
+      const file = ['snk.config.ts', 'hub.config.ts']
+        .map((name) => path.join(top, 'examples', folder, name))
+        .find((each) => existsSync(each));
+      if (file === undefined) throw new Error(`${folder} has no configuration`);
       const { default: config } = (await import(file)) as { default: { nodes: Record<string, object> } };
-      const nodes = Object.keys(config.nodes).map((name) => [name, { url: 'postgres://u:p@127.0.0.1/x' }]);
+      const nodes = Object.keys(config.nodes).map((name) => [
+        name,
+        { url: 'postgres://u:p@127.0.0.1/x', files: './files' },
+      ]);
       const { links } = parseConfig({ ...config, nodes: Object.fromEntries(nodes) });
       return links.flatMap(({ source, target, flows }) => [
         source,
