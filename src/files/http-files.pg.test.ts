@@ -175,6 +175,29 @@ test('a content is not read under a name that stands for another one', async () 
   expect(await Array.fromAsync(clientOf(hub.address).read(told))).toHaveLength(1);
 });
 
+test('readers who all ask at once wait for their turn, and none is sent away', async () => {
+  const hub = await newHub();
+  const bytes = Buffer.from('told');
+  hub.named.note(flows, await pageOf(hub.folder, new Map([['told.jpg', bytes]])));
+  const asked = [{ dir: 'pictures', name: 'told.jpg', ...contentOf(bytes), from: 0 }];
+  const all = Promise.withResolvers<void>();
+  let opened = 0;
+  const open = hub.store.open.bind(hub.store);
+  vi.spyOn(hub.store, 'open').mockImplementation(async (ref) => {
+    opened += 1;
+    await all.promise;
+    return await open(ref);
+  });
+  const answers = Array.from(
+    { length: 100 },
+    async () => await Array.fromAsync(clientOf(hub.address, { tries: 1 }).read(asked)),
+  );
+  await vi.waitUntil(() => opened >= fileLimits.answersAtOnce, { timeout: 10_000 });
+  expect(opened).toBe(fileLimits.answersAtOnce);
+  all.resolve();
+  for (const answer of await Promise.all(answers)) expect(answer).toHaveLength(1);
+});
+
 describe('what has arrived', () => {
   test('is not sent again after a kill', async () => {
     const hub = await newHub();

@@ -1,4 +1,5 @@
 /** `/v1/links/:link/files/…`: the files of a link, for the node on the other side of it. */
+import { Semaphore } from 'async-mutex';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { FileAccess } from '../files/file-access.ts';
@@ -19,8 +20,12 @@ export const fileLimits = {
   question: 1_048_576,
   /** Bytes of contents that one request may carry, either way. */
   parts: 524_288,
-  /** Requests that carry some at once: what they hold together is bounded. */
+  /** Requests that bring some at once: what they hold together is bounded. */
   atOnce: 64,
+  /** Answers that carry some, until they are gone: one more waits for its turn, for twenty readers ask for eighty at once. */
+  answersAtOnce: 32,
+  /** Requests that wait for one. */
+  asking: 1_000,
   /** Milliseconds in which such a request has to come, and for which an answer may be waited: files are hashed for it. */
   within: 60_000,
   wait: 120_000,
@@ -68,7 +73,7 @@ export function fileRoutes({ open }: FileRoutesOptions): (app: FastifyInstance) 
         });
       };
       post('find', fileLimits.question, { wait: fileLimits.wait }, find);
-      post('read', fileLimits.question, { wait: fileLimits.wait, atOnce: fileLimits.atOnce }, read);
+      post('read', fileLimits.question, { wait: fileLimits.wait, atOnce: fileLimits.asking }, inLine(read));
       post('offer', fileLimits.question, { wait: fileLimits.wait }, offer);
       post('parts', limit, { within: fileLimits.within, atOnce: fileLimits.atOnce }, parts);
       post('place', fileLimits.question, { wait: fileLimits.wait }, place);
@@ -91,6 +96,20 @@ const find: Answer = async ({ source, folders, isNamed }, { body }) => {
   }));
   return { found: await source.find(within) };
 };
+
+/** What an answer takes of memory is free when it has gone out, or its connection is gone. */
+function inLine(answer: Answer): Answer {
+  const places = new Semaphore(fileLimits.answersAtOnce);
+  return async (access, request, reply) => {
+    const [, release] = await places.acquire();
+    if (reply.raw.destroyed) {
+      release();
+      return reply;
+    }
+    reply.raw.once('close', release);
+    return await answer(access, request, reply);
+  };
+}
 
 const read: Answer = async ({ source, folders, isNamed }, { body }, reply) => {
   const parsed = missing.safeParse(body);
