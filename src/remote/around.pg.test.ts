@@ -57,13 +57,19 @@ describe('at a node that comes to a hub', () => {
     await spoke.database.query(people(301, 400));
     const snk = openSnk(spoke.config);
     const { signal } = new AbortController();
+    // Of a two-way link neither direction copies before the other has begun.
+    expect(await snk.runOnce(signal, { links: ['main->lyon'], patience: 100 })).toMatchObject({
+      complete: false,
+      links: [{ name: 'main->lyon', done: false, reason: { code: 'SNK_NOT_ATTACHED' } }],
+    });
+    expect(await snk.runOnce(signal)).toMatchObject({ complete: true, created: 400, parked: 0 });
+    await rig.main.query(people(401, 420));
     expect(await snk.runOnce(signal, { links: ['main->lyon'] })).toMatchObject({
       complete: true,
-      links: [{ name: 'main->lyon', done: true, created: 300 }],
+      links: [{ name: 'main->lyon', done: true, created: 20 }],
     });
-    expect(await snk.runOnce(signal)).toMatchObject({ complete: true, created: 100, parked: 0 });
     for (const each of [rig.main, spoke.database])
-      expect(await each.query('select count(*)::integer as n from person')).toEqual([{ n: 400 }]);
+      expect(await each.query('select count(*)::integer as n from person')).toEqual([{ n: 420 }]);
     expect(await withoutHub(spoke).runOnce(signal, { patience: 100 })).toMatchObject({
       complete: false,
       links: [{ reason: { code: 'SNK_UNREACHABLE' } }, { reason: { code: 'SNK_UNREACHABLE' } }],
