@@ -113,11 +113,15 @@ describe('what is refused at /v1 changes nothing', () => {
     ['a word of the language as a link', 403, { key: 'lyon', path: on('__proto__', 'constructor') }],
     ['a word of the language as an operation', 404, { key: 'lyon', path: on('main->lyon', 'constructor') }],
     ['another method', 405, { key: 'lyon', method: 'DELETE' }],
-    ['a link that was not opened', 409, { key: 'lyon' }],
+    ['a link that was not opened', 409, { key: 'lyon', path: on('main->lyon', 'clock') }],
     [
       'the session of nobody',
       409,
-      { key: 'lyon', head: [json, 'content-length: 2', `snk-session: ${'0'.repeat(36)}`] },
+      {
+        key: 'lyon',
+        path: on('main->lyon', 'clock'),
+        head: [json, 'content-length: 2', `snk-session: ${'0'.repeat(36)}`],
+      },
     ],
     ['the wrong end', 409, { key: 'lyon', path: on('lyon->main', 'mark') }],
     ['no JSON', 400, { key: 'lyon', ...text('{secret') }],
@@ -150,7 +154,7 @@ describe('what is refused at /v1 changes nothing', () => {
     [
       'a body for those who wait',
       413,
-      { key: 'lyon', path: on('main->lyon', 'wait'), ...text('x'.repeat(20_000)) },
+      { key: 'lyon', path: on('main->lyon', 'wait'), ...text('x'.repeat(600_000)) },
     ],
   ])('%s: %i', async (_, status, asked) => {
     const before = await standing();
