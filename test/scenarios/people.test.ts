@@ -171,11 +171,11 @@ it('pushes people of two offices with the same ids into a hub, and has readers p
   for (const each of running) expect(await endSnk(each)).toBe(0);
 });
 
-it('is killed in the middle of two thousand people with their photos, hub and office in turn, and brings each of them once and whole', async ({
+it('is killed in the middle of a thousand people with their photos, hub and office in turn, and brings each of them once and whole', async ({
   annotate,
 }) => {
-  const people = 2_000;
-  const kills = full ? 20 : 4;
+  const people = full ? 10_000 : 1_000;
+  const kills = full ? 20 : 3;
   const places = await PeoplePlaces.make();
   const { main } = places;
   const [office, reader] = [await places.office('s1'), await places.reader('r1')];
