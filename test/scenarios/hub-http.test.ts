@@ -67,21 +67,25 @@ it('works from the command line on both sides, once and live, and says when the 
   await main.query(`insert into person select i, 'secret name' from generate_series(1, 200) i`);
   await lyon.query(`insert into person select i, 'secret name' from generate_series(201, 250) i`);
 
+  const carried = await ended(lyonSide, 'run', '--once', '--json');
+  expect(carried.exit?.code).toBe(0);
+  expect(JSON.parse(carried.stdout)).toMatchObject({ complete: true, created: 250 });
+  expect([await people(main), await people(lyon)]).toEqual([250, 250]);
+  await lyon.query(`insert into person values (301, 'secret name')`);
   const pulled = await ended(lyonSide, 'run', '--once', '--link', 'main->lyon', '--json');
-  expect(pulled.exit?.code).toBe(0);
-  expect(JSON.parse(pulled.stdout)).toMatchObject({ complete: true, created: 200, links: [{ done: true }] });
-  expect([await people(main), await people(lyon)]).toEqual([200, 250]);
+  expect(JSON.parse(pulled.stdout)).toMatchObject({ complete: true, created: 0, links: [{ done: true }] });
+  expect([await people(main), await people(lyon)]).toEqual([250, 251]);
 
   const spoke = startSnk(['run'], { cwd: lyonSide, env });
-  await waitUntil(async () => (await people(main)) === 250);
+  await waitUntil(async () => (await people(main)) === 251);
   const since = spoke.lines.length;
   expect(await endSnk(hub)).toBe(0);
-  await lyon.query(`insert into person values (251, 'secret name')`);
+  await lyon.query(`insert into person values (302, 'secret name')`);
   await spoke.waitForLine(/hub main does not answer/, { since });
   hub = await serve();
   for (const name of ['main->lyon', 'lyon->main'])
     await spoke.waitForLine(new RegExp(`"link":"${name}".*"outageMs".*"link recovered"`), { since });
-  await waitUntil(async () => (await people(main)) === 251);
+  await waitUntil(async () => (await people(main)) === 252);
 
   const [there, here, verified] = await Promise.all([
     ended(hubSide, 'status'),
@@ -97,7 +101,7 @@ it('works from the command line on both sides, once and live, and says when the 
   const away = await ended(lyonSide, 'status');
   expect(away.exit?.code).toBe(69);
   expect(away.stdout).toMatch(/^main->lyon {2}unreachable, 200 applied/m);
-  for (const process of [hub, spoke, pulled, here, there, away, verified]) {
+  for (const process of [hub, spoke, carried, pulled, here, there, away, verified]) {
     const said = process.lines.map(({ text }) => text).join('\n');
     expect(said).not.toContain(key.slice(-20));
     expect(said).not.toContain('secret name');
