@@ -3,7 +3,7 @@ import { createPair } from '../support/databases.ts';
 import { untilEqual, untilLogsEmpty } from '../support/equality.ts';
 import { endSnk, full, residentMb, runSnk, tailOf, untilLive } from '../support/snk-run.ts';
 
-const rows = full ? 1_000_000 : 300_000;
+const rows = full ? 1_000_000 : 150_000;
 
 it('carries one transaction of very many rows within its memory', async ({ annotate }) => {
   const pair = await createPair();

@@ -8,7 +8,7 @@ import { endSnk, full, runSnk, tailOf, untilLive } from '../support/snk-run.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 /** A hundred when `SNK_TEST_FULL=1`. */
-const times = full ? 100 : 20;
+const times = full ? 100 : 12;
 /**
  * Sessions that pools may open beside those they had at first: a link that starts anew asks for several things at
  * once, in either worker, at either node. One that is lost each time would make forty.

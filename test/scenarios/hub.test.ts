@@ -9,7 +9,7 @@ import { startSnk, type TestProcess } from '../support/processes.ts';
 import { endSnk, full, linkStates, tailOf } from '../support/snk-run.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
-const kills = full ? 20 : 4;
+const kills = full ? 20 : 2;
 const keys = 200;
 
 it('keeps three offices equal through a hub, whatever they do to the same rows, while SNK is killed again and again', async ({
