@@ -48,26 +48,25 @@ export async function addCopies(em: EntityManager, link: Link): Promise<void> {
 }
 
 export async function subscribe(em: EntityManager, link: Link, targetId: string): Promise<Baseline> {
-  const made = await durably(
-    em,
-    async (tx) =>
-      await query(
-        tx,
-        `insert into snk.subscriber (link, target_node, generation, nonce, safe)
-         values ($1, $2::uuid, 0, gen_random_uuid(), pg_current_snapshot())
-         on conflict do nothing
-         returning 1 as made`,
-        [link.name, targetId],
-      ),
-  );
+  await durably(em, async (tx) => {
+    await query(
+      tx,
+      `insert into snk.subscriber (link, target_node, generation, nonce, safe, standing)
+       values ($1, $2::uuid, 0, gen_random_uuid(), pg_current_snapshot(), 'begun')
+       on conflict do nothing`,
+      [link.name, targetId],
+    );
+  });
   return await durably(em, async (tx) => {
-    // A purge that did not see the new row yet may have taken what came since its snapshot: the link begins after that.
-    if (made.length > 0)
-      await query(
-        tx,
-        'update snk.subscriber set safe = pg_current_snapshot() where link = $1 and generation = 0',
-        [link.name],
-      );
+    // A purge that did not see the new row yet may have taken what came since its snapshot: the link begins after that, at one
+    // place, however many processes attach it at once.
+    await query(
+      tx,
+      `update snk.subscriber
+       set safe = pg_current_snapshot(), standing = 'kept'
+       where link = $1 and standing = 'begun'`,
+      [link.name],
+    );
     return await queryOne<Baseline>(
       tx,
       `select safe::text as safe, generation::text as generation, nonce::text as nonce from snk.subscriber where link = $1`,

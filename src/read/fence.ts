@@ -21,8 +21,8 @@ export interface Subscriber {
 export interface StoredSubscriber extends Subscriber {
   /** Snapshot that the target was said to hold: the log below it may be gone. */
   readonly safe: string;
-  /** `expired`: the log beyond `safe` may be gone as well; `renewed`: it begins anew, at generation 0. */
-  readonly standing: 'kept' | 'expired' | 'renewed';
+  /** `begun`: not yet to be used; `expired`: the log beyond `safe` may be gone as well; `renewed`: it begins anew, at generation 0. */
+  readonly standing: 'begun' | 'kept' | 'expired' | 'renewed';
 }
 
 export interface Fence {

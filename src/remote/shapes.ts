@@ -19,7 +19,7 @@ export const position = z.object({
 export const subscriber = z.object({ generation: digits, nonce: uuid, prevNonce: uuid.nullable() });
 export const storedSubscriber = subscriber.extend({
   safe: snapshot,
-  standing: z.enum(['kept', 'expired', 'renewed']),
+  standing: z.enum(['begun', 'kept', 'expired', 'renewed']),
 });
 export const fence = z.strictObject({
   link: z.string(),
