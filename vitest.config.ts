@@ -9,6 +9,19 @@ const postgres = {
   hookTimeout: 60_000,
 };
 
+/** What takes long, and whose parts other tests hold as well: played with `SNK_TEST_FULL=1`. */
+const long =
+  process.env['SNK_TEST_FULL'] === '1'
+    ? []
+    : [
+        'src/link/any-table.pg.test.ts',
+        'src/link/big-rows.pg.test.ts',
+        'test/scenarios/example-store-warehouse.test.ts',
+        'test/scenarios/first-copy-options.test.ts',
+        'test/scenarios/repair.test.ts',
+        'test/scenarios/set-aside.test.ts',
+      ];
+
 export default defineConfig({
   test: {
     projects: [
@@ -24,7 +37,7 @@ export default defineConfig({
           ...postgres,
           name: 'pg',
           include: ['src/**/*.pg.test.ts', 'test/**/*.pg.test.ts'],
-          exclude: ['test/scenarios/**'],
+          exclude: ['test/scenarios/**', ...long],
         },
       },
       {
@@ -32,6 +45,7 @@ export default defineConfig({
           ...postgres,
           name: 'scenarios',
           include: ['test/scenarios/**/*.test.ts'],
+          exclude: long,
           testTimeout: 240_000,
         },
       },

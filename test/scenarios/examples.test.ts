@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { TestProcess } from '../support/processes.ts';
+import { full } from '../support/snk-run.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const top = path.join(import.meta.dirname, '../..');
@@ -20,7 +21,7 @@ describe.each(['store-warehouse', 'two-way', 'one-way-reporting', 'people'])('th
   });
 });
 
-describe('an example that is interrupted', () => {
+describe.runIf(full)('an example that is interrupted', () => {
   it('by Ctrl-C, when it was to be kept, has shown where its applications are, and ends with 0', async () => {
     await using place = await Place.make();
     const example = place.start('store-warehouse', '--keep');

@@ -29,29 +29,34 @@ async function keysOf(database: TestDatabase): Promise<Set<string>> {
   return new Set(rows.map(({ uuid }) => uuid));
 }
 
-it('carries all that was committed before it began beside writers that never pause, and ends', async () => {
-  const pair = await createPair();
-  await pair.a.query(`insert into record select gen_random_uuid(), 'before' from generate_series(1, 20000)`);
-  const loads = [pair.a, pair.b].map((side) => new Load(side, { writers: 2, pause: 10 }));
-  for (let round = 0; round < (full ? 3 : 1); round += 1) {
-    const [before, there] = await Promise.all([keysOf(pair.a), keysOf(pair.b)]);
+it.runIf(full)(
+  'carries all that was committed before it began beside writers that never pause, and ends',
+  async () => {
+    const pair = await createPair();
+    await pair.a.query(
+      `insert into record select gen_random_uuid(), 'before' from generate_series(1, 20000)`,
+    );
+    const loads = [pair.a, pair.b].map((side) => new Load(side, { writers: 2, pause: 10 }));
+    for (let round = 0; round < (full ? 3 : 1); round += 1) {
+      const [before, there] = await Promise.all([keysOf(pair.a), keysOf(pair.b)]);
+      const { code, report } = await once(pair);
+      expect(report).toMatchObject({ complete: true, updated: 0, deleted: 0, conflicts: 0, parked: 0 });
+      expect(code).toBe(0);
+      const [atA, atB] = await Promise.all([keysOf(pair.a), keysOf(pair.b)]);
+      expect([before.difference(atB).size, there.difference(atA).size]).toEqual([0, 0]);
+    }
+    await Promise.all(loads.map((load) => load.stop()));
+    expect((await once(pair)).code).toBe(0);
+    await untilEqual(pair, { rows: await countRows(pair.a) });
     const { code, report } = await once(pair);
-    expect(report).toMatchObject({ complete: true, updated: 0, deleted: 0, conflicts: 0, parked: 0 });
     expect(code).toBe(0);
-    const [atA, atB] = await Promise.all([keysOf(pair.a), keysOf(pair.b)]);
-    expect([before.difference(atB).size, there.difference(atA).size]).toEqual([0, 0]);
-  }
-  await Promise.all(loads.map((load) => load.stop()));
-  expect((await once(pair)).code).toBe(0);
-  await untilEqual(pair, { rows: await countRows(pair.a) });
-  const { code, report } = await once(pair);
-  expect(code).toBe(0);
-  expect(report).toMatchObject({ complete: true, created: 0, updated: 0, deleted: 0 });
-  await untilNoSessions(pair);
-  await pair.drop();
-});
+    expect(report).toMatchObject({ complete: true, created: 0, updated: 0, deleted: 0 });
+    await untilNoSessions(pair);
+    await pair.drop();
+  },
+);
 
-it('is killed in the middle, and the next one brings each row once', async ({ annotate }) => {
+it.runIf(full)('is killed in the middle, and the next one brings each row once', async ({ annotate }) => {
   const pair = await createPair();
   const load = new Load(pair.b, { writers: 1, pause: 5 });
   const arrived = async () => await countRows(pair.b, `public.record where text = 'of a'`);
