@@ -1,10 +1,12 @@
 import { defineConfig } from 'vitest/config';
+import { testWorkers } from './test/support/server-source.ts';
 
 const postgres = {
   globalSetup: ['test/support/global-setup.ts'],
   setupFiles: ['test/support/leaks.ts'],
   pool: 'forks' as const,
-  fileParallelism: false,
+  maxWorkers: testWorkers(),
+  sequence: { groupOrder: 1 },
   testTimeout: 60_000,
   hookTimeout: 60_000,
 };
@@ -17,9 +19,7 @@ const long =
         'src/link/any-table.pg.test.ts',
         'src/link/big-rows.pg.test.ts',
         'test/scenarios/example-store-warehouse.test.ts',
-        'test/scenarios/first-copy-options.test.ts',
         'test/scenarios/repair.test.ts',
-        'test/scenarios/set-aside.test.ts',
       ];
 
 export default defineConfig({

@@ -8,7 +8,7 @@ import { untilEqual } from '../support/equality.ts';
 import { startSnk, type TestProcess } from '../support/processes.ts';
 import { endSnk, full, tailOf, untilLive } from '../support/snk-run.ts';
 
-const kills = full ? 30 : 3;
+const kills = full ? 30 : 5;
 const accounts = 50;
 const branches = 5;
 const each = 1000;

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseConfig, type UserConfig } from '../../src/config/config.ts';
 import { Snk } from '../../src/snk.ts';
 import { chromiumPath, complaintsOf, contrastsOf, openBrowser } from '../support/browser.ts';
-import { createPair, type Pair } from '../support/databases.ts';
+import { createDatabase, createPair, type Pair, type TestDatabase } from '../support/databases.ts';
 import { startSnk, type TestProcess } from '../support/processes.ts';
 import { endSnk, untilLive } from '../support/snk-run.ts';
 import { waitUntil } from '../support/wait-until.ts';
@@ -16,7 +16,11 @@ const evil = `<img src=x onerror="alert('x')"><script>alert(1)</script>`;
 const why =
   chromiumPath === null ? ' (left out: there is no Chromium here, SNK_TEST_CHROMIUM names one)' : '';
 
+const on = ['insert', 'update', 'delete'] as const;
+
 let pair: Pair;
+/** A reader's. */
+let lyon: TestDatabase;
 let run: TestProcess;
 let snk: Snk;
 let browser: Browser;
@@ -28,6 +32,10 @@ let complaints: string[];
 describe.skipIf(chromiumPath === null)(`the console in a browser${why}`, () => {
   beforeAll(async () => {
     pair = await createPair();
+    lyon = await createDatabase('b');
+    await lyon.query(
+      'create table person (id integer primary key, name text not null, city text, notes text, photo text)',
+    );
     for (const database of [pair.a, pair.b])
       await database.query(
         `create table person (id integer primary key, name text not null, city text, notes text, photo text, constraint named check (name <> '-'))`,
@@ -51,9 +59,9 @@ describe.skipIf(chromiumPath === null)(`the console in a browser${why}`, () => {
         {
           between: ['a', 'b'],
           flows: [{ from: 'person', files: { photo: { dir: 'faces' } } }],
-          on: ['insert', 'update', 'delete'],
+          on,
         },
-        { from: 'a', to: 'reader', tables: ['person'] },
+        { from: 'a', to: 'reader', on, tables: ['person'] },
       ],
       http: { listen: 0, console: { token } },
     };
@@ -73,6 +81,7 @@ describe.skipIf(chromiumPath === null)(`the console in a browser${why}`, () => {
     await browser?.close();
     await snk?.close();
     if (run !== undefined) await endSnk(run);
+    await lyon?.drop();
     await pair?.drop();
   });
 
@@ -214,7 +223,7 @@ describe.skipIf(chromiumPath === null)(`the console in a browser${why}`, () => {
     expect(await page.getByText('Is there').count()).toBe(2);
   });
 
-  it('makes a key that is shown once, and revokes it', async () => {
+  it('makes a key that is shown once, edits a row that arrives at the reader who has it, and revokes it', async () => {
     await page.getByRole('navigation').getByRole('link', { name: 'Keys' }).click();
     await page.getByText('Nobody has a key yet.').waitFor();
     await page.getByRole('button', { name: 'Add a key' }).click();
@@ -225,11 +234,26 @@ describe.skipIf(chromiumPath === null)(`the console in a browser${why}`, () => {
     expect(await snk.keys.authenticate(key)).toMatchObject({ name: 'lyon', links: ['a->reader'] });
     await page.getByRole('button', { name: 'I have it' }).click();
     expect(await page.content()).not.toContain(key);
+
+    const reader = startReader(key);
+    await reader.waitForLine(/"link":"a->lyon","state":"live"/);
+    await openRow('12');
+    await page.getByRole('dialog').getByLabel('city text').fill('Lyon');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('The row is saved.').waitFor();
+    await untilCity(12, 'Lyon', lyon);
+    await page.goto(`${base}#/keys`);
+    const its = page.getByRole('listitem').filter({ hasText: 'lyon' });
+    await its.getByText('last seen').waitFor();
+    await its.getByText(/level|behind/).waitFor();
+
     await page.getByRole('button', { name: 'Revoke the key of lyon' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
     await page.getByText('The key of lyon is revoked.').waitFor();
     await page.getByText('Revoked', { exact: true }).waitFor();
     expect(await snk.keys.authenticate(key)).toBeNull();
+    await reader.exited;
+    expect(reader.stderr).toContain('SNK_KEY');
   });
 
   it('tells who did what, and no values', async () => {
@@ -340,12 +364,23 @@ async function openRow(id: string, node = 'a'): Promise<void> {
   await page.getByRole('dialog').getByLabel('city text').waitFor();
 }
 
-async function untilCity(id: number, city: string): Promise<void> {
-  const read = async (which: 'a' | 'b') =>
-    (await pair[which].query('select city from person where id = $1', [id]))[0]?.city;
-  await waitUntil(async () => (await read('a')) === city && (await read('b')) === city, {
-    message: `both sides to have ${city} under ${id}`,
-  });
+async function untilCity(id: number, city: string, ...readers: TestDatabase[]): Promise<void> {
+  for (const database of [pair.a, pair.b, ...readers]) {
+    await waitUntil(
+      async () => (await database.query('select city from person where id = $1', [id]))[0]?.['city'] === city,
+      { message: `${database.name} to have ${city} under ${id}` },
+    );
+  }
+}
+
+function startReader(key: string): TestProcess {
+  const cwd = mkdtempSync(path.join(tmpdir(), 'snk-console-'));
+  const config: UserConfig = {
+    nodes: { a: { hub: new URL(base).origin, key }, lyon: { url: lyon.url } },
+    links: [{ from: 'a', to: 'lyon', on, tables: ['person'] }],
+  };
+  writeFileSync(path.join(cwd, 'snk.config.json'), JSON.stringify(config));
+  return startSnk(['run'], { cwd, env: { SNK_LOG_LEVEL: 'debug' } });
 }
 
 /** In the page. */

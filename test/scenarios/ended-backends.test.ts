@@ -8,7 +8,7 @@ import { endSnk, full, runSnk, tailOf, untilLive } from '../support/snk-run.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 /** A hundred when `SNK_TEST_FULL=1`. */
-const times = full ? 100 : 12;
+const times = full ? 100 : 20;
 /**
  * Sessions that pools may open beside those they had at first: a link that starts anew asks for several things at
  * once, in either worker, at either node. One that is lost each time would make forty.
@@ -34,7 +34,8 @@ it(`goes on when a session is ended in the middle of an apply transaction, ${tim
   const usual = await sessions();
 
   let most = usual;
-  for (let i = 0; i < times; i += 1) {
+  let missed = 0;
+  for (let i = 0; i < times;) {
     const since = snk.lines.length;
     // each tenth time all of SNK's sessions there, its locks with them
     const which = i % 10 === 9 ? 'true' : `wait_event = 'PgSleep'`;
@@ -52,7 +53,14 @@ it(`goes on when a session is ended in the middle of an apply transaction, ${tim
         ).length > 0,
       { interval: 2, message: () => `an apply transaction to be under way:\n${tailOf(snk)}` },
     );
-    await snk.waitForLine(/"link":"a->b".*link recovered/, { since });
+    // Its transaction may have ended a moment before its session did: then nobody was in the middle of anything.
+    const isHit = await snk.waitForLine(/"link":"a->b".*link recovered/, { since, timeout: 10_000 }).then(
+      () => true,
+      () => false,
+    );
+    if (isHit) i += 1;
+    else missed += 1;
+    expect(missed, tailOf(snk)).toBeLessThan(3);
     most = Math.max(most, await sessions());
   }
 

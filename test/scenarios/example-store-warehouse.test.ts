@@ -7,8 +7,8 @@ import { full, tailOf } from '../support/snk-run.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 /** How many changes the two sides make at the same time: up to 10,000. */
-const changes = Number(process.env.SNK_TEST_EXAMPLE_CHANGES ?? (full ? 10_000 : 1000));
-const outageMs = full ? 30_000 : 3000;
+const changes = Number(process.env.SNK_TEST_EXAMPLE_CHANGES ?? (full ? 10_000 : 2000));
+const outageMs = full ? 30_000 : 4000;
 /** How long nothing may happen once everything has arrived. */
 const silenceMs = 2000;
 

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import { once } from 'node:events';
-import { expect, inject, it } from 'vitest';
-import { createPair } from '../support/databases.ts';
+import { expect, it } from 'vitest';
+import { createPair, sharedServers } from '../support/databases.ts';
 import { untilEqual } from '../support/equality.ts';
 import { startSnk, type TestProcess } from '../support/processes.ts';
 import { startServer } from '../support/servers.ts';
@@ -52,7 +52,7 @@ it('serves metrics that add up beside writers, and says when a database goes awa
   annotate,
 }) => {
   const server = await startServer();
-  const pair = await createPair({ a: inject('servers').a, b: server.url() });
+  const pair = await createPair({ a: sharedServers().a, b: server.url() });
   const snk = startSnk(['run', '--listen', '0'], { env: pairEnv(pair) });
   const address = await addressOf(snk);
   expect(address).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);

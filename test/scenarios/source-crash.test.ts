@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { expect, inject, it } from 'vitest';
-import { createPair, type Pair, type TestSession } from '../support/databases.ts';
+import { expect, it } from 'vitest';
+import { createPair, type Pair, sharedServers, type TestSession } from '../support/databases.ts';
 import { untilEqual } from '../support/equality.ts';
 import { startServer } from '../support/servers.ts';
 import { endSnk, runSnk, tailOf, untilLive } from '../support/snk-run.ts';
@@ -19,7 +19,7 @@ const rounds = 3;
 
 it('never lets the target hold a row that its source loses in a crash', async ({ annotate }) => {
   const source = await startServer({ settings: forgetful });
-  const pair = await createPair({ a: source.url(), b: inject('servers').b });
+  const pair = await createPair({ a: source.url(), b: sharedServers().b });
   await pair.a.query('create table public.witness (round int)');
   const snk = runSnk(pair);
   await untilLive(snk);
@@ -53,7 +53,7 @@ it('never lets the target hold a row that its source loses in a crash', async ({
 
 it('carries the row that is given the numbers of a lost one', async ({ annotate }) => {
   const source = await startServer({ settings: forgetful });
-  const pair = await createPair({ a: source.url(), b: inject('servers').b });
+  const pair = await createPair({ a: source.url(), b: sharedServers().b });
   const snk = runSnk(pair);
   await untilLive(snk);
   const first = randomUUID();

@@ -104,8 +104,15 @@ export interface Pair {
   drop(): Promise<void>;
 }
 
+/** The servers that this worker's test files share. */
+export function sharedServers(): ServerUrls {
+  const servers = inject('servers')[Number(process.env['VITEST_POOL_ID']) - 1];
+  if (!servers) throw new Error(`no servers were started for worker ${process.env['VITEST_POOL_ID']}`);
+  return servers;
+}
+
 /** Makes a pair, on the shared servers or on those that the caller names by the URL of any of their databases. */
-export async function createPair(servers: ServerUrls = inject('servers')): Promise<Pair> {
+export async function createPair(servers: ServerUrls = sharedServers()): Promise<Pair> {
   const id = uniqueId();
   const [a, b] = await Promise.all([create(servers.a, `test_${id}_a`), create(servers.b, `test_${id}_b`)]);
   const records = 'create table public.record (uuid uuid primary key, text text not null)';
@@ -122,7 +129,7 @@ export async function createPair(servers: ServerUrls = inject('servers')): Promi
 
 /** Makes one empty database, on a shared server or on one that is named by the URL of any of its databases. */
 export async function createDatabase(where: 'a' | 'b' | URL = 'a'): Promise<TestDatabase> {
-  return create(where instanceof URL ? where.href : inject('servers')[where], `test_${uniqueId()}`);
+  return create(where instanceof URL ? where.href : sharedServers()[where], `test_${uniqueId()}`);
 }
 
 async function create(serverUrl: string, name: string): Promise<TestDatabase> {

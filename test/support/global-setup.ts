@@ -1,9 +1,10 @@
 import type { TestProject } from 'vitest/node';
 import { startContainerServer } from './container-server.ts';
 import { startEmbeddedServer } from './embedded-test-server.ts';
-import { serverSource, type TestServer } from './servers.ts';
+import { serverSource, testWorkers } from './server-source.ts';
+import type { TestServer } from './servers.ts';
 
-/** The URLs of the two servers that all tests share. They may be one and the same server. */
+/** The URLs of the two servers that the tests of a worker share. They may be one and the same server. */
 export interface ServerUrls {
   a: string;
   b: string;
@@ -11,12 +12,13 @@ export interface ServerUrls {
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    servers: ServerUrls;
+    /** A pair for each worker. */
+    servers: ServerUrls[];
   }
 }
 
 interface Shared {
-  urls: ServerUrls;
+  urls: ServerUrls[];
   servers: TestServer[];
 }
 
@@ -25,7 +27,10 @@ declare global {
   var sharedTestServers: { users: number; started: Promise<Shared> } | undefined;
 }
 
-/** Starts the two servers once for all projects, and stops them after the last of these. */
+/**
+ * Starts the servers once for all projects, and stops them after the last of these. Workers share none: a
+ * transaction of one database holds back what is read in all others of its server.
+ */
 export async function setup(project: TestProject): Promise<void> {
   globalThis.sharedTestServers ??= { users: 0, started: start() };
   globalThis.sharedTestServers.users += 1;
@@ -45,10 +50,12 @@ export async function teardown(): Promise<void> {
 
 async function start(): Promise<Shared> {
   const source = serverSource();
-  if (source.kind === 'existing') return { urls: { a: source.url, b: source.url }, servers: [] };
+  if (source.kind === 'existing') return { urls: [{ a: source.url, b: source.url }], servers: [] };
   const startOne = source.kind === 'testcontainers' ? startContainerServer : startEmbeddedServer;
   // no test of what outlives a crash may run on these: it starts a server of its own
   const options = { settings: { fsync: false, max_connections: 200 } };
-  const [a, b] = await Promise.all([startOne(options), startOne(options)]);
-  return { urls: { a: a.url(), b: b.url() }, servers: [a, b] };
+  const pairs = await Promise.all(
+    Array.from({ length: testWorkers() }, () => Promise.all([startOne(options), startOne(options)])),
+  );
+  return { urls: pairs.map(([a, b]) => ({ a: a.url(), b: b.url() })), servers: pairs.flat() };
 }

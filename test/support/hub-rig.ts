@@ -30,7 +30,7 @@ export interface Spoke {
 export class HubRig {
   readonly main: TestDatabase;
   readonly faults: unknown[] = [];
-  readonly #options: HubRigOptions;
+  #options: HubRigOptions;
   #hub: Snk;
   #server: HttpServer | null = null;
   address = '';
@@ -74,6 +74,13 @@ export class HubRig {
     await this.close();
     this.#hub = this.#newHub(Number(new URL(this.address).port));
     await this.open();
+  }
+
+  /** The hub, and each node that is named afterwards, with other links. */
+  async relink(links: HubRigOptions['links']): Promise<void> {
+    this.#options = { ...this.#options, links };
+    await this.reopen();
+    await this.#hub.install();
   }
 
   /** A new database with a key of its own for these links, or for all; `through` is another address of the hub. */

@@ -3,7 +3,14 @@ import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { parseConfig, type Config, type UserConfig, type UserNode } from '../../src/config/config.ts';
 import { openOrm, type MikroORM } from '../../src/db/orm.ts';
 import { deserializeError } from '../../src/errors.ts';
-import { drainLink, freshState, type DrainLimits, type DrainReport } from '../../src/link/drain.ts';
+import {
+  drainLink,
+  freshState,
+  tidyLink,
+  type DrainLimits,
+  type DrainReport,
+  type DrainState,
+} from '../../src/link/drain.ts';
 import { openEngine, type LocalEngine } from '../../src/link/engine.ts';
 import { Turns } from '../../src/link/turns.ts';
 import { Snk } from '../../src/snk.ts';
@@ -157,6 +164,17 @@ export async function drain(engine: LocalEngine, limits: Partial<DrainLimits> = 
   if (report.failure !== null) throw deserializeError(report.failure);
   if (!report.drained) throw new Error('the link was not drained within its budget');
   return report;
+}
+
+/** Drains and tidies until the link says that it is complete, or `rounds` have passed. */
+export async function tidyUntilComplete(engine: LocalEngine, rounds = 10): Promise<DrainState> {
+  let { state } = await drain(engine);
+  for (let round = 0; round < rounds; round += 1) {
+    state = await tidyLink(engine, state, testLimits);
+    ({ state } = await drainLink(engine, state, testLimits));
+    if (!state.untidy && state.backfilling === false) return state;
+  }
+  return state;
 }
 
 export interface Settled {

@@ -2,6 +2,7 @@ import type { ServerSettings, StopMode } from '../../src/dev/embedded-server.ts'
 import { startContainerServer } from './container-server.ts';
 import { startEmbeddedServer } from './embedded-test-server.ts';
 import { opened } from './leftovers.ts';
+import { serverSource } from './server-source.ts';
 
 /** A PostgreSQL server that belongs to the tests, and that they may crash. */
 export interface TestServer {
@@ -22,18 +23,6 @@ export interface TestServer {
 
 export interface TestServerOptions {
   settings?: ServerSettings;
-}
-
-/**
- * Where the servers come from: `SNK_TEST_POSTGRES` is `embedded` (the default), `testcontainers`, or the URL of a
- * server that is there already, whose user may create databases.
- */
-export function serverSource(): { kind: 'embedded' | 'testcontainers' } | { kind: 'existing'; url: string } {
-  const value = process.env.SNK_TEST_POSTGRES ?? 'embedded';
-  if (value === '' || value === 'embedded') return { kind: 'embedded' };
-  if (value === 'testcontainers') return { kind: value };
-  if (/^postgres(ql)?:\/\//.test(value)) return { kind: 'existing', url: value };
-  throw new Error(`SNK_TEST_POSTGRES is '${value}', wanted: embedded, testcontainers, or a postgres:// URL`);
 }
 
 /**

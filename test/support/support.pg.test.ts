@@ -1,6 +1,6 @@
 import { Client } from 'pg';
-import { describe, expect, inject, it } from 'vitest';
-import { createDatabase, createPair } from './databases.ts';
+import { describe, expect, it } from 'vitest';
+import { createDatabase, createPair, sharedServers } from './databases.ts';
 import { closeLeftovers } from './leftovers.ts';
 import { TestProcess } from './processes.ts';
 import { startServer } from './servers.ts';
@@ -51,7 +51,7 @@ describe('a server of the test', () => {
   it('keeps its rows and its URL over stop, crash and kill', async () => {
     const server = await startServer();
     expect(server.major).toBeGreaterThanOrEqual(14);
-    const { a, b, drop } = await createPair({ a: server.url(), b: inject('servers').b });
+    const { a, b, drop } = await createPair({ a: server.url(), b: sharedServers().b });
     const count = async () => (await a.query<{ n: number }>('select count(*)::int as n from record'))[0]?.n;
     for (const [n, end] of [server.stop, server.crash, server.kill].entries()) {
       await a.query(`insert into record values (gen_random_uuid(), 'x')`);
