@@ -1,4 +1,7 @@
-/** `node examples/people/load.ts [people] [readers] [bytes]`: many people with photos go through a hub; prints rates and memory. */
+/**
+ * `npm run load:people -- [people] [readers] [bytes] [kills]`: many people with photos go through a hub, which is killed on the
+ * way, and an office and readers with it; prints rates and memory.
+ */
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
@@ -7,14 +10,16 @@ import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
+import { setTimeout as wait } from 'node:timers/promises';
+import { freePort } from '../../src/dev/port.ts';
 import { EmbeddedServer } from '../../src/dev/embedded-server.ts';
-import type { Program } from '../support/program.ts';
 import { addressOf, snk, snkProgram } from '../support/snk.ts';
 import { runExample, say, type Stage } from '../support/stage.ts';
-import { bytesRead, Memory } from './memory.ts';
+import { Memory } from './memory.ts';
 import { Place } from './place.ts';
+import { Restarted } from './restarted.ts';
 
-const [people = 20_000, readers = 20, size = 20_000] = process.argv.slice(2).map(Number);
+const [people = 20_000, readers = 20, size = 20_000, kills = 0] = process.argv.slice(2).map(Number);
 const megabytes = (people * size) / 1e6;
 const run = promisify(execFile);
 
@@ -28,10 +33,10 @@ await runExample(async (stage) => {
     name: 'main',
     role: 'hub',
     url: server.url('main'),
-    env: { LISTEN: '0' },
+    env: { LISTEN: `127.0.0.1:${await freePort()}` },
   });
-  const hub = await main.start();
-  const address = await addressOf(stage, hub);
+  const hub = await Restarted.of(async () => await main.start());
+  const address = await addressOf(stage, hub.program);
   const comer = async (name: string, role: 'office' | 'reader', link: string): Promise<Place> => {
     const [KEY = ''] = await snk(stage, main.setting, 'keys', 'create', name, '--links', link);
     return await Place.make(stage, { name, role, url: server.url(name), env: { HUB: address, KEY } });
@@ -55,20 +60,24 @@ await runExample(async (stage) => {
 
   const pushing = await once(stage, lyon);
   const pushed = new Memory({ hub, office: pushing });
-  await timed('push', people, megabytes, async () => await succeed(pushing));
+  await timed('push', people, megabytes, async () => await killed(pushing, main, [hub, pushing]));
   say(`  ${pushed.end()}`);
 
   const places: Place[] = [];
   for (const name of names) places.push(await comer(name, 'reader', 'main->reader'));
-  const before = await bytesRead(hub);
+  const before = await hub.bytesRead();
   const pulls = await Promise.all(places.map(async (place) => await once(stage, place)));
   const [one] = pulls;
   const pulled = new Memory(one === undefined ? { hub } : { hub, reader: one });
   await timed(`pull by ${readers} at once`, people * readers, megabytes * readers, async () => {
-    for (const pull of pulls) await succeed(pull);
+    const victims = pulls.slice(1).flatMap((pull) => [hub, pull]);
+    const [first] = places;
+    const killing = first === undefined || one === undefined ? null : killed(one, first, victims);
+    for (const pull of pulls.slice(1)) await pull.succeed(kills);
+    await killing;
   });
   say(`  ${pulled.end()}`);
-  const read = ((await bytesRead(hub)) - before) / 1e6;
+  const read = ((await hub.bytesRead()) - before) / 1e6;
   say(`  the hub read ${read.toFixed(0)} MB, through all of its sockets and files`);
   const wanted = await main.people('people');
   for (const place of places)
@@ -77,12 +86,27 @@ await runExample(async (stage) => {
   say('all are equal, row by row and photo by photo');
 });
 
-async function once(stage: Stage, place: Place): Promise<Program> {
-  return await snkProgram(stage, place.setting, 'run', '--once');
+async function once(stage: Stage, place: Place): Promise<Restarted> {
+  return await Restarted.of(async () => await snkProgram(stage, place.setting, 'run', '--once'));
 }
 
-async function succeed(program: Program): Promise<void> {
-  if ((await program.exited) !== 0) throw new Error(program.stderr.join('\n'));
+/** Kills in turn, each time that another part of all people has come to a place; returns when `running` has come to its end. */
+async function killed(running: Restarted, place: Place, victims: readonly Restarted[]): Promise<void> {
+  let isOver = false;
+  const killing = async (): Promise<void> => {
+    const at: string[] = [];
+    for (let i = 0; i < kills;) {
+      if (isOver) throw new Error(`only ${i} of ${kills} kills came in the middle`);
+      await wait(200);
+      const count = Number(await place.database.tell('select count(*) from people'));
+      if (count < (people * (i + 1)) / (kills + 1)) continue;
+      at.push(String(count));
+      await victims[i % victims.length]?.kill();
+      i += 1;
+    }
+    if (kills > 0) say(`  killed ${kills} times, when ${at.join(', ')} had come to ${place.name}`);
+  };
+  await Promise.all([running.succeed(kills).finally(() => (isOver = true)), killing()]);
 }
 
 async function timed(what: string, rows: number, mb: number, work: () => Promise<unknown>): Promise<void> {

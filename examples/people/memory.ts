@@ -1,20 +1,24 @@
 /** What processes take of memory and read, as the system tells it. */
 import { readFile } from 'node:fs/promises';
-import type { Program } from '../support/program.ts';
+
+/** One that is started again has another id then. */
+interface Running {
+  readonly pid: number;
+}
 
 /** Bytes that the process has read, whether from disk, from the page cache or from sockets. */
-export async function bytesRead({ pid }: Program): Promise<number> {
+export async function bytesRead({ pid }: Running): Promise<number> {
   const io = await readFile(`/proc/${pid}/io`, 'utf8');
   return Number(/^rchar: (\d+)$/m.exec(io)?.[1]);
 }
 
 /** Resident memory of processes, looked at all the time. */
 export class Memory {
-  readonly #programs: Readonly<Record<string, Program>>;
+  readonly #programs: Readonly<Record<string, Running>>;
   readonly #seen = new Map<string, number[]>();
   readonly #timer = setInterval(() => void this.#look(), 1_000);
 
-  constructor(programs: Readonly<Record<string, Program>>) {
+  constructor(programs: Readonly<Record<string, Running>>) {
     this.#programs = programs;
   }
 

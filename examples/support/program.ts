@@ -68,6 +68,12 @@ export class Program {
     });
   }
 
+  /** Ends it in the middle of whatever it does, and waits until it is gone. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.exited;
+  }
+
   /** Asks it to end, and waits until it has. */
   async end(): Promise<number | null> {
     this.#child.kill('SIGTERM');

@@ -3,7 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { Program } from './program.ts';
 import type { Stage } from './stage.ts';
 
-const program = fileURLToPath(new URL('../../src/cli/snk.ts', import.meta.url));
+/** What is measured is the built one, as it is installed: types are not stripped in it. */
+const file = process.env['SNK_BUILT'] === '1' ? '../../dist/src/cli/snk.js' : '../../src/cli/snk.ts';
+const program = fileURLToPath(new URL(file, import.meta.url));
 
 export interface SnkSetting {
   /** The folder with snk.config.ts. */

@@ -15,14 +15,19 @@ export class ChunkCache {
     return this.#bytes;
   }
 
+  known(key: string): Buffer | undefined {
+    const part = this.#parts.get(key);
+    if (part === undefined) return undefined;
+    // The one that was asked for last is the last to go.
+    this.#parts.delete(key);
+    this.#parts.set(key, part);
+    return part;
+  }
+
   /** Who asks while it is being read waits for the same reading. */
   async get(key: string, read: () => Promise<Buffer>): Promise<Buffer> {
-    const known = this.#parts.get(key);
-    if (known !== undefined) {
-      this.#parts.delete(key);
-      this.#parts.set(key, known);
-      return known;
-    }
+    const known = this.known(key);
+    if (known !== undefined) return known;
     const reading = this.#reading.get(key);
     if (reading !== undefined) return await reading;
     const own = read();

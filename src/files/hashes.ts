@@ -6,6 +6,15 @@ import type { Content, FileRef, FileStore, OpenFile } from './file-store.ts';
 /** A few hundred bytes each. */
 const mostKnown = 20_000;
 const blockSize = 1_048_576;
+/** Milliseconds. */
+const aMoment = 10_000;
+
+interface Known {
+  readonly stamp: string;
+  readonly content: Promise<Content>;
+  /** When a file was last found to be this one, of the monotonic clock. */
+  readonly seenAt: number;
+}
 
 const shared = new WeakMap<FileStore, Hashes>();
 
@@ -18,7 +27,7 @@ export class Hashes {
   }
 
   readonly #store: FileStore;
-  readonly #known = new Map<string, { readonly stamp: string; readonly content: Promise<Content> }>();
+  readonly #known = new Map<string, Known>();
 
   constructor(store: FileStore) {
     this.#store = store;
@@ -34,7 +43,14 @@ export class Hashes {
     }
   }
 
-  /** The same of a file that stays open. */
+  /** A moment ago the name stood for this content. Nothing is looked at, so it says nothing of what stands there now. */
+  async wasJust({ dir, name }: FileRef, sha256: string): Promise<boolean> {
+    const known = this.#known.get(`${dir}/${name}`);
+    if (known === undefined || performance.now() - known.seenAt > aMoment) return false;
+    return (await known.content.catch(() => null))?.sha256 === sha256;
+  }
+
+  /** The same as `of`, of a file that stays open. */
   async ofOpen(
     ref: FileRef,
     file: OpenFile,
@@ -46,14 +62,14 @@ export class Hashes {
     const known = this.#known.get(key);
     this.#known.delete(key);
     if (known?.stamp === stamp) {
-      this.#known.set(key, known);
+      this.#known.set(key, { ...known, seenAt: performance.now() });
       return await known.content;
     }
     const content = hashOf(file);
     content.catch(() => {
       if (this.#known.get(key)?.content === content) this.#known.delete(key);
     });
-    this.#known.set(key, { stamp, content });
+    this.#known.set(key, { stamp, content, seenAt: performance.now() });
     if (this.#known.size > mostKnown) this.#known.delete(this.#known.keys().next().value as string);
     return await content;
   }

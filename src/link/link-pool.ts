@@ -13,7 +13,8 @@ interface Placed {
 }
 
 export class LinkPool {
-  readonly #pool: Piscina;
+  /** Null: there are no links, and no thread is started for none. */
+  readonly #pool: Piscina | null;
   readonly #threadOf: ReadonlyMap<string, number>;
 
   /** Links of one direction run beside those of the other. */
@@ -23,24 +24,7 @@ export class LinkPool {
       links.map((link) => link.source),
       most,
     );
-    const threads = Math.max(1, new Set(this.#threadOf.values()).size);
-    this.#pool = new Piscina({
-      // The worker stands beside this file, as source or as built.
-      filename: new URL(
-        import.meta.url.endsWith('.ts') ? './link-worker.ts' : './link-worker.js',
-        import.meta.url,
-      ).href,
-      name: 'runTask',
-      minThreads: threads,
-      maxThreads: threads,
-      concurrentTasksPerWorker: Math.max(1, links.length),
-      loadBalancer: byThread(),
-      // A thread that waits for its next task must hear its doorbells.
-      atomics: 'disabled',
-      idleTimeout: Number.POSITIVE_INFINITY,
-      // A page's texts are short-lived; a small young generation keeps what they leave behind small.
-      resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 512 },
-    });
+    this.#pool = links.length === 0 ? null : poolOf(links.length, new Set(this.#threadOf.values()).size);
   }
 
   /** Throws the task's own error, with its code and fate. The signal ends a watch soon, not a transaction. */
@@ -55,7 +39,7 @@ export class LinkPool {
         end: port2,
         [queueOptionsSymbol]: { thread: this.#threadOf.get(task.link.source) ?? 0 },
       };
-      const answer = (await this.#pool.run(placed, { transferList: [port2] })) as LinkAnswer;
+      const answer = (await this.#pool?.run(placed, { transferList: [port2] })) as LinkAnswer;
       if (!answer.ok) throw deserializeError(answer.error);
       return answer.report;
     } finally {
@@ -66,8 +50,28 @@ export class LinkPool {
 
   /** Transactions of tasks under way roll back when their thread is ended. */
   async close(): Promise<void> {
-    await this.#pool.destroy();
+    await this.#pool?.destroy();
   }
+}
+
+function poolOf(links: number, threads: number): Piscina {
+  return new Piscina({
+    // The worker stands beside this file, as source or as built.
+    filename: new URL(
+      import.meta.url.endsWith('.ts') ? './link-worker.ts' : './link-worker.js',
+      import.meta.url,
+    ).href,
+    name: 'runTask',
+    minThreads: threads,
+    maxThreads: threads,
+    concurrentTasksPerWorker: links,
+    loadBalancer: byThread(),
+    // A thread that waits for its next task must hear its doorbells.
+    atomics: 'disabled',
+    idleTimeout: Number.POSITIVE_INFINITY,
+    // A page's texts are short-lived; a small young generation keeps what they leave behind small.
+    resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 512 },
+  });
 }
 
 /** All links of a source share its doorbell, whose lock one session can hold: they go to one thread, the emptiest. */

@@ -114,7 +114,11 @@ async function attend(engine: LinkEngine, { kind, state, limits }: LinkTask): Pr
   if (kind === 'retry') return { ...state, parked: await retryParked(engine) };
   await Promise.all([engine.source.check(), engine.target.check()]);
   await engine.files?.tidy();
-  return state;
+  // A hub counts what it missed when it is started anew, and its links are opened anew then: hundreds of them ask for nothing more.
+  if (engine.isRemote) return state;
+  // Triggers that were gone between two looks are counted at the gate, which is read where a link is tidied. And a verb in another
+  // process may have set the copies of a link back that is at work: see attach.ts.
+  return { ...state, untidy: true, backfilling: state.backfilling === true ? true : null };
 }
 
 const nothingDone = {
