@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { Flights } from './flights.ts';
+import { Flights, FlightsByKind } from './flights.ts';
 
 test('who asks while a flight is under way is given the next one, together with all others who do', async () => {
   const flown: (readonly number[])[] = [];
@@ -36,4 +36,16 @@ test('a flight that fails is told to those who were on it, and to nobody else', 
   const second = flights.join(2);
   await expect(first).rejects.toThrow('lost');
   expect(await second).toBe(2);
+});
+
+test('flights of other kinds wait for nothing', async () => {
+  const flights = new FlightsByKind<string, string>();
+  const gate = Promise.withResolvers<void>();
+  const slow = flights.join('slow', 'a', async (items) => {
+    await gate.promise;
+    return items;
+  });
+  expect(await flights.join('fast', 'b', async (items) => await Promise.resolve(items))).toBe('b');
+  gate.resolve();
+  expect(await slow).toBe('a');
 });

@@ -40,3 +40,23 @@ export class Flights<Item, Result> {
     this.#isUnderWay = false;
   }
 }
+
+/** Flights of many kinds: those that nobody is on are forgotten. */
+export class FlightsByKind<Item, Result> {
+  readonly #kinds = new Map<string, Flights<Item, Result>>();
+
+  /** `work` is the same for all of a kind. */
+  async join(
+    kind: string,
+    item: Item,
+    work: (items: readonly Item[]) => Promise<readonly Result[]>,
+  ): Promise<Result> {
+    let flights = this.#kinds.get(kind);
+    if (flights === undefined) this.#kinds.set(kind, (flights = new Flights(work)));
+    try {
+      return await flights.join(item);
+    } finally {
+      if (flights.isIdle) this.#kinds.delete(kind);
+    }
+  }
+}

@@ -65,11 +65,12 @@ export class LocalBell implements Bell {
     return false;
   }
 
-  /** One writer stays in flight; the others ring, but for those who wrote before the bell was set. */
+  /** One writer stays in flight; the others ring, but for those who wrote before the bell was set. Or a reader sleeps, and all ring. */
   async #sleepBeside(low: string, until: number, signal: AbortSignal): Promise<boolean> {
+    const pace = (await this.#doorbell.isArmedElsewhere()) ? lookPace.slow : lookPace.beside;
     do {
       if (await this.#waits(low)) return true;
-      if (await this.#doorbell.sleep(lookPace.beside, signal)) return true;
+      if (await this.#doorbell.sleep(Math.max(1, Math.min(pace, until - Date.now())), signal)) return true;
     } while (Date.now() < until && !signal.aborted && !(await this.#doorbell.arm()));
     return false;
   }

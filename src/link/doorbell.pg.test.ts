@@ -1,8 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { TestSession } from '../../test/support/databases.ts';
 import { linkRig, openTestOrm, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
+import { LocalBell, lookPace } from './bell.ts';
 import { Doorbell } from './doorbell.ts';
 
 shareDatabases();
@@ -55,6 +56,13 @@ async function listener(rig: LinkRig): Promise<() => Promise<number>> {
     await other.session.ask('select true as ok', []);
     return rung;
   };
+}
+
+/** As a watch does: until something beyond the snapshot is known to wait. */
+async function heard(doorbell: Doorbell, low: string): Promise<boolean> {
+  const bell = new LocalBell(doorbell);
+  while (!(await bell.change(low, Date.now() + never, noSignal)));
+  return true;
 }
 
 describe('the doorbell', () => {
@@ -116,6 +124,37 @@ describe('the doorbell', () => {
     await held.query(insert);
     await held.query('commit');
     expect(await again).toBe(true);
+  });
+
+  test('beside another reader that sleeps, as in another process, is looked after as seldom, and heard as soon', async () => {
+    const rig = await linkRig();
+    const [theirs, ours] = [await doorbellOf(rig), await doorbellOf(rig)];
+    expect(await theirs.arm()).toBe(true);
+    const low =
+      (await rig.a.query<{ now: string }>('select pg_current_snapshot()::text as now'))[0]?.now ?? '';
+    const sleeps = vi.spyOn(ours, 'sleep');
+    const change = heard(ours, low);
+    await waitUntil(() => sleeps.mock.calls.length > 0);
+    expect(sleeps.mock.calls[0]?.[0]).toBe(lookPace.slow);
+    // The other one is woken, reads, and does not come back.
+    const sleeping = theirs.sleep(never, noSignal);
+    await rig.a.query(insert);
+    expect(await Promise.all([change, sleeping])).toEqual([true, true]);
+  });
+
+  test('beside a writer that stays in flight is looked after all the time: who wrote before does not ring', async () => {
+    const rig = await linkRig();
+    const ours = await doorbellOf(rig);
+    const held = await writer(rig);
+    const low =
+      (await rig.a.query<{ now: string }>('select pg_current_snapshot()::text as now'))[0]?.now ?? '';
+    await held.query(`begin; ${insert}`);
+    const sleeps = vi.spyOn(ours, 'sleep');
+    const change = heard(ours, low);
+    await waitUntil(() => sleeps.mock.calls.length > 0);
+    expect(sleeps.mock.calls[0]?.[0]).toBe(lookPace.beside);
+    await held.query('commit');
+    expect(await change).toBe(true);
   });
 
   test('sends nothing while readers are awake', async () => {

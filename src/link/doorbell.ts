@@ -18,6 +18,10 @@ import { NodeSession } from './node-session.ts';
 const lockText = prepared(
   `select case when current_setting('max_prepared_transactions') = '0' then pg_try_advisory_lock($1::integer, $2::integer) end as ok`,
 );
+/** A writer has it shared. */
+const isHeldText = prepared(
+  `select case when pg_try_advisory_lock_shared($1::integer, $2::integer) then not pg_advisory_unlock_shared($1::integer, $2::integer) else true end as ok`,
+);
 const unlockText = prepared('select pg_advisory_unlock($1::integer, $2::integer) as ok');
 
 export class Doorbell {
@@ -58,6 +62,17 @@ export class Doorbell {
   /** True when all who write from now on ring, although somebody is in flight who will not. */
   async armBeside(): Promise<boolean> {
     return await this.#beside.take();
+  }
+
+  /**
+   * Of a bell that could not be armed: another reader sleeps by it, here or elsewhere, so that no writer is in flight who would not
+   * ring. Asked once the second lock is held, this stays true of all who write from then on.
+   */
+  async isArmedElsewhere(): Promise<boolean> {
+    return (
+      this.#quiet.epoch === null &&
+      (await this.session.ask(isHeldText, [doorbellLock.space, doorbellLock.quiet]))
+    );
   }
 
   /** Resolves when woken (true), after `timeout` milliseconds, or on the signal (false). */

@@ -70,6 +70,8 @@ export interface SourceEnd {
   reverseBegun(): Promise<boolean>;
   /** Begins an expired link anew. What is no more expired stays as it is, and is answered. */
   renew(): Promise<Baseline>;
+  /** Has the other direction copy once more, where this one may lose; not of a source behind a hub. */
+  copyBack?(): Promise<void>;
   raise(fence: Fence): Promise<void>;
   /** False when a read would answer null. */
   peek(position: Position): Promise<boolean>;

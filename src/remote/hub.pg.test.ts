@@ -69,6 +69,32 @@ describe('a node that comes to a hub with a key', () => {
   });
 });
 
+describe('a table that a link is given later', () => {
+  const tables = `${person}; create table sample (id bigint primary key, name text not null)`;
+  const linksOf = (...names: string[]): HubRigOptions['links'] => [
+    { between: ['main', 'office'], tables: names, on: [...on] },
+  ];
+  const samples = async (database: TestDatabase): Promise<unknown> =>
+    await database.query('select id::integer as id, name from sample order by id');
+
+  test('is copied, both ways, as those were that it began with', async () => {
+    const rig = await hubRig({ tables, links: linksOf('person') });
+    const spoke = await rig.spoke('lyon');
+    await rig.main.query(`insert into person values (1, 'Ada', null)`);
+    const before = rig.run(spoke);
+    await waitUntil(async () => (await people(spoke.database)).length === 1);
+    await before.end();
+    await rig.main.query(`insert into sample values (1, 'of main')`);
+    await spoke.database.query(`insert into sample values (2, 'of lyon')`);
+    await rig.relink(linksOf('person', 'sample'));
+    rig.run(rig.named('lyon', spoke.database, spoke.key));
+    for (const database of [rig.main, spoke.database])
+      await waitUntil(async () => ((await samples(database)) as unknown[]).length === 2);
+    expect(await samples(spoke.database)).toEqual(await samples(rig.main));
+    expect(rig.faults).toEqual([]);
+  });
+});
+
 describe('a reader that was away for longer than the log is kept', () => {
   const reading: HubRigOptions = {
     tables: person,

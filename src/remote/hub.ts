@@ -11,8 +11,7 @@ import { SnkError } from '../errors.ts';
 import type { FileAccess } from '../files/file-access.ts';
 import { describeEnd, openSource, openTarget } from '../link/engine.ts';
 import type { EndDescription } from '../link/ends.ts';
-import { flowsOfLink } from '../link/link-flows.ts';
-import type { SourceFlow } from '../read/page-sql.ts';
+import { flowsOfLink, type LinkFlow } from '../link/link-flows.ts';
 import { linkOfKey, servedLinks, type Link, type Topology } from '../topology/topology.ts';
 import type { Events } from '../telemetry/events.ts';
 import { purgeChangeLog } from '../read/purge.ts';
@@ -30,6 +29,7 @@ import {
   type ServedLink,
 } from './served-link.ts';
 import { FenceRaiser, SharedPages, type InTurn } from './shared-pages.ts';
+import { SharedRanges } from './shared-ranges.ts';
 import { describedBy, wordsOf } from './words.ts';
 
 export interface HubOptions {
@@ -53,13 +53,20 @@ export interface HubRequest {
 
 /** Requests that hold rows in memory, at once. */
 const heavyAtOnce = 4;
-const heavy: ReadonlySet<OperationName> = new Set(['read-range', 'apply', 'apply-beside', 'list-hashes']);
+const heavy: ReadonlySet<OperationName> = new Set(['apply', 'apply-beside', 'list-hashes']);
 /** Milliseconds between two looks, and log rows that one purges. */
 const keeping = { pause: 60_000, rows: 100_000 } as const;
 /** Kinds of pages that are read for many. */
-const mostPages = 64;
+const mostShared = 64;
+const notShared = { pages: null, ranges: null } as const;
 /** Of one link: a daemon, and a run beside it. */
 const sessionsPerLink = 2;
+
+/** What is read for all nodes of a kind. */
+interface Shared {
+  readonly pages: SharedPages;
+  readonly ranges: SharedRanges;
+}
 
 interface Named extends NamedLink {
   /** The node of ours at which it ends. */
@@ -70,7 +77,7 @@ export class Hub {
   readonly #options: HubOptions;
   readonly #sessions = new Map<string, Map<string, ServedLink>>();
   readonly #bells = new Map<string, HubBell>();
-  readonly #pages = new Map<string, SharedPages>();
+  readonly #shared = new Map<string, Shared>();
   readonly #fences = new Map<string, FenceRaiser>();
   readonly #heavy = new Semaphore(heavyAtOnce);
   readonly #files = new HubFiles();
@@ -189,16 +196,7 @@ export class Hub {
           : null,
       noteNames: await this.#files.open(link, end, orm, flows),
       bell: this.#bellOf(local, orm),
-      pages:
-        end === 'source'
-          ? this.#pagesOf(
-              local,
-              orm,
-              link,
-              own,
-              flows.map((each) => each.from),
-            )
-          : null,
+      ...(end === 'source' ? this.#sharedOf(named, own, flows) : notShared),
       inTurn: this.#inTurn,
       nodeId: other.nodeId,
       limits: this.#options.limits,
@@ -269,32 +267,34 @@ export class Hub {
   readonly #inTurn: InTurn = async (work) => await this.#heavy.runExclusive(work);
 
   /** Where rows go both ways a page says how far the other direction is: it is one node's alone. */
-  #pagesOf(
-    node: string,
-    orm: MikroORM,
-    link: Link,
+  #sharedOf(
+    { link, local, orm }: Named,
     own: EndDescription,
-    flows: readonly SourceFlow[],
-  ): SharedPages | null {
-    if (link.flows.some((flow) => flow.bothWays)) return null;
+    flows: readonly LinkFlow[],
+  ): Shared | typeof notShared {
+    if (link.flows.some((flow) => flow.bothWays)) return notShared;
+    const read = flows.map(({ from }) => ({ ...from, forNode: '' }));
     const words = JSON.stringify(
-      [node, linkWords(link), [...own.tables.values()], flows.map((flow) => ({ ...flow, forNode: '' }))],
+      [local, linkWords(link), [...own.tables.values()], read],
       // A guess of the planner's, which is another one each time.
       (name, value: unknown) => (name === 'rowsEstimated' ? undefined : value),
     );
     const same = createHash('sha256').update(words).digest('base64url');
-    let pages = this.#pages.get(same);
-    if (pages === undefined) {
-      let fences = this.#fences.get(node);
-      if (fences === undefined) this.#fences.set(node, (fences = new FenceRaiser(orm)));
-      pages = new SharedPages(orm, flows, fences, this.#inTurn);
+    let shared = this.#shared.get(same);
+    if (shared === undefined) {
+      let fences = this.#fences.get(local);
+      if (fences === undefined) this.#fences.set(local, (fences = new FenceRaiser(orm)));
+      shared = {
+        pages: new SharedPages(orm, read, fences, this.#inTurn),
+        ranges: new SharedRanges(orm, this.#inTurn),
+      };
     }
     // The one that was asked for last is the last to be forgotten: after tables were altered nobody reads the old ones.
-    this.#pages.delete(same);
-    this.#pages.set(same, pages);
-    const [oldest] = this.#pages.size > mostPages ? this.#pages.keys() : [];
-    if (oldest !== undefined) this.#pages.delete(oldest);
-    return pages;
+    this.#shared.delete(same);
+    this.#shared.set(same, shared);
+    const [oldest] = this.#shared.size > mostShared ? this.#shared.keys() : [];
+    if (oldest !== undefined) this.#shared.delete(oldest);
+    return shared;
   }
 
   #bellOf(node: string, orm: MikroORM): HubBell {

@@ -85,12 +85,6 @@ export const operations = {
     answer: baseline,
   },
   raise: { end: 'source', says: 'Raises the fence.', request: z.strictObject({ fence }), answer: nothing },
-  peek: {
-    end: 'source',
-    says: 'Whether anything waits.',
-    request: z.strictObject({ position }),
-    answer: z.boolean(),
-  },
   wait: {
     end: 'source',
     says: 'Answers as soon as something waits, or when the time is over.',

@@ -18,6 +18,7 @@ import type { LinkBatch } from '../link/ends.ts';
 import { countParked, recordBegin, recordEnd, recordState } from '../link/record-state.ts';
 import type { HubBell } from './hub-bell.ts';
 import type { InTurn, SharedPages } from './shared-pages.ts';
+import type { SharedRanges } from './shared-ranges.ts';
 import type { UnopenedName } from './operation-kinds.ts';
 import type { AnswerOf, OperationName, RequestOf } from './operations.ts';
 
@@ -36,6 +37,8 @@ export interface ServedLink {
   readonly bell: HubBell;
   /** Null: no other node's pages are like this one's. */
   readonly pages: SharedPages | null;
+  /** As above. */
+  readonly ranges: SharedRanges | null;
   readonly inTurn: InTurn;
   /** Of the node that comes. */
   readonly nodeId: string;
@@ -61,10 +64,6 @@ export const handlers: Handlers = {
     await sourceOf(link).raise({ ...fence, link: link.name });
     return {};
   },
-  peek: async (link, { position: { low, high } }) => {
-    sourceOf(link);
-    return high !== null || (await link.bell.peek(low));
-  },
   wait: async (link, { low, milliseconds }, signal) => {
     sourceOf(link);
     return await link.bell.change(low, milliseconds, signal);
@@ -84,16 +83,30 @@ export const handlers: Handlers = {
     return mutable({ ...rest, rows: rest.rows as readonly Rows<string>[], waited });
   },
   'count-rows': async (link, { flow }) => await sourceOf(link).countRows(flow),
-  'hash-range': async (link, { flow, bounds, mostRows }) =>
-    mutable(
-      link.source === null
-        ? await targetOf(link).hashRange(flow, bounds)
-        : await link.source.hashRange(flow, bounds, mostRows ?? 1),
-    ),
-  'fitting-range': async (link, { flow, bounds, mostBytes }) =>
-    mutable(await sourceOf(link).fittingRange(flow, bounds, mostBytes)),
+  'hash-range': async (link, { flow, bounds, mostRows }) => {
+    const { source, ranges } = link;
+    if (source === null) return mutable(await targetOf(link).hashRange(flow, bounds));
+    const most = mostRows ?? 1;
+    return mutable(
+      ranges === null
+        ? await source.hashRange(flow, bounds, most)
+        : await ranges.hash(source, flow, bounds, most),
+    );
+  },
+  'fitting-range': async (link, { flow, bounds, mostBytes }) => {
+    const source = sourceOf(link);
+    return mutable(
+      link.ranges === null
+        ? await source.fittingRange(flow, bounds, mostBytes)
+        : await link.ranges.fitting(source, flow, bounds, mostBytes),
+    );
+  },
   'read-range': async (link, { flow, bounds, hashes, low }) => {
-    const rows = await sourceOf(link).readRange(flow, bounds, hashes, low);
+    const source = sourceOf(link);
+    const rows =
+      link.ranges === null || hashes !== null
+        ? await link.inTurn(async () => await source.readRange(flow, bounds, hashes, low))
+        : await link.ranges.rows(source, flow, bounds, low, link.nodeId);
     const columns: string[] = [];
     for (let i = 0; typeof rows[`c${i}`] === 'string'; i += 1) columns.push(rows[`c${i}`] as string);
     if (rows.count > 0) link.noteNames?.([{ flow, count: rows.count, columns }]);

@@ -5,7 +5,7 @@ import { nextFence } from '../apply/batch.ts';
 import { queryOne } from '../db/query.ts';
 import { session } from '../db/orm.ts';
 import { PageReader, type Page } from '../read/page.ts';
-import { onlyTo } from '../read/unread-log.ts';
+import { onlyTo } from '../db/unread-log.ts';
 import { FenceRaiser, SharedPages } from './shared-pages.ts';
 
 shareDatabases();
@@ -26,7 +26,7 @@ async function sharing(): Promise<{
   const rig = await linkRig({ links: [{ from: 'a', to: 'b', tables: ['public.record'] }] });
   const engine = await rig.engine();
   const orm = rig.orm('a');
-  const flows = engine.flows.map((each) => each.from);
+  const flows = engine.flows.map(({ from }) => ({ ...from, forNode: '' }));
   const pages = new SharedPages(orm, flows, new FenceRaiser(orm), async (work) => await work());
   const low = async (): Promise<string> =>
     (await queryOne<{ now: string }>(session(orm), 'select pg_current_snapshot()::text as now')).now;

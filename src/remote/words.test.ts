@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { describedBy, description } from './words.ts';
+import { describedBy, description, snapshot } from './words.ts';
 
 const column = {
   position: 1,
@@ -116,5 +116,26 @@ describe('what a node says of its tables', () => {
     const table = describedBy(said.data).tables.get('public.person');
     expect(table?.quoted).toBe('"public"."person"');
     expect(table?.columns[0]).toMatchObject({ quoted: '"a""; drop table person; --"', sequence: null });
+  });
+});
+
+describe('a snapshot', () => {
+  test.each(['1:1:', '5:9:', '5:9:5', '5:9:6,8', '740:9223372036854775807:'])('may be %s', (text) => {
+    expect(snapshot.safeParse(text).success).toBe(true);
+  });
+
+  test.each([
+    ['0:1:', 'has no transaction 0'],
+    ['5:3:', 'ends after it begins'],
+    ['5:9:4', 'has none running before it begins'],
+    ['5:9:9', 'has none running where it ends'],
+    ['5:9:8,6', 'lists them in order'],
+    ['5:9:6,6', 'lists each once'],
+    ['5:9:6,', 'ends with one'],
+    ['1:9223372036854775808:', 'ends before the last number'],
+    ['99999999999999999999:99999999999999999999:', 'has numbers of 64 bits'],
+    [`1:9:'`, 'has numbers'],
+  ])('is not %s: it %s', (text) => {
+    expect(snapshot.safeParse(text).success).toBe(false);
   });
 });

@@ -42,10 +42,29 @@ const number = z.number().int();
 const digits = z.string().regex(/^\d{1,20}$/);
 
 export const uuid = z.uuid();
+/** As PostgreSQL writes it: what it refuses would fail the statement of all who are asked for together. */
 export const snapshot = z
   .string()
   .max(100_000)
-  .regex(/^\d+:\d+:[\d,]*$/, 'wanted a snapshot');
+  .regex(/^\d{1,19}:\d{1,19}:(\d{1,19}(,\d{1,19})*)?$/, { abort: true, error: 'wanted a snapshot' })
+  .refine(isInOrder, 'wanted a snapshot');
+
+/** Below the last one that is ended, and one after the other. */
+function isInOrder(text: string): boolean {
+  const [xmin = '', xmax = '', running = ''] = text.split(':');
+  const below = BigInt(xmax);
+  let least = BigInt(xmin);
+  if (least === 0n || least > below || below >= 2n ** 63n) return false;
+  return running
+    .split(',')
+    .filter(Boolean)
+    .every((each) => {
+      const xid = BigInt(each);
+      const fits = xid >= least && xid < below;
+      least = xid + 1n;
+      return fits;
+    });
+}
 
 const column = z.object({
   position: number.min(1).max(1_600),
