@@ -13,6 +13,7 @@ import { Audit } from './011-audit.ts';
 import { Identity } from './012-identity.ts';
 import { Files } from './013-files.ts';
 import { Readers } from './014-readers.ts';
+import { LoggedKeys } from './015-logged-keys.ts';
 
 export const migrationsList = [
   { name: '001-control-tables', class: ControlTables },
@@ -29,4 +30,5 @@ export const migrationsList = [
   { name: '012-identity', class: Identity },
   { name: '013-files', class: Files },
   { name: '014-readers', class: Readers },
+  { name: '015-logged-keys', class: LoggedKeys },
 ];

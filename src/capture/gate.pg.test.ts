@@ -1,11 +1,17 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TestDatabase } from '../../test/support/databases.ts';
-import { drain, linkRig, shareDatabases, type LinkRig } from '../../test/support/link-rig.ts';
-import { testLimits } from '../../test/support/limits.ts';
+import {
+  drain,
+  id,
+  linkRig,
+  openSnk,
+  shareDatabases,
+  tidyUntilComplete,
+  type LinkRig,
+} from '../../test/support/link-rig.ts';
+import { parseConfig } from '../config/config.ts';
 import { session } from '../db/orm.ts';
-import { drainLink, tidyLink, type DrainState } from '../link/drain.ts';
-import type { LocalEngine } from '../link/engine.ts';
-import { readGate } from './gate.ts';
+import { readGate, reopenGate } from './gate.ts';
 
 shareDatabases();
 
@@ -29,17 +35,6 @@ async function fillLog(rig: LinkRig): Promise<void> {
   await insert(rig.a, 2000, 'before');
   expect(await gate(rig)).toMatchObject({ isOpen: false, closures: '1' });
   await rig.a.query('update snk.capture_gate set max_bytes = 10000000');
-}
-
-/** Drains and tidies until the link says that it is complete, or `rounds` have passed. */
-async function tidyUntilComplete(engine: LocalEngine, rounds = 10): Promise<DrainState> {
-  let { state } = await drain(engine);
-  for (let round = 0; round < rounds; round += 1) {
-    state = await tidyLink(engine, state, testLimits);
-    ({ state } = await drainLink(engine, state, testLimits));
-    if (!state.untidy && state.backfilling === false) return state;
-  }
-  return state;
 }
 
 describe('a change log that is full', () => {
@@ -114,6 +109,40 @@ describe('a change log that is full', () => {
     expect(await rig.a.query('select from snk.conflict')).toEqual([]);
   });
 
+  test.each([
+    ['another link brought', [{ from: 'c', to: 'a', tables: ['public.record'] }], 'c', {}, 1],
+    [
+      'an application wrote, where they travel on',
+      [{ from: 'a', to: 'c', tables: ['public.record'] }],
+      'a',
+      {},
+      1,
+    ],
+    [
+      'an application wrote, unless the flow says that it overwrites',
+      [{ from: 'a', to: 'c', tables: ['public.record'] }],
+      'a',
+      { existing: 'overwrite' },
+      0,
+    ],
+  ] as const)('is made up for without rows that %s', async (_, more, writer, flow, left) => {
+    const on = ['insert', 'update', 'delete'] as const;
+    const flows = [{ from: 'public.record', ...flow }];
+    const rig = await linkRig({ nodes: ['c'], links: [{ from: 'b', to: 'a', flows, on }, ...more] });
+    await insert(rig.other(writer), 1, "another's");
+    if (writer === 'c') await drain(await rig.engine('c->a'));
+    const engine = await rig.engine('b->a');
+    await insert(rig.b, 10, 'there');
+    await drain(engine);
+    await rig.b.query('update snk.capture_gate set max_bytes = 10000');
+    await insert(rig.b, 2000, 'before');
+    await rig.b.query('update snk.capture_gate set max_bytes = 10000000');
+    await insert(rig.b, 300, 'missed');
+    await tidyUntilComplete(engine);
+    expect(await count(rig.a, 'missed')).toBe(300);
+    expect(await count(rig.a, "another's")).toBe(left);
+  });
+
   test('stays closed while a subscriber has not read all of it', async () => {
     const links = [
       { from: 'a', to: 'b', tables: ['public.record'] },
@@ -125,6 +154,115 @@ describe('a change log that is full', () => {
     expect(await gate(rig)).toMatchObject({ isOpen: false });
     await tidyUntilComplete(await rig.engine('a->c'));
     expect(await gate(rig)).toMatchObject({ isOpen: true });
+  });
+
+  test('is opened for the others when a link is in no configuration any more, and has read nothing for long', async () => {
+    const links = [
+      { from: 'a', to: 'b', tables: ['public.record'] },
+      { from: 'a', to: 'c', tables: ['public.record'] },
+    ];
+    const rig = await linkRig({ links, nodes: ['c'] });
+    await fillLog(rig);
+    await insert(rig.a, 300, 'missed');
+    const { url } = rig.a;
+    const nodes = { a: { url }, b: { url: rig.b.url } };
+    await openSnk(
+      parseConfig({ nodes, links: [{ from: 'a', to: 'b', tables: ['public.record'] }] }),
+    ).install();
+    const engine = await rig.engine('a->b');
+    expect(await tidyUntilComplete(engine, 3)).toMatchObject({ untidy: true });
+    await rig.a.query(
+      `update snk.subscriber set updated_at = now() - interval '11 minutes' where link = 'a->c'`,
+    );
+    expect(await tidyUntilComplete(engine)).toMatchObject({ untidy: false, backfilling: false });
+    expect(await gate(rig)).toMatchObject({ isOpen: true, isSettled: true });
+    expect(await count(rig.b, 'missed')).toBe(300);
+    // and when it is back it begins anew
+    await insert(rig.a, 1, 'after');
+    await tidyUntilComplete(await rig.engine('a->c'));
+    const rows = 'select uuid, text from record order by uuid';
+    expect(await rig.other('c').query(rows)).toEqual(await rig.a.query(rows));
+  });
+
+  test('lets go of no link that has read all of it, or while it is open', async () => {
+    const links = [
+      { from: 'a', to: 'b', tables: ['public.record'] },
+      { from: 'a', to: 'c', tables: ['public.record'] },
+    ];
+    const rig = await linkRig({ links, nodes: ['c'] });
+    const standings = async () =>
+      await rig.a.query('select standing from snk.subscriber where standing <> $1', ['kept']);
+    await insert(rig.a, 10, 'x');
+    await rig.a.query(`update snk.subscriber set updated_at = now() - interval '11 minutes'`);
+    expect(await reopenGate(rig.orm('a'))).toBe(false);
+    await rig.a.query(
+      `update snk.capture_gate set is_open = false; update snk.subscriber set safe = pg_current_snapshot()`,
+    );
+    expect(await reopenGate(rig.orm('a'))).toBe(true);
+    expect(await standings()).toEqual([]);
+  });
+
+  test('lets go of one direction of a pair, which becomes equal all the same once it is back', async () => {
+    const on = ['insert', 'update', 'delete'] as const;
+    const rig = await linkRig({
+      links: [
+        { between: ['a', 'b'], tables: ['public.record'], on },
+        { from: 'a', to: 'c', tables: ['public.record'], on },
+      ],
+      nodes: ['c'],
+    });
+    await rig.b.query('insert into record select * from unnest($1::uuid[], $2::text[])', [
+      [1, 2, 3].map(id),
+      ['x', 'x', 'x'],
+    ]);
+    for (const name of ['b->a', 'a->b', 'a->c']) await tidyUntilComplete(await rig.engine(name));
+    await fillLog(rig);
+    await rig.b.query(`update record set text = 'at b' where uuid = any ($1)`, [[id(1), id(2)]]);
+    await rig.a.query(`update record set text = 'at a' where uuid = any ($1)`, [[id(2), id(3)]]);
+    await rig.a.query(
+      `update snk.subscriber set updated_at = now() - interval '11 minutes' where link = 'a->b'`,
+    );
+    await tidyUntilComplete(await rig.engine('a->c'));
+    expect(await rig.a.query('select link from snk.subscriber where standing = $1', ['expired'])).toEqual([
+      { link: 'a->b' },
+    ]);
+    for (const name of ['b->a', 'a->b', 'b->a', 'a->c']) await tidyUntilComplete(await rig.engine(name));
+    const rows = 'select uuid, text from record order by uuid';
+    expect(await rig.b.query(rows)).toEqual(await rig.a.query(rows));
+    expect(await rig.other('c').query(rows)).toEqual(await rig.a.query(rows));
+  });
+
+  test('is made up for at the side that loses too: the other direction sends what wins', async () => {
+    const on = ['insert', 'update', 'delete'] as const;
+    const rig = await linkRig({ links: [{ between: ['a', 'b'], tables: ['public.record'], on }] });
+    await rig.a.query(`insert into record values ($1, 'x')`, [id(1)]);
+    for (const name of ['a->b', 'b->a']) await tidyUntilComplete(await rig.engine(name));
+    await rig.b.query('update snk.capture_gate set max_bytes = 10000');
+    await insert(rig.b, 2000, 'before');
+    await rig.b.query('update snk.capture_gate set max_bytes = 10000000');
+    await rig.b.query(`update record set text = 'missed' where uuid = $1`, [id(1)]);
+    for (const name of ['b->a', 'a->b']) await tidyUntilComplete(await rig.engine(name));
+    const rows = 'select uuid, text from record order by uuid';
+    expect(await rig.b.query(rows)).toEqual(await rig.a.query(rows));
+    expect(await count(rig.b, 'missed')).toBe(0);
+  });
+
+  test('of which much is read is not walked to learn that it all is', async () => {
+    const rig = await linkRig();
+    await rig.a.query(
+      `insert into snk.change_log (table_id, op, key_count) select 1, 'I', 0 from generate_series(1, 100000)`,
+    );
+    // Each of many links asks of each row: one that walks takes seconds, and is given 600 ms.
+    await rig.a.query(
+      `update snk.capture_gate set is_open = false;
+       insert into snk.subscriber (link, generation, nonce, safe)
+       select 'a->' || n, 0, gen_random_uuid(), pg_current_snapshot() from generate_series(1, 400) n;
+       update snk.subscriber set safe = pg_current_snapshot();
+       analyze snk.change_log`,
+    );
+    expect(await reopenGate(rig.orm('a'))).toBe(true);
+    expect(await gate(rig)).toMatchObject({ isOpen: true });
+    expect(await rig.a.query('select from snk.change_log')).toEqual([]);
   });
 
   test('is not taken for complete while a transaction is open that met it closed', async () => {

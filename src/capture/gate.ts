@@ -4,8 +4,12 @@
  * closure is counted, and every link of this source makes its first copy anew before it counts as complete.
  */
 import { withShortLocks } from '../db/ddl.ts';
-import type { EntityManager, MikroORM } from '../db/orm.ts';
+import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
+import { unreadLog } from '../db/unread-log.ts';
+
+/** That a subscriber may stand still while it holds the gate closed. */
+const patience = '10 minutes';
 
 export interface Gate {
   readonly isOpen: boolean;
@@ -28,6 +32,17 @@ export async function readGate(em: EntityManager): Promise<Gate> {
            and not exists (select from pg_locks l where l.locktype = 'virtualxid' and l.virtualtransaction = any (beside))
        ) as "isSettled"
      from snk.capture_gate`,
+  );
+}
+
+/**
+ * Changes were missed though the gate stood open: that counts as a closure, and is over with this transaction. For one that
+ * holds the table's lock, since those that missed them have ended.
+ */
+export async function countMissed(em: EntityManager): Promise<void> {
+  await query(
+    em,
+    'update snk.capture_gate set closures = closures + 1, reopened_xid = pg_current_xact_id(), beside = null',
   );
 }
 
@@ -67,24 +82,62 @@ export async function boundChangeLog(em: EntityManager, maxBytes: number): Promi
  * alone would leave it as large as it was. False while something is unread.
  */
 export async function reopenGate(orm: MikroORM, signal?: AbortSignal): Promise<boolean> {
+  // Asked before the lock as well: a gate that cannot be opened yet costs writers nothing.
+  const isRead = await session(orm).transactional(async (tx) => {
+    await letGo(tx);
+    return !(await isUnread(tx));
+  });
+  if (!isRead) return false;
   return await withShortLocks(orm, { doing: 'empty the change log', signal, attempts: 3 }, async (tx) => {
     // Nobody holds an uncommitted log row once this lock is had.
     await tx.execute('lock table snk.change_log in access exclusive mode');
-    const { unread } = await queryOne<{ unread: boolean }>(
-      tx,
-      `select exists (
-         select
-         from snk.change_log l
-         cross join snk.subscriber s
-         where s.standing <> 'expired'
-           and not pg_visible_in_snapshot(l.xid, s.safe)
-       ) as unread`,
-    );
-    if (unread) return false;
+    if (await isUnread(tx)) return false;
     await tx.execute('truncate snk.change_log');
     await tx.execute(
       'update snk.capture_gate set is_open = true, reopened_xid = pg_current_xact_id(), beside = null where not is_open',
     );
     return true;
   });
+}
+
+/** A log of millions of rows that are all read must not be walked to learn that, whatever the planner expects of it. */
+const byIndex = 'set local enable_seqscan = off';
+
+const unreadBy = (subscriber: string): string =>
+  `exists (select from ${unreadLog('xid', `${subscriber}.safe`)} l)`;
+
+async function isUnread(tx: EntityManager): Promise<boolean> {
+  await tx.execute(byIndex);
+  const { unread } = await queryOne<{ unread: boolean }>(
+    tx,
+    `select exists (
+       select
+       from snk.subscriber s
+       where s.standing <> 'expired'
+         and ${unreadBy('s')}
+     ) as unread`,
+  );
+  return unread;
+}
+
+/**
+ * Lets go of subscribers that do not read: one that is in no configuration any more would hold the gate closed for good. It costs
+ * them little, since what is not captured makes every link of this source copy anew.
+ */
+async function letGo(tx: EntityManager): Promise<void> {
+  await tx.execute(byIndex);
+  await query(
+    tx,
+    `update snk.subscriber s
+     set standing = 'expired', nonce = gen_random_uuid(), prev_nonce = null, updated_at = clock_timestamp()
+     where s.standing <> 'expired'
+       and s.updated_at < clock_timestamp() - $1::interval
+       and ${unreadBy('s')}
+       and exists (
+         select
+         from snk.capture_gate
+         where not is_open
+       )`,
+    [patience],
+  );
 }

@@ -67,6 +67,7 @@ describe('install', () => {
           '012-identity',
           '013-files',
           '014-readers',
+          '015-logged-keys',
         ],
         captured: ['public.record'],
       },
@@ -87,6 +88,7 @@ describe('install', () => {
           '012-identity',
           '013-files',
           '014-readers',
+          '015-logged-keys',
         ],
         captured: ['public.record'],
       },
@@ -140,6 +142,7 @@ describe('install', () => {
       'a 012-identity',
       'a 013-files',
       'a 014-readers',
+      'a 015-logged-keys',
       'b 001-control-tables',
       'b 002-row-images',
       'b 003-changes',
@@ -154,6 +157,7 @@ describe('install', () => {
       'b 012-identity',
       'b 013-files',
       'b 014-readers',
+      'b 015-logged-keys',
     ]);
     for (const database of [rig.a, rig.b]) {
       expect(await triggers(database)).toEqual(isRight);

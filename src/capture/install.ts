@@ -2,12 +2,15 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { describeTables, type Table } from '../db/catalog.ts';
 import { withShortLocks } from '../db/ddl.ts';
+import { listedKey } from '../db/key-lists.ts';
 import { migrate } from '../db/migrate.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
 import type { Operation, TruncatePolicy } from '../topology/topology.ts';
 import { captureTexts, type CaptureTexts } from './capture-sql.ts';
-import { boundChangeLog } from './gate.ts';
+import { hasMissed } from './captured.ts';
+import { boundChangeLog, countMissed } from './gate.ts';
+import { readOthers, withOthers, type Others } from './others.ts';
 
 export interface CapturedTable {
   /** `schema.table`. */
@@ -37,6 +40,8 @@ export interface InstallOptions {
   readonly changeLogBytes: number;
   /** Size in bytes up to which rows are logged with their keys; 0 is none. */
   readonly imageBytes: number;
+  /** Links of this configuration: what others read stays captured. Without them nobody else is thought of. */
+  readonly links?: readonly string[];
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -52,11 +57,13 @@ export async function installNode(
     session(orm),
     tables.map((table) => table.table),
   );
+  const others: Others =
+    options.links === undefined ? new Map() : await readOthers(session(orm), options.links);
   const captured: string[] = [];
   for (const wanted of tables) {
     const table = described.get(wanted.table);
     if (table === undefined) continue; // the plan has said so
-    if (await captureTable(orm, table, wanted, options)) captured.push(wanted.table);
+    if (await captureTable(orm, table, withOthers(wanted, others), options)) captured.push(wanted.table);
   }
   return { migrations, captured };
 }
@@ -106,7 +113,11 @@ async function captureTable(
   const { id } = await registerTable(session(orm), table, wanted.operations);
   const texts = textsOf(table, id, wanted, imageBytes);
   const fingerprint = fingerprintOf(texts);
-  if (await isCaptured(session(orm), table, texts, fingerprint)) return false;
+  if (await isCaptured(session(orm), table, texts, fingerprint)) {
+    await noteTable(session(orm), id, table);
+    return false;
+  }
+  const since = (await hasMissed(session(orm), id, table)).keys ? await dropKeys(session(orm), id) : null;
   await withShortLocks(
     orm,
     { doing: `create the capture triggers of ${table.fullName}`, signal },
@@ -116,6 +127,10 @@ async function captureTable(
       if (await isCaptured(tx, table, texts, fingerprint)) return;
       // What is under way has fired the old function, and is to end before a link begins where the new one does.
       await tx.execute(`lock table ${table.quoted} in share row exclusive mode`);
+      const missed = await hasMissed(tx, id, table);
+      // They would be read as keys of the new kind.
+      if (missed.keys) await dropKeys(tx, id, since);
+      if (missed.keys || missed.changes) await countMissed(tx);
       await tx.execute(texts.createFunction);
       await tx.execute(`revoke all on function ${texts.functionName}() from public`);
       const present = await presentTriggers(tx, table);
@@ -129,11 +144,13 @@ async function captureTable(
         await tx.execute(trigger.create);
         await tx.execute(`alter table ${table.quoted} enable always trigger ${trigger.name}`);
       }
-      await query(tx, 'update snk.captured_table set fingerprint = $2, triggers = $3::text[] where id = $1', [
-        id,
-        fingerprint,
-        texts.triggers.map((trigger) => trigger.name),
-      ]);
+      await query(
+        tx,
+        `update snk.captured_table
+         set fingerprint = $2, triggers = $3::text[], table_oid = $4::oid, logged_key = $5
+         where id = $1`,
+        [id, fingerprint, texts.triggers.map((trigger) => trigger.name), table.oid, listedKey(table.key)],
+      );
     },
   );
   return true;
@@ -159,6 +176,31 @@ async function registerTable(
   ]);
 }
 
+/** Of triggers that an SNK made which did not say so. */
+async function noteTable(em: EntityManager, id: number, table: Table): Promise<void> {
+  await query(
+    em,
+    `update snk.captured_table set table_oid = $2::oid, logged_key = $3 where id = $1 and logged_key is null`,
+    [id, table.oid, listedKey(table.key)],
+  );
+}
+
+/**
+ * Takes what is listed by another key out of the log; a first copy makes up for it. Most goes before anybody waits; then,
+ * under the table's lock, what has come `since`. Returns that.
+ */
+async function dropKeys(em: EntityManager, id: number, since: string | null = null): Promise<string> {
+  const { now } = await queryOne<{ now: string }>(
+    em,
+    'select pg_snapshot_xmin(pg_current_snapshot())::text as now',
+  );
+  await query(em, `delete from snk.change_log where table_id = $1 and xid >= coalesce($2::xid8, '0')`, [
+    id,
+    since,
+  ]);
+  return now;
+}
+
 async function isCaptured(
   em: EntityManager,
   table: Table,
@@ -167,8 +209,14 @@ async function isCaptured(
 ): Promise<boolean> {
   const [row] = await query<{ fingerprint: string }>(
     em,
-    `select fingerprint from snk.captured_table where table_schema = $1 and table_name = $2 and to_regproc($3) is not null`,
-    [table.schema, table.name, texts.functionName],
+    `select fingerprint
+     from snk.captured_table
+     where table_schema = $1
+       and table_name = $2
+       and to_regproc($3) is not null
+       and coalesce(table_oid = $4::oid, true)
+       and coalesce(logged_key = $5, true)`,
+    [table.schema, table.name, texts.functionName, table.oid, listedKey(table.key)],
   );
   if (row?.fingerprint !== fingerprint) return false;
   const present = await presentTriggers(em, table);

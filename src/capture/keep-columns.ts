@@ -7,6 +7,7 @@ import { durableCommit } from '../db/durable.ts';
 import type { EntityManager } from '../db/orm.ts';
 import { prepared } from '../db/prepared.ts';
 import { query, queryOne, type Bind } from '../db/query.ts';
+import { isRowError } from '../db/sqlstate.ts';
 import type { Flow } from '../topology/topology.ts';
 
 /** Of one flow. */
@@ -36,9 +37,22 @@ export interface Told {
  * Writes ids into the rows that do not have them, and says of rows that are still what was sent that they are safe: both at once,
  * since an id that is written makes another version of its row. A row that has been changed since it was read is another version,
  * whoever commits first: the row's own transaction number is compared once its lock is had. False when rows are locked by an
- * application: all of it is to be done again then. What is done already, and whose row is gone, is passed over.
+ * application: all of it is to be done again then. What is done already, and whose row is gone, is passed over; so is a row that the
+ * source itself refuses, by a trigger or an index of its own: all others are told, and it is with its next change.
  */
 export async function writeBackIds(em: EntityManager, kept: KeptColumns, told: Told): Promise<boolean> {
+  try {
+    return await writeWith(em, kept, told, writeAll);
+  } catch (error) {
+    if (!isRowError(error)) throw error;
+    return await writeWith(em, kept, told, writeCarefully);
+  }
+}
+
+/** Answers whether rows were locked. `binds`: those of keepText. */
+type Writer = (tx: EntityManager, text: string, binds: readonly Bind[]) => Promise<boolean>;
+
+async function writeWith(em: EntityManager, kept: KeptColumns, told: Told, write: Writer): Promise<boolean> {
   const { writeBack, synced, origin } = kept;
   const binds: Bind[] = [...told.keys, told.ids ?? '{}', told.versions ?? '{}'];
   return await em.transactional(async (tx) => {
@@ -51,14 +65,48 @@ export async function writeBackIds(em: EntityManager, kept: KeptColumns, told: T
         `select set_config('snk.origin', $1, true), set_config('snk.own', $2, true), ${durableCommit}`,
         [origin, what],
       );
-      const { left } = await queryOne<{ left: boolean }>(tx, prepared(keepText(kept, what)), binds);
-      isDone &&= !left;
+      isDone &&= !(await write(tx, prepared(keepText(kept, what)), binds));
     }
     return isDone;
   });
 }
 
-/** Binds: the key's columns, ids, versions. Answers `left`: rows were locked. */
+const most = 2 ** 31 - 1;
+
+async function writeAll(tx: EntityManager, text: string, binds: readonly Bind[]): Promise<boolean> {
+  return await writeRows(tx, text, binds, [1, most]);
+}
+
+/** Halves the list around each refused row, under savepoints, until the row stands alone. */
+async function writeCarefully(tx: EntityManager, text: string, binds: readonly Bind[]): Promise<boolean> {
+  const [keys = '{}'] = binds;
+  const { rows } = await queryOne<{ rows: number }>(tx, 'select cardinality($1::text[]) as rows', [keys]);
+  const write = async (first: number, last: number): Promise<boolean> => {
+    try {
+      return await tx.transactional(
+        async (savepoint) => await writeRows(savepoint, text, binds, [first, last]),
+      );
+    } catch (error) {
+      if (!isRowError(error)) throw error;
+    }
+    if (first === last) return false;
+    const middle = Math.floor((first + last) / 2);
+    const left = await write(first, middle);
+    return (await write(middle + 1, last)) || left;
+  };
+  return await write(1, rows);
+}
+
+async function writeRows(
+  tx: EntityManager,
+  text: string,
+  binds: readonly Bind[],
+  part: readonly [number, number],
+): Promise<boolean> {
+  return (await queryOne<{ left: boolean }>(tx, text, [...binds, ...part])).left;
+}
+
+/** Binds: the key's columns, ids, versions, and the places of the first and the last row. Answers `left`: rows were locked. */
 function keepText({ table, writeBack, synced }: KeptColumns, what: 'id' | 'synced'): string {
   const { key, quoted } = table;
   const names = key.map((_, i) => `k${i}`).join(', ');
@@ -83,6 +131,7 @@ function keepText({ table, writeBack, synced }: KeptColumns, what: 'id' | 'synce
 with k as materialized (
   select ${typed}, ${writeBack === null ? 'null' : `u.id::${writeBack.baseType}`} as id, u.version, u.ord
   from unnest(${lists.join(', ')}) with ordinality as u (${names}, id, version, ord)
+  where u.ord between $${lists.length + 1}::integer and $${lists.length + 2}::integer
 ),
 due as materialized (${due('')}
 ),

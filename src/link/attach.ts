@@ -2,7 +2,7 @@
 import { loadCursor } from '../apply/cursor-store.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
-import type { Link } from '../topology/topology.ts';
+import { reverseName, type Link } from '../topology/topology.ts';
 import type { Baseline, SourceEnd, TargetEnd } from './ends.ts';
 import { nodeId } from './node-id.ts';
 
@@ -31,20 +31,54 @@ export async function attachLink(link: Link, source: MikroORM, target: MikroORM)
     target: {
       cursor: async () => await loadCursor(em, link.name),
       attach: async (baseline) => {
-        if (baseline !== null) await placeCursor(em, link, sourceId, baseline);
+        if (baseline !== null) {
+          await copyBack(session(source), link);
+          await placeCursor(em, link, sourceId, baseline);
+        }
         await addCopies(em, link);
       },
     },
   });
 }
 
+/** A table that is in the link no more leaves nothing: what comes while it is away is in no log, so it is copied anew when it is back. */
 export async function addCopies(em: EntityManager, link: Link): Promise<void> {
-  for (const flow of link.flows) {
-    await query(em, `insert into snk.backfill (link, target_table) values ($1, $2) on conflict do nothing`, [
-      link.name,
-      flow.to,
-    ]);
-  }
+  await query(
+    em,
+    `with gone as (
+       delete from snk.backfill
+       where link = $1
+         and target_table <> all ($2::text[])
+     )
+     insert into snk.backfill (link, target_table)
+     select $1, t.name
+     from unnest($2::text[]) as t (name)
+     on conflict do nothing`,
+    [link.name, link.flows.map((flow) => flow.to)],
+  );
+}
+
+/**
+ * Where the target has other data under a key, and wins, a copy leaves it alone: the other direction is to send it, which may
+ * have copied long ago. So that one copies once more, beside this one. Before the link has its cursor: a try that ends in between
+ * comes here again.
+ */
+export async function copyBack(source: EntityManager, link: Link): Promise<void> {
+  const mayLose = link.flows.filter(
+    ({ bothWays, existing, conflict }) =>
+      bothWays && existing === 'conflict' && (conflict !== 'priority' || link.winner === 'target'),
+  );
+  if (mayLose.length === 0) return;
+  await query(
+    source,
+    `update snk.backfill
+     set position = null, done_at = null, started_at = clock_timestamp(),
+       rows_compared = 0, rows_copied = 0, rows_estimated = 0, removes = false
+     where link = $1
+       and target_table = any ($2::text[])
+       and (position is not null or done_at is not null)`,
+    [reverseName(link), mayLose.map((flow) => flow.from)],
+  );
 }
 
 export async function subscribe(em: EntityManager, link: Link, targetId: string): Promise<Baseline> {
@@ -121,7 +155,7 @@ export async function placeCursor(
 
 /**
  * Starts a link anew after a restore or a copy: a fresh chain, and the first copy once more, which compares all
- * rows and copies what is missing. Nothing is deleted.
+ * rows and copies what is missing. Nothing is deleted. Where it may lose, the other direction copies as well.
  */
 export async function rebaselineLink(link: Link, source: MikroORM, target: MikroORM): Promise<void> {
   await query(session(target), 'delete from snk.backfill where link = $1', [link.name]);

@@ -24,6 +24,8 @@ async function fillBefore(rig: LinkRig, node: 'a' | 'b', ...range: [number, numb
   );
 }
 
+const on = ['insert', 'update', 'delete'] as const;
+
 const texts = async (database: TestDatabase): Promise<string> =>
   (
     await database.query<{ all: string }>(
@@ -104,6 +106,47 @@ describe('the first copy', () => {
     await fill(rig.b, 10, 12);
     await drain(await rig.engine());
     expect(await rig.b.query('select count(*)::integer as n from record')).toEqual([{ n: 6 }]);
+  });
+
+  test.each([
+    ['is logged for another node alone', `'to ' || gen_random_uuid()`],
+    ['came from the node that reads', `(select target_node::text from snk.subscriber where link = 'a->b')`],
+  ])('brings a row of which the log beyond its begin says nothing to the node: it %s', async (_, origin) => {
+    const rig = await linkRig({ links: [{ from: 'a', to: 'b', on, tables: ['record'] }] });
+    await fillBefore(rig, 'a', 1, 3);
+    const engine = await rig.engine();
+    await rig.a.query(`update record set text = 'two' where uuid = lpad('2', 32, '0')::uuid`);
+    await rig.a.query(`update snk.change_log set origin = ${origin}`);
+    await steps(engine);
+    await drain(engine);
+    expect(await texts(rig.b)).toBe(await texts(rig.a));
+  });
+
+  test.each([
+    [
+      'was updated, and updates do not travel',
+      { on: ['insert', 'delete'] },
+      [`update record set text = 'new'`],
+    ],
+    [
+      'was deleted and made again, and only updates travel',
+      { on: ['update', 'delete'] },
+      [`delete from record`, `insert into record values (lpad('1', 32, '0')::uuid, 'new')`],
+    ],
+  ] as const)('brings a row for which no window comes: it %s', async (_, carried, changes) => {
+    const rig = await linkRig({
+      nodes: ['c'],
+      links: [
+        { from: 'a', to: 'b', ...carried, tables: ['record'] },
+        { from: 'a', to: 'c', on, tables: ['record'] },
+      ],
+    });
+    await fillBefore(rig, 'a', 1, 1);
+    const engine = await rig.engine();
+    for (const change of changes) await rig.a.query(change);
+    await steps(engine);
+    await drain(engine);
+    expect(await texts(rig.b)).toBe(await texts(rig.a));
   });
 
   test('goes on where it was when SNK ended', async () => {

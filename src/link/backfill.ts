@@ -127,7 +127,7 @@ export async function compareRange(
   };
 }
 
-/** What is done at the source is done at the target too, and nobody else has rows there. */
+/** What is done at the source is done at the target too. */
 function removesRows({ flow }: LinkFlow): boolean {
   return flow.on.includes('delete') && isMirror(flow) && !flow.bothWays && flow.existing !== 'skip';
 }

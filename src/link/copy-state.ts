@@ -84,10 +84,17 @@ export async function finish(
   );
 }
 
+/** A link that is to copy anew. */
+export interface Anew {
+  readonly link: string;
+  /** Target tables that become what the source has, whoever else has put rows there. */
+  readonly overwrites: readonly string[];
+}
+
 /** Once for each time that capture stood still. */
 export async function copyAnew(
   em: EntityManager,
-  link: string,
+  { link, overwrites }: Anew,
   before: string,
   closures: string,
 ): Promise<void> {
@@ -98,26 +105,44 @@ export async function copyAnew(
       [link, before, closures],
     );
     if (moved.length === 0) return;
-    await restart(tx, link);
+    await restart(tx, { link, overwrites });
   });
 }
 
-/** What went at the source meanwhile is in no log: this time rows that it does not have are to go. */
-async function restart(tx: EntityManager, link: string): Promise<void> {
+/**
+ * What went at the source meanwhile is in no log: this time rows that it does not have are to go. But not those that may be
+ * another's, which nobody would bring again: another link's into the same table, or an application's, where what is written
+ * there travels on.
+ */
+async function restart(tx: EntityManager, { link, overwrites }: Anew): Promise<void> {
   await query(
     tx,
-    `update snk.backfill
-     set position = null, done_at = null, started_at = clock_timestamp(), removes = true,
-       rows_compared = 0, rows_copied = 0, rows_estimated = 0
-     where link = $1`,
-    [link],
+    `update snk.backfill b
+     set position = null, done_at = null, started_at = clock_timestamp(),
+       rows_compared = 0, rows_copied = 0, rows_estimated = 0,
+       removes = not exists (
+           select
+           from snk.backfill o
+           where o.target_table = b.target_table
+             and o.link <> b.link
+         )
+         and (
+           b.target_table = any ($2::text[])
+           or not exists (
+             select
+             from snk.captured_table c
+             where c.table_schema || '.' || c.table_name = b.target_table
+           )
+         )
+     where b.link = $1`,
+    [link, overwrites],
   );
 }
 
 /** The cursor of a link that begins anew, and its first copies with it. */
 export async function beginAnew(
   em: EntityManager,
-  link: string,
+  { link, overwrites }: Anew,
   nonce: string,
   { safe, generation, nonce: next }: Baseline,
 ): Promise<void> {
@@ -132,6 +157,6 @@ export async function beginAnew(
       [link, nonce, safe, generation, next],
     );
     if (placed.length === 0) throw cursorMoved(link);
-    await restart(tx, link);
+    await restart(tx, { link, overwrites });
   });
 }

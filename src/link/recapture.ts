@@ -10,10 +10,15 @@ export type Recapture = 'complete' | 'waiting' | 'copying';
  * still open would be neither in the log nor in the range that the copy has passed. `copied`: the closures that the target
  * knows of.
  */
-export async function recapture({ target }: LinkEngine, gate: Gate, copied: string): Promise<Recapture> {
+export async function recapture(
+  { source, target, isRemote }: LinkEngine,
+  gate: Gate,
+  copied: string,
+): Promise<Recapture> {
   if (!gate.isOpen) return 'waiting';
   if (copied === gate.closures) return 'complete';
   if (!gate.isSettled) return 'waiting';
+  if (!isRemote) await source.copyBack?.();
   await target.copyAnew(copied, gate.closures);
   return 'copying';
 }

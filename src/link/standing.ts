@@ -24,6 +24,9 @@ export async function loadStanding(engine: LinkEngine): Promise<Standing> {
   if (engine.isRemote && ends.cursor === null && (ends.subscriber?.generation ?? '0') === '0') {
     await attachEnds(engine);
     ends = await readEnds(engine);
+  } else if (engine.isRemote && ends.cursor !== null) {
+    // Of a table that the link was given since, no row has been copied.
+    await engine.target.attach(null);
   }
   if (ends.cursor !== null && ends.subscriber !== null && isAnew(ends.cursor, ends.subscriber)) {
     const { standing } = ends.subscriber;

@@ -8,13 +8,16 @@ import { carried, elementType, elementsOf, encoded, mostBytes, sent } from '../d
 import { changedByAll } from '../db/changed-columns.ts';
 import { fenceCtes } from './fence.ts';
 import { prepared } from '../db/prepared.ts';
-import { concerns, unreadLog } from './unread-log.ts';
+import { concerns, unreadLog } from '../db/unread-log.ts';
+import { unaltered } from './unaltered.ts';
 
 export interface SourceFlow {
   /** The table's number in the source's change log. */
   readonly tableId: number;
   /** The table, or a selection of it: see map/mapping.ts. */
   readonly table: Table;
+  /** How its keys are listed in the log: see listedKey. */
+  readonly listedKey?: string;
   /** What travels, in the order of the target's statement; of a table the key's columns are among them. */
   readonly columns: readonly Column[];
   /** The columns of the table that are the target's key. */
@@ -141,9 +144,13 @@ function present(flow: SourceFlow, images: boolean): string {
   cross join lateral ${unnestKeys(key, 'p')}`;
   const ofFlow = `where p.table_id = ${flow.tableId} and ${isOneOf(flow, ['insert', 'update'])}${images ? ` and not coalesce(${hasImages(flow)}, false)` : ''}`;
   if (first === undefined || key.length > 1 || !first.arrayable) {
-    return `${listed}
-  join ${quoted} t on ${matchKeys(key, (column) => `t.${column.quoted}`)}
-  ${ofFlow}`;
+    // A key that stands in several log rows is one row all the same: twice it would meet a conflict twice.
+    return `from (
+    select distinct ${likeKeys(key)}
+    ${listed}
+    ${ofFlow}
+  ) k
+  join ${quoted} t on ${matchKeys(key, (column) => `t.${column.quoted}`)}`;
   }
   return `from ${quoted} t
   where t.${first.quoted} ${first.equals} any ((
@@ -270,19 +277,10 @@ export function pageText(
     ? `,\n${fenceCtes(7, '$2::pg_snapshot is not null or exists (select from candidate)')}`
     : '';
   return prepared(`${windowCte(flows, tableIds, tellsOrigins)}${parts.map((part) => part.ctes).join('')}${fence}
-select ${summaryColumns}${unaltered(flows)}${reverse === null ? '' : `,\n  ${seenColumns(reverse)}`}${answered(flows, form)}${fenced ? ',\n  (select count(*) from raised)::integer as raised' : ''}
+select ${summaryColumns}${unaltered(flows, form === 'text')}${reverse === null ? '' : `,\n  ${seenColumns(reverse)}`}${answered(flows, form)}${fenced ? ',\n  (select count(*) from raised)::integer as raised' : ''}
 from summary s${collected(flows, parts)}${flows
     .map((flow, i) => (carriesChanges(flow) ? `\ncross join gone${i}` : ''))
     .join('')}`);
-}
-
-/** A table that has a new column, or is another one by the same name, says so with the first page that is read of it. */
-function unaltered(flows: readonly SourceFlow[]): string {
-  const tables = flows.map(
-    ({ table }) =>
-      `exists (select from pg_class c where c.oid = ${table.oid}::oid and c.relnatts = ${table.attributes})`,
-  );
-  return `,\n  ${tables.length === 0 ? 'true' : tables.join('\n    and ')} as "isUnaltered"`;
 }
 
 function columnNames(flows: readonly SourceFlow[]): string[] {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { linkRig, shareDatabases } from '../../test/support/link-rig.ts';
 import { describeTables, type Table } from '../db/catalog.ts';
@@ -46,7 +47,14 @@ test('rows that a window will bring are left out by a hash of their keys, also w
   const em = session(rig.orm('a'));
   const table = (await describeTables(em, ['public.t'])).get('public.t') as Table;
   const range = { table, columns: table.columns, byteOrder: false };
-  const changes = { tableId: 1, key: table.key, low: '1:1:', reverse: null };
+  const changes = {
+    tableId: 1,
+    key: table.key,
+    low: '1:1:',
+    on: ['update'] as const,
+    forNode: randomUUID(),
+    reverse: null,
+  };
   const { text, binds } = readRange(range, everything, null, changes);
   const plan = await query<Record<string, string>>(em, `explain ${text}`, [...binds]);
   expect(JSON.stringify(plan)).toMatch(/hashed SubPlan/);

@@ -2,7 +2,8 @@
 import type { Column, KeyColumn, Table } from '../db/catalog.ts';
 import { isListed, unnestKeys } from '../db/key-lists.ts';
 import { columnArray, seenColumns } from './page-sql.ts';
-import { unreadLog } from './unread-log.ts';
+import type { Operation } from '../topology/topology.ts';
+import { concerns, isNoOthers, unreadLog } from '../db/unread-log.ts';
 
 export interface RangeTable {
   /** Its key is what ranges are of, the same on both sides. */
@@ -214,18 +215,37 @@ export interface RangeChanges {
   /** The key that the change log holds. */
   readonly key: readonly KeyColumn[];
   readonly low: string;
-  /** The link in the other direction: `seen_low`, `seen_high` and `seen_seq` are answered as well. */
+  /** What windows carry. */
+  readonly on: readonly Operation[];
+  /** The id of the node that reads; empty: it is for several, and `origins` is answered, of what it was left to windows for. */
+  readonly forNode: string;
+  /**
+   * The link in the other direction: `seen_low`, `seen_high` and `seen_seq` are answered as well, and what came from the node
+   * is left to it: there it may be another version by now, which is on its way.
+   */
   readonly reverse: string | null;
 }
 
-function pendingOf({ key, tableId }: RangeChanges, bind: number): { cte: string; rest: string } {
+function pendingOf(
+  { key, tableId, on, forNode, reverse }: RangeChanges,
+  bind: number,
+): { cte: string; rest: string } {
+  // A row that is there again after it was deleted comes by what made it.
+  const letters = { insert: 'I', update: 'U', delete: null } as const;
+  const carried = on.flatMap((operation) => letters[operation] ?? []);
   return {
     cte: `
-with pending as materialized (
-  select distinct k.*
-  from ${unreadLog('table_id, keys, uuid_keys', `$${bind}`)} l
-  cross join lateral ${unnestKeys(key, 'l')}
+with unread as materialized (
+  select l.op, l.keys, l.uuid_keys, l.origin
+  from ${unreadLog('op, table_id, keys, uuid_keys, origin', `$${bind}`)} l
   where l.table_id = ${tableId}
+),
+pending as materialized (
+  select distinct k.*
+  from unread l
+  cross join lateral ${unnestKeys(key, 'l')}
+  where l.op = any ('{${carried.join(',')}}')
+    and ${(reverse === null ? concerns : isNoOthers)(forNode, 'l')}
 )`,
     // As a word of a condition of its own, and not a join, of which these sessions could only do the one that tries every pair.
     rest: `(${isListed(key, 'pending', (column) => `t.${column.quoted}`)}) is not true`,
@@ -251,11 +271,15 @@ export function readRange(
       ? ''
       : `${filter.text === '' ? 'where' : 'and'} ${rowHash(range)} not in (select unnest($${filter.binds.length + 1}::text::bigint[]))`;
   const seen = changes === null || changes.reverse === null ? '' : `,\n  ${seenColumns(changes.reverse)}`;
+  const origins =
+    changes?.forNode === ''
+      ? `,\n  (select coalesce(array_agg(distinct origin) filter (where origin is not null), '{}') from unread) as origins`
+      : '';
   const pending = changes === null ? { cte: '', rest: '' } : pendingOf(changes, binds.push(changes.low));
   const isFirst = filter.text === '' && rest === '';
   return {
     text: `${pending.cte}
-select pg_current_snapshot()::text as snapshot, count(*)::integer as count, ${arrays.join(', ')}${seen}
+select pg_current_snapshot()::text as snapshot, count(*)::integer as count, ${arrays.join(', ')}${seen}${origins}
 from ${range.table.quoted} t
 ${filter.text}
 ${rest}

@@ -1,5 +1,5 @@
 /** The log rows that a snapshot does not see, as a subquery, and which of them are for a node (pure). */
-import { quoteLiteral } from '../db/sql.ts';
+import { quoteLiteral } from './sql.ts';
 
 /** Two branches keep the plan on the index over xid; one `or` would walk the whole log. `low`: a bind. */
 export function unreadLog(columns: string, low: string): string {
@@ -21,4 +21,10 @@ export const onlyTo = (node: string): string => `to ${node}`;
 export function concerns(node: string, alias: string): string {
   return `(${alias}.origin is null or ${alias}.origin = ${quoteLiteral(onlyTo(node))}
       or ${alias}.origin <> ${quoteLiteral(node)} and ${alias}.origin not like ${quoteLiteral(onlyTo('%'))})`;
+}
+
+/** The same, and what came from the node. */
+export function isNoOthers(node: string, alias: string): string {
+  return `(${alias}.origin is null or ${alias}.origin = ${quoteLiteral(onlyTo(node))}
+      or ${alias}.origin not like ${quoteLiteral(onlyTo('%'))})`;
 }
