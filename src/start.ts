@@ -79,6 +79,7 @@ export async function installNodes(
         ...(await installNode(ormOf(name), capturedTablesOf(config, name), {
           changeLogBytes: config.limits.changeLogMegabytes * 1_048_576,
           imageBytes: config.limits.imageBytes,
+          links: config.links.map((link) => link.name),
           signal,
         })),
       })),

@@ -10,11 +10,12 @@ import { applyPlain } from './apply-plain.ts';
 import { nextFence, type Batch, type Standing } from './batch.ts';
 import { holdCursor, lockCursor, moveCursor, type LedgerEntry, type Marks } from './cursor-store.ts';
 import type { ChangeKind } from './change-sql.ts';
+import { requireFree } from './hold-back.ts';
 import { boundParked, freeParked, park, type Refused } from './park.ts';
 import { parkFailed } from './park-failed.ts';
 import { retime } from './pass-on.ts';
 import { moveSequences } from './move-sequences.ts';
-import { hasRival, Unsettled } from './write-changes.ts';
+import { hasRival, Unsettled, type Change } from './write-changes.ts';
 import { noted, writeFlow } from './write-flow.ts';
 import {
   add,
@@ -202,7 +203,8 @@ export async function writeWithCare(
     const lost: number[] = [];
     const seen = batch.changes?.seen ?? null;
     await markAs(flow);
-    const written = await writeFlow(tx, flow, { rows, keys, kind, seen, care, lost }, refusals);
+    const hold = kind === 'gone' ? holding(context, flow, keys, batch, writings) : null;
+    const written = await writeFlow(tx, flow, { rows, keys, kind, seen, care, lost, hold }, refusals);
     const width = kind === 'gone' ? keys.length : flow.columns.length;
     writings.push({
       flow,
@@ -219,8 +221,14 @@ export async function writeWithCare(
   for (const rows of batch.rows.map(asText))
     await write(rows, batch.kind === 'backfill' && batch.anew !== true ? 'copied' : 'present');
   // Children go before their parents, and come after them. What leaves one parent for another has left it by now, or what
-  // refers to it would go with it.
-  for (const rows of (batch.changes?.gone ?? []).toReversed()) await write(rows, 'gone');
+  // refers to it would go with it: what was refused is tried again before, since those in its way may have gone.
+  for (const rows of (batch.changes?.gone ?? []).toReversed()) {
+    for (const writing of writings.filter(({ refusals }) => refusals.length > 0)) {
+      await markAs(writing.flow);
+      await tryAgain(tx, writing);
+    }
+    await write(rows, 'gone');
+  }
   let total = nothingWritten;
   const entries: LedgerEntry[] = [];
   for (const writing of writings) {
@@ -259,8 +267,34 @@ interface Writing {
   /** All lists of the page. */
   readonly columns: readonly string[];
   readonly count: number;
-  readonly written: Written;
-  readonly refusals: readonly Refusal[];
+  written: Written;
+  refusals: readonly Refusal[];
+}
+
+/** Asks for what waits only where something does: while rows of the link are parked, or some of this page are refused. */
+function holding(
+  { flows }: ApplyContext,
+  flow: WritableFlow,
+  keys: readonly (string | null)[],
+  { parking }: Batch,
+  writings: readonly Writing[],
+): NonNullable<Change['hold']> {
+  const someParked = parking?.some === true;
+  return async (em, first, last) => {
+    const waiting = writings
+      .filter(({ refusals }) => refusals.length > 0)
+      .map((each) => ({ ...each, ordinals: each.refusals.map(({ ordinal }) => ordinal) }));
+    if (!someParked && waiting.length === 0) return;
+    await requireFree(em, flow, keys, [first, last], { flows, someParked, waiting });
+  };
+}
+
+/** What is refused again stays among the refused. */
+async function tryAgain(tx: EntityManager, writing: Writing): Promise<void> {
+  const { written, refused } = await writeRefused(tx, writing.refusals);
+  const again = new Set(refused.map(({ ordinal }) => ordinal));
+  writing.written = add(writing.written, { ...written, parked: 0 });
+  writing.refusals = writing.refusals.filter(({ ordinal }) => again.has(ordinal));
 }
 
 /** What was refused is tried again or parked, and what was parked and is in now is parked no more. */

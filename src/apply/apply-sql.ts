@@ -205,7 +205,7 @@ function settleText(flow: TargetFlow, rules: WriteRules): string {
 select count(*)::integer as conflicts, ${winner === 'source' ? `${updatedCount}${rung(rules)}` : '0 as updated'} from clash`;
 }
 
-/** Keeps the versions that `clash` holds, once; of two that meet again, since a page ended between them, it is the last word that counts. `winner` and `fingerprint` are SQL over it. */
+/** Keeps the versions that `clash` holds, once, though a page may hold a row twice; of two that meet again, since a page ended between them, it is the last word that counts. `winner` and `fingerprint` are SQL over it. */
 export function recordedCte(
   flow: TargetFlow,
   { winner, reason, fingerprint }: { winner: string; reason: string; fingerprint: string },
@@ -213,7 +213,7 @@ export function recordedCte(
   return `,
 recorded as (
   insert into snk.conflict (link, target_table, key, source_row, target_row, winner, reason, fingerprint)
-  select ${ordinal(flow, 3)}::text, ${quoteLiteral(flow.table.fullName)}, key_json, source_json, target_json,
+  select distinct on (8) ${ordinal(flow, 3)}::text, ${quoteLiteral(flow.table.fullName)}, key_json, source_json, target_json,
     ${winner}, ${quoteLiteral(reason)}, md5(${fingerprint})
   from clash
   on conflict (link, target_table, fingerprint) do update

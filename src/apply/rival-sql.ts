@@ -4,7 +4,7 @@ import { changedByAll } from '../db/changed-columns.ts';
 import { isListed, likeKey, likeKeys, unnestKeys } from '../db/key-lists.ts';
 import { quoteLiteral } from '../db/sql.ts';
 import type { ConflictPolicy } from '../topology/topology.ts';
-import { concerns, unreadLog } from '../read/unread-log.ts';
+import { concerns, unreadLog } from '../db/unread-log.ts';
 import { keyPlaces, type TargetFlow } from './apply-sql.ts';
 
 export interface RivalRules {

@@ -30,6 +30,8 @@ export interface Change {
   readonly care: Care;
   /** Takes the places of the rows that did not win, where times decide. */
   readonly lost: number[];
+  /** Throws for rows that are not to go yet; null where nothing waits. */
+  readonly hold?: ((em: EntityManager, first: number, last: number) => Promise<void>) | null;
 }
 
 /** Tries at rows that somebody inserts at the same moment; each of them sees what the one before met. */
@@ -39,7 +41,7 @@ export async function writeChanges(
   tx: EntityManager,
   flow: WritableFlow,
   texts: ChangeTexts,
-  { rows, keys, kind, seen, care, lost }: Change,
+  { rows, keys, kind, seen, care, lost, hold }: Change,
   refused: Refusal[],
 ): Promise<Written> {
   const width = kind === 'gone' ? flow.table.key.length : flow.columns.length;
@@ -52,6 +54,7 @@ export async function writeChanges(
     const part: Bind[] = [...columns, first, last];
     const binds = [...part, flow.link, ...(flow.rivals ? seenBinds(seen) : [])];
     let total = nothingWritten;
+    await hold?.(em, first, last);
     for (let race = 0; race < mostRaces; race += 1) {
       // Apart from the writing, which then sees what those who held the rows have logged.
       await query(em, named(texts.lock[kind]), part);

@@ -11,6 +11,11 @@ export function keyListColumn(key: readonly KeyColumn[]): KeyListColumn {
   return key.length === 1 && key[0]?.type === 'uuid' ? 'uuid_keys' : 'keys';
 }
 
+/** Says by which columns keys are listed, and where: a list of other columns says nothing. Their types may become wider. */
+export function listedKey(key: readonly KeyColumn[]): string {
+  return `${keyListColumn(key)} ${key.map(({ quoted }) => quoted).join(', ')}`;
+}
+
 /** The list of the keys of all rows of `alias`, for an aggregate query. */
 export function collectKeys(key: readonly KeyColumn[], alias: string): string {
   if (keyListColumn(key) === 'uuid_keys') return `array_agg(${alias}.${key[0]?.quoted})`;

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { TestDatabase } from '../../test/support/databases.ts';
 import { drain, LinkRig } from '../../test/support/link-rig.ts';
-import { serverSource } from '../../test/support/servers.ts';
+import { serverSource } from '../../test/support/server-source.ts';
 import { doorbellLock } from '../capture/capture-sql.ts';
 import { EmbeddedServer } from '../dev/embedded-server.ts';
 import { Doorbell } from '../link/doorbell.ts';

@@ -14,6 +14,7 @@ describe('an SQLSTATE', () => {
     ['08006', 'connection_failure'],
     ['25006', 'read_only_sql_transaction'],
     ['25P03', 'idle_in_transaction_session_timeout'],
+    ['25P04', 'transaction_timeout'],
     ['40001', 'serialization_failure'],
     ['40P01', 'deadlock_detected'],
     ['53000', 'insufficient_resources'],
@@ -25,6 +26,7 @@ describe('an SQLSTATE', () => {
     ['57P01', 'admin_shutdown'],
     ['57P02', 'crash_shutdown'],
     ['57P03', 'cannot_connect_now'],
+    ['57P05', 'idle_session_timeout'],
     ['58000', 'system_error'],
     ['58030', 'io_error'],
     ['ECONNREFUSED', 'nobody listens'],
@@ -35,9 +37,14 @@ describe('an SQLSTATE', () => {
     ['ENETUNREACH', 'no way there'],
     ['ENOTFOUND', 'no such host'],
     ['EAI_AGAIN', 'no name server'],
+    ['ERR_WORKER_OUT_OF_MEMORY', 'a thread has died'],
   ])('%s (%s) is tried again', (code) => {
     expect(isTransient(driverError(code))).toBe(true);
     expect(toSnkError(driverError(code), 'apply').fate).toBe('retry');
+  });
+
+  test('a thread that has died is no server that is away', () => {
+    expect(toSnkError(driverError('ERR_WORKER_OUT_OF_MEMORY'), 'apply').code).toBe('SNK_INTERNAL');
   });
 
   test.each([
@@ -60,7 +67,7 @@ describe('an SQLSTATE', () => {
     expect(toSnkError(driverError(code), 'apply').fate).toBe('stop-link');
   });
 
-  test.each(['22001', '22003', '22P02', '23502', '23503', '23505', '23514', '23P01', 'P0001'])(
+  test.each(['22001', '22003', '22P02', '23502', '23503', '23505', '23514', '23P01', '54000', 'P0001'])(
     '%s is about a row, which can be parked',
     (code) => {
       expect(isRowError(driverError(code))).toBe(true);

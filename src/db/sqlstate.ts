@@ -4,12 +4,14 @@ import { SnkError, type Fate } from '../errors.ts';
 const transientClasses = new Set(['08', '40', '53']);
 const transientStates = new Set([
   '25P03', // idle_in_transaction_session_timeout
+  '25P04', // transaction_timeout
   '25006', // read_only_sql_transaction: a failover is under way
   '55P03', // lock_not_available
   '57014', // query_canceled
   '57P01', // admin_shutdown
   '57P02', // crash_shutdown
   '57P03', // cannot_connect_now
+  '57P05', // idle_session_timeout
   '58000', // system_error
   '58030', // io_error
 ]);
@@ -25,6 +27,8 @@ const transientNodeCodes = new Set([
   'ENOTFOUND',
   'EAI_AGAIN',
 ]);
+/** A thread of the pool has died; the next task begins another one. */
+const deadThread = /^ERR_WORKER_/;
 const lostConnection =
   /connection terminated|timeout exceeded when trying to connect|connection ended|not queryable|query read timeout|rolled back instead of committed/i;
 
@@ -45,7 +49,12 @@ export function isTransient(error: unknown): boolean {
   if (error instanceof SnkError) return error.fate === 'retry';
   const code = codeOf(error);
   if (code === undefined) return error instanceof Error && lostConnection.test(error.message);
-  return transientClasses.has(code.slice(0, 2)) || transientStates.has(code) || transientNodeCodes.has(code);
+  return (
+    transientClasses.has(code.slice(0, 2)) ||
+    transientStates.has(code) ||
+    transientNodeCodes.has(code) ||
+    deadThread.test(code)
+  );
 }
 
 /** Of a row that is to be updated where there is none: SNK's own, for no server calls that an error. */
@@ -56,10 +65,15 @@ export const keyChangedCode = 'SNK_KEY_CHANGED';
 
 const ownCodes = new Set<string>([rowMissingCode, keyChangedCode]);
 
+const rowStates = new Set([
+  '54000', // program_limit_exceeded: a value too long for an index or a tsvector
+  'P0001', // raise_exception
+]);
+
 /** An error of one row's data, not of the link: such a row can be parked and the others go on. */
 export function isRowError(error: unknown): boolean {
   const code = codeOf(error);
-  return code !== undefined && (/^(22|23)/.test(code) || code === 'P0001' || ownCodes.has(code));
+  return code !== undefined && (/^(22|23)/.test(code) || rowStates.has(code) || ownCodes.has(code));
 }
 
 /**
@@ -71,7 +85,7 @@ export function toSnkError(error: unknown, doing: string): SnkError {
   const code = codeOf(error);
   const first = error instanceof Error ? safeWords(error.message, code ?? '') : String(error);
   const fate: Fate = isTransient(error) ? 'retry' : 'stop-link';
-  if (code === undefined && fate !== 'retry') {
+  if (code === undefined ? fate !== 'retry' : deadThread.test(code)) {
     return new SnkError('SNK_INTERNAL', `${doing}: ${first}`, { cause: error, fate });
   }
   if (fate === 'retry' && (code === undefined || /^E|^08|^57P|^53300/.test(code))) {

@@ -15,6 +15,7 @@ import {
 import { testLimits } from '../../test/support/limits.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
 import { tidyLink } from './drain.ts';
+import { retryParked } from './retry-parked.ts';
 
 shareDatabases();
 
@@ -533,6 +534,41 @@ describe('rows that are refused at first', () => {
       `begin; update c set p = 2, code = 'z' where id = 1; delete from p where id = 1; update c set code = 'x' where id = 2; commit`,
     );
     await drainOne(rig, 'a->b');
+    await alike(rig, 'p', 'c', 'g');
+  });
+
+  test('go in before their old parent goes, where what stood in their way goes in the same page', async () => {
+    const rig = await rigOf(options);
+    await rig.a.query(
+      `insert into p values (1), (2); insert into c values (1, 1, 'y'), (2, 2, 'x'); insert into g values (1, 1)`,
+    );
+    await settle(rig);
+    await rig.a.query(
+      `begin; delete from c where id = 2; update c set p = 2, code = 'x' where id = 1; delete from p where id = 1; commit`,
+    );
+    await drainOne(rig, 'a->b');
+    expect(await rig.b.query('select id, c from g')).toEqual([{ id: 1, c: 1 }]);
+    await alike(rig, 'p', 'c', 'g');
+  });
+
+  test('keep their old parent, and what refers to them, until they are in', async () => {
+    const rig = await rigOf(options);
+    await rig.a.query(
+      `insert into p values (1), (2); insert into c values (1, 1, 'x'), (2, 1, 'y'); insert into g values (1, 1), (2, 2)`,
+    );
+    await settle(rig);
+    await rig.b.query(`alter table c add constraint fits check (code <> 'bad')`);
+    await rig.a.query(`update c set p = 2, code = 'bad' where id = 1`);
+    await drainOne(rig, 'a->b');
+    await rig.a.query('delete from p where id = 1');
+    await drainOne(rig, 'a->b');
+    expect(await rig.b.query('select id from g')).toEqual([{ id: 1 }]);
+    await rig.b.query('alter table c drop constraint fits');
+    for (let i = 0; i < 2; i += 1) {
+      await rig.b.query('update snk.parked set retry_at = now()');
+      await retryParked(await rig.engine());
+      await drainOne(rig, 'a->b');
+    }
     await alike(rig, 'p', 'c', 'g');
   });
 });

@@ -11,7 +11,7 @@ import { freshState, tidyLink } from './drain.ts';
 import { loadStanding } from './standing.ts';
 
 /** How many histories there are of each policy: on two nodes, and on three, of which one stands between the others. */
-const histories = Number(process.env['SNK_TEST_HISTORIES'] ?? 10);
+const histories = Number(process.env['SNK_TEST_HISTORIES'] ?? 15);
 
 interface Layout {
   readonly nodes: readonly string[];

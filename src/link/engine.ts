@@ -162,13 +162,12 @@ export async function describeEnd(
   orm: MikroORM,
 ): Promise<EndDescription> {
   const em = session(orm);
-  const [tables, captured, id] = await Promise.all([
+  const [tables, id] = await Promise.all([
     describeTables(
       em,
       link.flows.map((flow) => (end === 'source' ? flow.from : flow.to)),
     ),
-    readCaptured(em),
     nodeId(em, link[end]),
   ]);
-  return { nodeId: id, tables, captured };
+  return { nodeId: id, tables, captured: await readCaptured(em, tables) };
 }

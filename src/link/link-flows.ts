@@ -5,6 +5,7 @@ import { retimeTexts } from '../apply/pass-on.ts';
 import type { Versions, WritableFlow } from '../apply/write-rows.ts';
 import { keysPerLogRow } from '../capture/log-sql.ts';
 import type { Table } from '../db/catalog.ts';
+import { listedKey } from '../db/key-lists.ts';
 import { SnkError } from '../errors.ts';
 import { checkMapping } from '../map/check-mapping.ts';
 import { mapFlow, type Mapping } from '../map/mapping.ts';
@@ -67,6 +68,7 @@ export async function flowsOfLink(
     const source: SourceFlow = {
       tableId,
       table: mapping.from,
+      listedKey: listedKey(sourceTable.key),
       rangeKey: mapping.rangeKey,
       columns: [...mapping.columns, ...mapping.extras.columns],
       goneKey: mapping.goneKey,

@@ -2,7 +2,7 @@
 import { isHeld, linkLockSpace } from '../db/link-lock-space.ts';
 import type { EntityManager } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
-import { unreadLog } from '../read/unread-log.ts';
+import { unreadLog } from '../db/unread-log.ts';
 import type { Link } from '../topology/topology.ts';
 
 /**

@@ -6,6 +6,7 @@ import type { Table } from '../db/catalog.ts';
 import { noteClock, readClock } from '../db/clock.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
+import { codeOf } from '../db/sqlstate.ts';
 import { SnkError } from '../errors.ts';
 import { acknowledge, loadSubscriber, raiseFence, type Fence, type StoredSubscriber } from '../read/fence.ts';
 import { PageReader, type Page, type PageLimits, type ReadOptions } from '../read/page.ts';
@@ -18,12 +19,13 @@ import {
   readRange,
   type Key,
   type Range,
+  type RangeChanges,
   type RangeTable,
   type Statement,
 } from '../read/range-sql.ts';
-import { onlyTo } from '../read/unread-log.ts';
+import { onlyTo } from '../db/unread-log.ts';
 import { carriesChanges, reverseName, type Flow, type Link, type Operation } from '../topology/topology.ts';
-import { renew, subscribe } from './attach.ts';
+import { copyBack, renew, subscribe } from './attach.ts';
 import { checkEnd } from './check-shape.ts';
 import type {
   Acknowledgement,
@@ -37,6 +39,15 @@ import type {
 } from './ends.ts';
 
 const purgeRows = 10_000;
+/** Milliseconds. */
+const countWithin = 10_000;
+const cancelled = '57014';
+
+export interface RangeRowsForAll {
+  readonly rows: RangeRows;
+  /** Of what was left to windows. */
+  readonly origins: readonly string[];
+}
 
 export interface LocalSourceOptions {
   readonly link: Link;
@@ -83,6 +94,10 @@ export class LocalSource implements SourceEnd {
     return await renew(session(this.orm), this.#options.link.name);
   }
 
+  async copyBack(): Promise<void> {
+    await copyBack(session(this.orm), this.#options.link);
+  }
+
   async raise(fence: Fence): Promise<void> {
     await raiseFence(session(this.orm), fence);
   }
@@ -95,12 +110,24 @@ export class LocalSource implements SourceEnd {
     return await this.reader.read(session(this.orm), position, limits, options);
   }
 
+  /** Of a table that cannot be counted in a few seconds it is the planner's guess: behind a hub nobody waits longer. */
   async countRows(flow: number): Promise<string> {
-    const { rows } = await queryOne<{ rows: string }>(
-      session(this.orm),
-      `select count(*)::text as rows from ${this.#flow(flow).table.quoted} t`,
-    );
-    return rows;
+    const { table } = this.#flow(flow);
+    try {
+      return await session(this.orm).transactional(async (tx) => {
+        await tx.execute(`set local statement_timeout = ${countWithin}`);
+        return (await queryOne<{ rows: string }>(tx, `select count(*)::text as rows from ${table.quoted} t`))
+          .rows;
+      });
+    } catch (error) {
+      if (codeOf(error) !== cancelled) throw error;
+      const guess = `
+        select greatest(sum(greatest(c.reltuples, 0)), 1)::bigint::text as rows
+        from pg_class c
+        where c.oid = $1::oid
+           or c.oid in (select relid from pg_partition_tree($1::oid))`;
+      return (await queryOne<{ rows: string }>(session(this.orm), guess, [table.oid])).rows;
+    }
   }
 
   async hashRange(flow: number, bounds: Range, mostRows: number): Promise<Summary> {
@@ -119,14 +146,38 @@ export class LocalSource implements SourceEnd {
   }
 
   async readRange(flow: number, bounds: Range, hashes: string | null, low: string): Promise<RangeRows> {
+    const { forNode } = this.#flow(flow);
+    return await this.#ask<RangeRows>(
+      readRange(this.#range(flow), bounds, hashes, this.#changes(flow, low, forNode)),
+    );
+  }
+
+  /** Else in the order of the source's own collation: of targets that collate otherwise a range is another one. */
+  isByteOrdered(flow: number): boolean {
+    return this.#range(flow).byteOrder;
+  }
+
+  /** Of a flow that goes one way: for any node of which `origins` say nothing. */
+  async readRangeForAll(flow: number, bounds: Range, low: string): Promise<RangeRowsForAll> {
+    const { origins = [], ...rows } = await this.#ask<RangeRows & { readonly origins?: readonly string[] }>(
+      readRange(this.#range(flow), bounds, null, this.#changes(flow, low, '')),
+    );
+    return { rows, origins };
+  }
+
+  #changes(flow: number, low: string, forNode: string): RangeChanges | null {
     const { link, declared } = this.#options;
     const { tableId, table } = this.#flow(flow);
     const { bothWays, ...rest } = declared[flow] as Flow;
-    const changes =
-      carriesChanges(rest) || rest.write === 'update'
-        ? { tableId, key: table.key, low, reverse: bothWays ? reverseName(link) : null }
-        : null;
-    return await this.#ask<RangeRows>(readRange(this.#range(flow), bounds, hashes, changes));
+    if (!carriesChanges(rest) && rest.write !== 'update') return null;
+    return {
+      tableId,
+      key: table.key,
+      low,
+      on: rest.on,
+      forNode,
+      reverse: bothWays ? reverseName(link) : null,
+    };
   }
 
   async logAgain(flow: number, keys: readonly Key[]): Promise<readonly (Operation | null)[]> {

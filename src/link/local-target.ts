@@ -24,7 +24,16 @@ import {
 import type { Link } from '../topology/topology.ts';
 import { addCopies, placeCursor } from './attach.ts';
 import { checkEnd } from './check-shape.ts';
-import { advance, beginAnew, copyAnew, copyState, estimate, finish, pendingCopies } from './copy-state.ts';
+import {
+  advance,
+  beginAnew,
+  copyAnew,
+  copyState,
+  estimate,
+  finish,
+  pendingCopies,
+  type Anew,
+} from './copy-state.ts';
 import type {
   Baseline,
   CopyState,
@@ -114,7 +123,7 @@ export class LocalTarget implements TargetEnd {
   }
 
   async copyAnew(before: string, closures: string): Promise<void> {
-    await copyAnew(this.#em(), this.#link, before, closures);
+    await copyAnew(this.#em(), this.#anew(), before, closures);
   }
 
   async hashRange(flow: number, bounds: Range): Promise<Summary> {
@@ -131,7 +140,13 @@ export class LocalTarget implements TargetEnd {
   }
 
   async beginAnew(nonce: string, baseline: Baseline): Promise<void> {
-    await beginAnew(this.#em(), this.#link, nonce, baseline);
+    await beginAnew(this.#em(), this.#anew(), nonce, baseline);
+  }
+
+  #anew(): Anew {
+    const { flows } = this.#options.link;
+    const overwrites = flows.filter(({ existing }) => existing === 'overwrite').map(({ to }) => to);
+    return { link: this.#link, overwrites };
   }
 
   async assigned(after: string, limit: number): Promise<readonly Assigned[]> {
@@ -145,10 +160,15 @@ export class LocalTarget implements TargetEnd {
   async hasParked(): Promise<boolean> {
     const { some } = await queryOne<{ some: boolean }>(
       this.#em(),
-      'select exists (select from snk.parked where link = $1) as some',
-      [this.#link],
+      'select exists (select from snk.parked where link = $1 and target_table = any ($2::text[])) as some',
+      [this.#link, this.#tables()],
     );
     return some;
+  }
+
+  /** What a flow had parked that the link has no more is nobody's to try again. */
+  #tables(): readonly string[] {
+    return this.context.flows.map((flow) => flow.table.fullName);
   }
 
   async parked(): Promise<readonly ParkedEntry[]> {
@@ -159,7 +179,7 @@ export class LocalTarget implements TargetEnd {
        where link = $1 and target_table = any ($2::text[])
        order by retry_at
        limit ${fewAtOnce}`,
-      [this.#link, this.context.flows.map((flow) => flow.table.fullName)],
+      [this.#link, this.#tables()],
     );
   }
 

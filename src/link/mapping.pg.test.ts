@@ -165,6 +165,27 @@ test('a parked row of a mapped flow comes by itself once its cause is mended', a
   expect(await parked(rig.b)).toEqual([]);
 });
 
+test('a parked row comes by itself where its key goes into another column as well', async () => {
+  const rig = await rigOf(
+    {
+      a: 'create table t (id integer primary key, x text)',
+      b: `create table u (legacy integer, id integer primary key, x text constraint fits check (x <> 'bad'))`,
+    },
+    oneWay({
+      from: 't',
+      to: 'u',
+      columns: { legacy: 'id', id: 'id', x: 'x' },
+      on: everything,
+    }),
+  );
+  await rig.a.query(`insert into t values (1, 'bad')`);
+  await settle(rig);
+  await rig.b.query(`alter table u drop constraint fits; update snk.parked set retry_at = now()`);
+  await retryParked(await rig.engine());
+  await settle(rig);
+  expect(await rows(rig.b, 'select * from u')).toEqual([[1, 1, 'bad']]);
+});
+
 describe('set', () => {
   test('gives constants and SQL over the row', async () => {
     const rig = await rigOf(
@@ -439,6 +460,49 @@ describe('map', () => {
       [100, 'two'],
       [101, 'words'],
     ]);
+  });
+
+  test('that gives one row twice meets a conflict once', async () => {
+    const rig = await rigOf(tables, oneWay({ ...flow, map: `${maps}#twice`, on: ['insert'] }));
+    await rig.b.query(`insert into label values (1, 'of b', 1)`);
+    await rig.a.query(`insert into person values (1, 'of a', null)`);
+    await settle(rig);
+    expect(await rig.b.query('select key from snk.conflict')).toEqual([{ key: { id: '1' } }]);
+  });
+
+  test.each([
+    ['words', 'integer', '101'],
+    ['coded', 'text', 'X-1'],
+    // the target cannot read it either
+    ['coded', 'integer', 'X-1'],
+  ])('under a key that it makes up is not given up, nor looked for: %s, %s', async (name, type, key) => {
+    const b = `create table label (id ${type} primary key, label text not null check (label !~ 'two'), year integer)`;
+    const rig = await rigOf(
+      { ...tables, b },
+      oneWay({ ...flow, map: `${maps}#${name}`, on: ['insert', 'update'] }),
+    );
+    await rig.a.query(`insert into person values (1, 'one two', null)`);
+    await settle(rig);
+    const keys = async (): Promise<unknown[]> => (await parked(rig.b)).map((entry) => entry[1]);
+    expect(await keys()).toEqual([[key]]);
+    await rig.b.query('update snk.parked set retry_at = now()');
+    expect(await retryParked(await rig.engine())).toBe(true);
+    await settle(rig);
+    expect(await keys()).toEqual([[key]]);
+  });
+
+  test('keeps a key that comes by itself, in whatever order its columns stand', async () => {
+    const b = `create table label (year integer, id integer, label text constraint fits check (label <> 'bad'), primary key (year, id))`;
+    const a = 'create table person (id integer, year integer, label text, primary key (id, year))';
+    const rig = await rigOf({ a, b }, oneWay({ ...flow, map: `${maps}#same`, on: ['insert', 'update'] }));
+    await rig.a.query(`insert into person values (1, 2000, 'bad')`);
+    await settle(rig);
+    expect(await parked(rig.b)).toEqual([['public.label', ['2000', '1'], '23514']]);
+    await rig.b.query('alter table label drop constraint fits; update snk.parked set retry_at = now()');
+    await retryParked(await rig.engine());
+    await settle(rig);
+    expect(await rows(rig.b, 'select id, year from label')).toEqual([[1, 2000]]);
+    expect(await parked(rig.b)).toEqual([]);
   });
 
   test('is loaded by plan, which also says what it cannot give', async () => {

@@ -4,7 +4,7 @@ import { expected, type Row, type Write } from '../../test/support/history-model
 import { drain, id, linkRig, type LinkRig, settle } from '../../test/support/link-rig.ts';
 import type { ConflictPolicy } from '../topology/topology.ts';
 
-const runs = Math.ceil(Number(process.env['SNK_TEST_HISTORIES'] ?? 10) * 0.4);
+const runs = Math.ceil(Number(process.env['SNK_TEST_HISTORIES'] ?? 15) * 0.4);
 
 const layouts = [
   { nodes: ['a', 'b'], pairs: [['a', 'b']] },

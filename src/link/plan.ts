@@ -6,6 +6,7 @@ import { isSameDatabase, probeNode, type NodeFacts } from '../db/probe.ts';
 import { query } from '../db/query.ts';
 import { readCaptured, type Captured } from '../capture/captured.ts';
 import { fingerprintOf, textsOf, type CapturedTable } from '../capture/install.ts';
+import { readOthers, withOthers, type Others } from '../capture/others.ts';
 import {
   carriesChanges,
   databasesOf,
@@ -271,7 +272,7 @@ async function tablesOf(
     ]),
   );
   const em = session(orm);
-  const [tables, names, captured] = await Promise.all([
+  const [tables, names] = await Promise.all([
     describeTables(em, [...new Set(wanted)]),
     query<{ name: string }>(
       em,
@@ -281,14 +282,17 @@ async function tablesOf(
        where c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema', 'snk') and n.nspname not like 'pg\\_%'
        limit 5000`,
     ),
-    facts.installed && facts.canUseSchema ? readCaptured(em) : Promise.resolve(new Map<string, Captured>()),
   ]);
+  const isReadable = facts.installed && facts.canUseSchema;
+  const captured = isReadable ? await readCaptured(em, tables) : new Map<string, Captured>();
+  const links = topology.links.map((link) => link.name);
+  const others: Others = isReadable ? await readOthers(em, links) : new Map();
   // What a flow carries may be more than it was, and a table that stands between nodes logs what it did not.
   const isWanted = ({ name, id, fingerprint }: Captured): boolean => {
     const wanted = capturedTablesOf(topology, node).find((each) => each.table === name);
     const table = tables.get(name);
     if (wanted === undefined || table === undefined) return true;
-    return fingerprint === fingerprintOf(textsOf(table, id, wanted, imageBytes));
+    return fingerprint === fingerprintOf(textsOf(table, id, withOthers(wanted, others), imageBytes));
   };
   return {
     node,

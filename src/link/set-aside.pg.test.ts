@@ -77,6 +77,19 @@ describe('a parked row', () => {
     expect(await rig.snk.parked('a->b')).toHaveLength(2);
   });
 
+  test.each(both)('may be one that is too long for an index: %s', async (_, options) => {
+    const rig = await settledRig(options);
+    await rig.b.query('create index on record (text)');
+    await rig.a.query(
+      `insert into record
+       select '${id(1)}'::uuid, string_agg(md5(i::text), '') from generate_series(1, 300) i
+       union all select '${id(2)}', 'fits'`,
+    );
+    await drain(await rig.engine('a->b'));
+    expect(await texts(rig)).toEqual(['fits']);
+    expect(await rig.snk.parked()).toMatchObject([{ key: [id(1)], code: '54000' }]);
+  });
+
   test('is shown with the row as it stands in the source now', async () => {
     const rig = await withParked();
     await rig.a.query(`update record set text = 'longest' where uuid = '${id(3)}'`);
@@ -187,6 +200,14 @@ describe('a parked row', () => {
     );
     expect(one?.year).toBeLessThan(2100);
     expect(two?.year).toBe(2100);
+  });
+
+  test('of a flow that is gone keeps no link from its rest', async () => {
+    const rig = await withParked();
+    const { target } = await rig.engine('a->b');
+    expect(await target.hasParked()).toBe(true);
+    await rig.b.query(`update snk.parked set target_table = 'public.gone'`);
+    expect(await target.hasParked()).toBe(false);
   });
 
   test('is not sent into a log that has reached its bound', async () => {

@@ -55,6 +55,29 @@ describe('a column that says what is safe', () => {
     }
   });
 
+  test('stays false for rows that the source itself refuses to change, and all others are told', async () => {
+    const rig = await peopleRig();
+    await rig.a.query(`
+      create function closed() returns trigger language plpgsql as $$
+      begin
+        if new.name = 'closed' then
+          raise exception 'a closed row may not be changed';
+        end if;
+        return new;
+      end $$;
+      create trigger closed before update on person for each row execute function closed()`);
+    const names = ['Ada', 'closed', 'Bo', 'closed', 'Reza'];
+    for (const [i, name] of names.entries()) await rig.a.query(person(i + 1, name));
+    await drain(await rig.engine());
+    expect(await isSync(rig)).toEqual([true, false, true, false, true]);
+    expect(await people(rig)).toHaveLength(5);
+    await rig.a.query(`drop trigger closed on person; update person set name = 'open' where name = 'closed'`);
+    await drain(await rig.engine());
+    expect(await persons(rig)).toMatchObject(
+      [100, 101, 102, 103, 104].map((id) => ({ primary_id: id, is_sync: true })),
+    );
+  });
+
   test('stays false for a row that was changed while its push was in flight, and the newer value wins through', async () => {
     const rig = await pushedUntold();
     await rig.a.query(`update person set name = 'Ada L.'`);
