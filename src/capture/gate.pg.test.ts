@@ -30,17 +30,19 @@ const count = async (database: TestDatabase, text: string): Promise<number> =>
 const gate = async (rig: LinkRig) => await readGate(session(rig.orm('a')));
 
 /** Fills a log of next to no size; the writer that closes the gate does not notice. */
-async function fillLog(rig: LinkRig): Promise<void> {
-  await rig.a.query('update snk.capture_gate set max_bytes = 10000');
-  await insert(rig.a, 2000, 'before');
-  expect(await gate(rig)).toMatchObject({ isOpen: false, closures: '1' });
-  await rig.a.query('update snk.capture_gate set max_bytes = 10000000');
+async function fillLog(database: TestDatabase): Promise<void> {
+  await database.query('update snk.capture_gate set max_bytes = 10000');
+  await insert(database, 2000, 'before');
+  expect(await database.query('select is_open, closures::int as closures from snk.capture_gate')).toEqual([
+    { is_open: false, closures: 1 },
+  ]);
+  await database.query('update snk.capture_gate set max_bytes = 10000000');
 }
 
 describe('a change log that is full', () => {
   test('takes no more, and no writer fails by it', async () => {
     const rig = await linkRig();
-    await fillLog(rig);
+    await fillLog(rig.a);
     const [before] = await rig.a.query<{ n: number }>('select count(*)::integer as n from snk.change_log');
     await insert(rig.a, 300, 'missed');
     expect(await count(rig.a, 'missed')).toBe(300);
@@ -67,7 +69,7 @@ describe('a change log that is full', () => {
 
   test('is emptied once it is read, and what was missed is copied', async () => {
     const rig = await linkRig();
-    await fillLog(rig);
+    await fillLog(rig.a);
     await insert(rig.a, 300, 'missed');
     const engine = await rig.engine();
     const state = await tidyUntilComplete(engine);
@@ -92,9 +94,7 @@ describe('a change log that is full', () => {
     const engine = await rig.engine('b->a');
     await insert(rig.b, 300, 'there');
     await drain(engine);
-    await rig.b.query('update snk.capture_gate set max_bytes = 10000');
-    await insert(rig.b, 2000, 'before');
-    await rig.b.query('update snk.capture_gate set max_bytes = 10000000');
+    await fillLog(rig.b);
     await rig.b.query(
       `update record set text = 'changed' where uuid in (select uuid from record order by uuid limit 40)`,
     );
@@ -134,9 +134,7 @@ describe('a change log that is full', () => {
     const engine = await rig.engine('b->a');
     await insert(rig.b, 10, 'there');
     await drain(engine);
-    await rig.b.query('update snk.capture_gate set max_bytes = 10000');
-    await insert(rig.b, 2000, 'before');
-    await rig.b.query('update snk.capture_gate set max_bytes = 10000000');
+    await fillLog(rig.b);
     await insert(rig.b, 300, 'missed');
     await tidyUntilComplete(engine);
     expect(await count(rig.a, 'missed')).toBe(300);
@@ -149,7 +147,7 @@ describe('a change log that is full', () => {
       { from: 'a', to: 'c', tables: ['public.record'] },
     ];
     const rig = await linkRig({ links, nodes: ['c'] });
-    await fillLog(rig);
+    await fillLog(rig.a);
     await tidyUntilComplete(await rig.engine('a->b'), 3);
     expect(await gate(rig)).toMatchObject({ isOpen: false });
     await tidyUntilComplete(await rig.engine('a->c'));
@@ -162,7 +160,7 @@ describe('a change log that is full', () => {
       { from: 'a', to: 'c', tables: ['public.record'] },
     ];
     const rig = await linkRig({ links, nodes: ['c'] });
-    await fillLog(rig);
+    await fillLog(rig.a);
     await insert(rig.a, 300, 'missed');
     const { url } = rig.a;
     const nodes = { a: { url }, b: { url: rig.b.url } };
@@ -216,7 +214,7 @@ describe('a change log that is full', () => {
       ['x', 'x', 'x'],
     ]);
     for (const name of ['b->a', 'a->b', 'a->c']) await tidyUntilComplete(await rig.engine(name));
-    await fillLog(rig);
+    await fillLog(rig.a);
     await rig.b.query(`update record set text = 'at b' where uuid = any ($1)`, [[id(1), id(2)]]);
     await rig.a.query(`update record set text = 'at a' where uuid = any ($1)`, [[id(2), id(3)]]);
     await rig.a.query(
@@ -237,9 +235,7 @@ describe('a change log that is full', () => {
     const rig = await linkRig({ links: [{ between: ['a', 'b'], tables: ['public.record'], on }] });
     await rig.a.query(`insert into record values ($1, 'x')`, [id(1)]);
     for (const name of ['a->b', 'b->a']) await tidyUntilComplete(await rig.engine(name));
-    await rig.b.query('update snk.capture_gate set max_bytes = 10000');
-    await insert(rig.b, 2000, 'before');
-    await rig.b.query('update snk.capture_gate set max_bytes = 10000000');
+    await fillLog(rig.b);
     await rig.b.query(`update record set text = 'missed' where uuid = $1`, [id(1)]);
     for (const name of ['b->a', 'a->b']) await tidyUntilComplete(await rig.engine(name));
     const rows = 'select uuid, text from record order by uuid';
@@ -267,7 +263,7 @@ describe('a change log that is full', () => {
 
   test('is not taken for complete while a transaction is open that met it closed', async () => {
     const rig = await linkRig();
-    await fillLog(rig);
+    await fillLog(rig.a);
     const late = await rig.a.connect();
     onTestFinished(async () => await late.end());
     await late.query('begin');
@@ -282,7 +278,7 @@ describe('a change log that is full', () => {
 
   test('is not taken for complete while a transaction is open that reads by a snapshot of before', async () => {
     const rig = await linkRig();
-    await fillLog(rig);
+    await fillLog(rig.a);
     const late = await rig.a.connect();
     onTestFinished(async () => await late.end());
     await late.query('begin isolation level repeatable read');

@@ -6,7 +6,10 @@
 import { withShortLocks } from '../db/ddl.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
-import { unreadLog } from '../db/unread-log.ts';
+import { unreadByIndex, unreadLog } from '../db/unread-log.ts';
+
+/** Lets go of a subscriber, in an update: since its fence moves it finds another one when it comes back, and begins anew. */
+export const setExpired = `set standing = 'expired', nonce = gen_random_uuid(), prev_nonce = null, updated_at = clock_timestamp()`;
 
 /** That a subscriber may stand still while it holds the gate closed. */
 const patience = '10 minutes';
@@ -100,14 +103,11 @@ export async function reopenGate(orm: MikroORM, signal?: AbortSignal): Promise<b
   });
 }
 
-/** A log of millions of rows that are all read must not be walked to learn that, whatever the planner expects of it. */
-const byIndex = 'set local enable_seqscan = off';
-
 const unreadBy = (subscriber: string): string =>
   `exists (select from ${unreadLog('xid', `${subscriber}.safe`)} l)`;
 
 async function isUnread(tx: EntityManager): Promise<boolean> {
-  await tx.execute(byIndex);
+  await tx.execute(unreadByIndex);
   const { unread } = await queryOne<{ unread: boolean }>(
     tx,
     `select exists (
@@ -125,11 +125,11 @@ async function isUnread(tx: EntityManager): Promise<boolean> {
  * them little, since what is not captured makes every link of this source copy anew.
  */
 async function letGo(tx: EntityManager): Promise<void> {
-  await tx.execute(byIndex);
+  await tx.execute(unreadByIndex);
   await query(
     tx,
     `update snk.subscriber s
-     set standing = 'expired', nonce = gen_random_uuid(), prev_nonce = null, updated_at = clock_timestamp()
+     ${setExpired}
      where s.standing <> 'expired'
        and s.updated_at < clock_timestamp() - $1::interval
        and ${unreadBy('s')}

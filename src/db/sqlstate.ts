@@ -45,6 +45,11 @@ export function codeOf(error: unknown): string | undefined {
   return undefined;
 }
 
+/** A statement took longer than it may. */
+export function isCancelled(error: unknown): boolean {
+  return codeOf(error) === '57014';
+}
+
 export function isTransient(error: unknown): boolean {
   if (error instanceof SnkError) return error.fate === 'retry';
   const code = codeOf(error);

@@ -14,6 +14,9 @@ export function unreadLog(columns: string, low: string): string {
   )`;
 }
 
+/** A log of millions of rows that are all read must not be walked to learn that, whatever the planner expects of it. */
+export const unreadByIndex = 'set local enable_seqscan = off';
+
 /** As where a log row comes from that is for one node alone: what it refused is to come once more, and is no news to others. */
 export const onlyTo = (node: string): string => `to ${node}`;
 

@@ -2,7 +2,7 @@
 import type { EntityManager } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
 import { quoteIdentifier } from '../db/sql.ts';
-import { codeOf } from '../db/sqlstate.ts';
+import { isCancelled } from '../db/sqlstate.ts';
 import { FileError } from './file-fault.ts';
 import type { FileRef, FileStore } from './file-store.ts';
 import { Hashes } from './hashes.ts';
@@ -16,7 +16,6 @@ const longestBetween = 3_600_000;
 const pageAge = 24 * 3_600_000;
 /** What arrived in part and was given up. */
 const partsAge = 24 * 3_600_000;
-const cancelled = '57014';
 
 export interface Collecting {
   readonly em: () => EntityManager;
@@ -41,7 +40,7 @@ export async function collectFiles(collecting: Collecting): Promise<number> {
   try {
     await em().transactional(async (tx) => await look(tx, files));
   } catch (error) {
-    if (codeOf(error) !== cancelled) throw error;
+    if (!isCancelled(error)) throw error;
     return 0;
   }
   let gone = 0;

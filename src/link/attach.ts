@@ -3,6 +3,7 @@ import { loadCursor } from '../apply/cursor-store.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
 import { reverseName, type Link } from '../topology/topology.ts';
+import { copyOnceMore } from './copy-state.ts';
 import type { Baseline, SourceEnd, TargetEnd } from './ends.ts';
 import { nodeId } from './node-id.ts';
 
@@ -69,15 +70,10 @@ export async function copyBack(source: EntityManager, link: Link): Promise<void>
       bothWays && existing === 'conflict' && (conflict !== 'priority' || link.winner === 'target'),
   );
   if (mayLose.length === 0) return;
-  await query(
+  await copyOnceMore(
     source,
-    `update snk.backfill
-     set position = null, done_at = null, started_at = clock_timestamp(),
-       rows_compared = 0, rows_copied = 0, rows_estimated = 0, removes = false
-     where link = $1
-       and target_table = any ($2::text[])
-       and (position is not null or done_at is not null)`,
-    [reverseName(link), mayLose.map((flow) => flow.from)],
+    reverseName(link),
+    mayLose.map((flow) => flow.from),
   );
 }
 

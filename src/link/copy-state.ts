@@ -109,6 +109,26 @@ export async function copyAnew(
   });
 }
 
+const fromTheStart = `position = null, done_at = null, started_at = clock_timestamp(),
+       rows_compared = 0, rows_copied = 0, rows_estimated = 0`;
+
+/** Copies of a link that have begun begin once more; rows that the source does not have stay. */
+export async function copyOnceMore(
+  em: EntityManager,
+  link: string,
+  tables: readonly string[],
+): Promise<void> {
+  await query(
+    em,
+    `update snk.backfill
+     set ${fromTheStart}, removes = false
+     where link = $1
+       and target_table = any ($2::text[])
+       and (position is not null or done_at is not null)`,
+    [link, tables],
+  );
+}
+
 /**
  * What went at the source meanwhile is in no log: this time rows that it does not have are to go. But not those that may be
  * another's, which nobody would bring again: another link's into the same table, or an application's, where what is written
@@ -118,8 +138,7 @@ async function restart(tx: EntityManager, { link, overwrites }: Anew): Promise<v
   await query(
     tx,
     `update snk.backfill b
-     set position = null, done_at = null, started_at = clock_timestamp(),
-       rows_compared = 0, rows_copied = 0, rows_estimated = 0,
+     set ${fromTheStart},
        removes = not exists (
            select
            from snk.backfill o

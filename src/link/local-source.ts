@@ -6,7 +6,7 @@ import type { Table } from '../db/catalog.ts';
 import { noteClock, readClock } from '../db/clock.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
-import { codeOf } from '../db/sqlstate.ts';
+import { isCancelled } from '../db/sqlstate.ts';
 import { SnkError } from '../errors.ts';
 import { acknowledge, loadSubscriber, raiseFence, type Fence, type StoredSubscriber } from '../read/fence.ts';
 import { PageReader, type Page, type PageLimits, type ReadOptions } from '../read/page.ts';
@@ -41,7 +41,6 @@ import type {
 const purgeRows = 10_000;
 /** Milliseconds. */
 const countWithin = 10_000;
-const cancelled = '57014';
 
 export interface RangeRowsForAll {
   readonly rows: RangeRows;
@@ -120,7 +119,7 @@ export class LocalSource implements SourceEnd {
           .rows;
       });
     } catch (error) {
-      if (codeOf(error) !== cancelled) throw error;
+      if (!isCancelled(error)) throw error;
       const guess = `
         select greatest(sum(greatest(c.reltuples, 0)), 1)::bigint::text as rows
         from pg_class c

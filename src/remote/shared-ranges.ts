@@ -28,18 +28,12 @@ export class SharedRanges {
 
   async hash(source: Source, flow: number, bounds: Range, mostRows: number): Promise<Summary> {
     const kind = kindOf(source, flow, bounds, mostRows);
-    return await this.#summaries.join(kind, null, async (all) => {
-      const summary = await source.hashRange(flow, bounds, mostRows);
-      return all.map(() => summary);
-    });
+    return await onceFor(this.#summaries, kind, async () => await source.hashRange(flow, bounds, mostRows));
   }
 
   async fitting(source: Source, flow: number, bounds: Range, mostBytes: number): Promise<Extent> {
     const kind = kindOf(source, flow, bounds, mostBytes);
-    return await this.#extents.join(kind, null, async (all) => {
-      const extent = await source.fittingRange(flow, bounds, mostBytes);
-      return all.map(() => extent);
-    });
+    return await onceFor(this.#extents, kind, async () => await source.fittingRange(flow, bounds, mostBytes));
   }
 
   /** Of rows that the node has none of. `node`: its id. */
@@ -55,6 +49,13 @@ export class SharedRanges {
     if (shared !== undefined && isForAll(shared.origins, node)) return shared.rows;
     return await this.#inTurn(async () => await source.readRange(flow, bounds, null, low));
   }
+}
+
+async function onceFor<T>(flights: FlightsByKind<null, T>, kind: string, ask: () => Promise<T>): Promise<T> {
+  return await flights.join(kind, null, async (all) => {
+    const answer = await ask();
+    return all.map(() => answer);
+  });
 }
 
 /** What makes two ranges the same, whoever asks. */

@@ -2,7 +2,7 @@
 import { describeTables, type Table } from '../db/catalog.ts';
 import { session, type EntityManager, type MikroORM } from '../db/orm.ts';
 import { query } from '../db/query.ts';
-import { codeOf, isRowError, toSnkError } from '../db/sqlstate.ts';
+import { codeOf, isCancelled, isRowError, toSnkError } from '../db/sqlstate.ts';
 import { SnkError } from '../errors.ts';
 import { databasesOf, isMirror, type Flow, type Operation, type Topology } from '../topology/topology.ts';
 import { Pictures } from './pictures.ts';
@@ -254,7 +254,7 @@ function told(error: unknown, table: Table | undefined): SnkError {
   const known = toSnkError(error, table?.fullName ?? 'tables');
   const code = codeOf(error);
   if (table !== undefined && (isRowError(error) || code === '42804')) return refused(table, known.message);
-  if (code === '57014')
+  if (isCancelled(error))
     return new SnkError('SNK_TOO_SLOW', 'the database did not answer in time', {
       hint: 'Search for something that is found sooner, or by the key.',
     });

@@ -1,6 +1,6 @@
 /** Compares two tables by hashes of ranges, and by their rows only where these differ. */
 import { queryOne } from '../db/query.ts';
-import { codeOf } from '../db/sqlstate.ts';
+import { isCancelled } from '../db/sqlstate.ts';
 import { digestRange, type Key, type Range } from '../read/range-sql.ts';
 import {
   compareKeys,
@@ -89,7 +89,7 @@ async function digestBoth(a: Side, b: Side, bounds: Range, rows: number, stride:
   const answers = await Promise.allSettled([ask(a), ask(b)]);
   for (const [i, answer] of answers.entries()) {
     if (answer.status === 'fulfilled') continue;
-    if (codeOf(answer.reason) !== cancelled || stride.rows === 1) throw answer.reason;
+    if (!isCancelled(answer.reason) || stride.rows === 1) throw answer.reason;
     stride.failed();
     return await again(i === 0 ? a : b);
   }
@@ -105,6 +105,3 @@ async function digestBoth(a: Side, b: Side, bounds: Range, rows: number, stride:
     isEqual: ours.count === theirs.count && ours.hash === theirs.hash,
   };
 }
-
-/** What the server says of a statement that took too long. */
-const cancelled = '57014';
