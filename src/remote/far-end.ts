@@ -34,12 +34,18 @@ import { linkWords } from './link-words.ts';
 import { protocol, type AnswerOf, type OperationName, type RequestOf } from './operations.ts';
 import { describedBy, wordsOf } from './words.ts';
 
+/** Milliseconds. */
+const justAsked = 1_000;
+/** A link has its tables looked at each thirty seconds. */
+const checkDue = 29_000;
+
 /** Operations of one link; those that need a session have the one that was opened last. */
 export class HubLink {
   readonly #hub: HubClient;
   readonly link: string;
   readonly files: HttpFiles;
   #session: string | undefined;
+  #checkedAt = performance.now();
   #inVain: { readonly low: string; readonly until: number } | null = null;
 
   constructor(hub: HubClient, link: string) {
@@ -60,6 +66,7 @@ export class HubLink {
       own: wordsOf(own),
     });
     this.#session = session;
+    this.#checkedAt = performance.now();
     return describedBy(description);
   }
 
@@ -74,11 +81,21 @@ export class HubLink {
     });
   }
 
-  /** True as soon as something waits. */
+  /** True as soon as something waits. Where nothing does until a look at the tables is due, it is made on the same way. */
   async wait(low: string, milliseconds: number, signal: AbortSignal): Promise<boolean> {
-    const something = await this.ask('wait', { low, milliseconds }, signal);
-    this.#inVain = something ? null : { low, until: performance.now() };
+    const check = performance.now() + milliseconds - this.#checkedAt >= checkDue;
+    const something = await this.ask('wait', { low, milliseconds, check }, signal);
+    const now = performance.now();
+    if (check && !something) this.#checkedAt = now;
+    this.#inVain = something ? null : { low, until: now };
     return something;
+  }
+
+  /** Looks at the tables at the hub, unless that was done a moment ago. */
+  async check(): Promise<void> {
+    if (performance.now() - this.#checkedAt < justAsked) return;
+    await this.ask('check', {});
+    this.#checkedAt = performance.now();
   }
 
   waitedInVain(low: string, within: number): boolean {
@@ -94,9 +111,6 @@ export function farEnd(hub: HubLink): FarEnd {
     files: hub.files,
   };
 }
-
-/** Milliseconds. */
-const justAsked = 1_000;
 
 class FarSource implements SourceEnd {
   readonly #hub: HubLink;
@@ -177,7 +191,7 @@ class FarSource implements SourceEnd {
   }
 
   async check(): Promise<void> {
-    await this.#hub.ask('check', {});
+    await this.#hub.check();
   }
 
   async clock(): Promise<number> {
@@ -285,7 +299,7 @@ class FarTarget implements TargetEnd {
   }
 
   async check(): Promise<void> {
-    await this.#hub.ask('check', {});
+    await this.#hub.check();
   }
 
   async clock(): Promise<number> {

@@ -27,6 +27,11 @@ export class HubBell {
   readonly #ending = new AbortController();
   readonly #waiting = new Set<() => void>();
   readonly #peeks: Flights<string, boolean>;
+  /** Snapshots beyond which nothing waited when somebody looked, and nobody was rung since. */
+  readonly #quiet = new Set<string>();
+  #rings = 0;
+  /** What is committed now rings. */
+  #hears = false;
   #rounds: Promise<void> | null = null;
   /** Settled once the first look of the rounds is made: what is committed before it rings nobody. */
   #begun = Promise.withResolvers<void>();
@@ -51,9 +56,9 @@ export class HubBell {
     try {
       if (signal.aborted) return false;
       await Promise.race([this.#begun.promise, rung.promise]);
-      if (await this.peek(low)) return true;
-      // Nor is a change missed of which no bell was heard.
-      return (await rung.promise) || (!signal.aborted && (await this.peek(low)));
+      if (await this.#waits(low)) return true;
+      // Nor is a change missed while no bell can be heard.
+      return (await rung.promise) || (!signal.aborted && (await this.#waits(low)));
     } finally {
       this.#waiting.delete(ring);
       clearTimeout(late);
@@ -72,6 +77,20 @@ export class HubBell {
     return await this.#peeks.join(low);
   }
 
+  /** Who waits once more has been looked for already: hundreds that only wait cost no look each. */
+  async #waits(low: string): Promise<boolean> {
+    if (this.#quiet.has(low)) return false;
+    const rings = this.#rings;
+    const waits = await this.peek(low);
+    if (!waits && this.#hears && rings === this.#rings) this.#quiet.add(low);
+    return waits;
+  }
+
+  #forget(): void {
+    this.#rings += 1;
+    this.#quiet.clear();
+  }
+
   /** While anybody waits. */
   async #run(): Promise<void> {
     const { signal } = this.#ending;
@@ -81,18 +100,24 @@ export class HubBell {
     while (this.#waiting.size > 0 && !signal.aborted) {
       try {
         low ??= await this.#looks.now();
+        this.#hears = true;
         this.#begun.resolve();
         if (!(await bell.change(low, Date.now() + pace.turn, signal))) continue;
         bell.heard();
         // Before they are rung: what comes after this rings once more.
         low = await this.#looks.now();
+        this.#forget();
         for (const ring of this.#waiting) ring();
       } catch {
+        this.#hears = false;
+        this.#forget();
         // Who waits is none the worse: it looks when its time is over.
         await wait(pace.retry, undefined, { signal }).catch(() => undefined);
       }
     }
     this.#rounds = null;
+    this.#hears = false;
+    this.#forget();
     this.#begun.resolve();
     this.#begun = Promise.withResolvers();
   }

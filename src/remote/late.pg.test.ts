@@ -5,7 +5,9 @@ import { openTestOrm } from '../../test/support/link-rig.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
 import { Snk } from '../snk.ts';
 import { describeEnd } from '../link/engine.ts';
+import { farEnd, HubLink } from './far-end.ts';
 import { HubBell, looksAt } from './hub-bell.ts';
+import type { HubClient } from './hub-client.ts';
 import { linkWords } from './link-words.ts';
 import { protocol } from './operations.ts';
 import { wordsOf } from './words.ts';
@@ -24,7 +26,7 @@ async function asking() {
   if (link === undefined) throw new Error('no link from the hub');
   const own = await describeEnd(link, 'target', openTestOrm(spoke.database, 'lyon'));
   const ask = async (
-    operation: 'open' | 'subscriber' | 'subscribe',
+    operation: 'open' | 'subscriber' | 'subscribe' | 'wait',
     body: unknown,
     id?: string,
     signal = new AbortController().signal,
@@ -83,6 +85,63 @@ test('what is committed while the first of those who wait begins to wait reaches
   });
   onTestFinished(async () => await bell.close());
   expect(await bell.change(low, 5_000, new AbortController().signal)).toBe(true);
+});
+
+test('who waits once more is not looked for once more, and misses nothing', async () => {
+  const rig = await hubRig({ tables: person, links: [{ from: 'main', to: 'office', tables: ['person'] }] });
+  await rig.spoke('lyon');
+  const orm = openTestOrm(rig.main, 'main', 'served');
+  const looks = looksAt(orm);
+  let looked = 0;
+  const bell = new HubBell(orm, {
+    ...looks,
+    wait: async (lows) => {
+      looked += 1;
+      return await looks.wait(lows);
+    },
+  });
+  onTestFinished(async () => await bell.close());
+  const { signal } = new AbortController();
+  const low = await looks.now();
+  const stays = bell.change(low, 20_000, signal);
+  for (let i = 0; i < 5; i += 1) expect(await bell.change(low, 100, signal)).toBe(false);
+  expect(looked).toBeLessThanOrEqual(2);
+  await rig.main.query(`insert into person values (1, 'new')`);
+  expect(await stays).toBe(true);
+  // That nothing waited beyond the same place is known no more.
+  expect(await bell.change(low, 5_000, signal)).toBe(true);
+});
+
+test('a node that waits has the tables looked at on the same way, and asks for it by itself only where it does not wait', async () => {
+  const asked: string[] = [];
+  const body: unknown[] = [];
+  const client = {
+    ask: async (_link: string, operation: string, request: unknown) => {
+      asked.push(operation);
+      body.push(request);
+      return await Promise.resolve(operation === 'wait' ? false : {});
+    },
+    files: () => null,
+  };
+  const hub = new HubLink(client as unknown as HubClient, 'main->lyon');
+  const { source } = farEnd(hub);
+  const { signal } = new AbortController();
+  await hub.wait('1:1:', 1_000, signal);
+  await hub.wait('1:1:', 30_000, signal);
+  expect(body).toMatchObject([{ check: false }, { check: true }]);
+  await source.check();
+  expect(asked).toEqual(['wait', 'wait']);
+});
+
+test('what is wrong with a table is told to those who wait in vain', async () => {
+  const { rig, ask, open } = await asking();
+  const used = await open();
+  await rig.main.query('alter table person rename column name to title');
+  const low = await looksAt(openTestOrm(rig.main, 'main', 'looks')).now();
+  expect(await ask('wait', { low, milliseconds: 0, check: false }, used)).toBe(false);
+  await expect(ask('wait', { low, milliseconds: 0, check: true }, used)).rejects.toMatchObject({
+    code: 'SNK_SCHEMA_CHANGED',
+  });
 });
 
 test('nodes that are rung at the same moment are all answered', async () => {

@@ -6,6 +6,7 @@ import { hubRig } from '../../test/support/hub-rig.ts';
 import { openTestOrm } from '../../test/support/link-rig.ts';
 import { describeEnd } from '../link/engine.ts';
 import { linkWords } from './link-words.ts';
+import { protocol } from './operations.ts';
 import { wordsOf } from './words.ts';
 
 type Body = {
@@ -45,7 +46,7 @@ const simple: Readonly<Record<string, readonly [link: string, body: object]>> = 
   subscribe: ['main->lyon', {}],
   mark: ['main->lyon', {}],
   pending: ['main->lyon', { low: '1:1:', high: null, seq: '0' }],
-  wait: ['main->lyon', { low: '1:1:', milliseconds: 1 }],
+  wait: ['main->lyon', { low: '1:1:', milliseconds: 1, check: true }],
   'count-rows': ['main->lyon', { flow: 0 }],
   'hash-range': ['main->lyon', { flow: 0, bounds: all, mostRows: 10 }],
   'fitting-range': ['main->lyon', { flow: 0, bounds: all, mostBytes: 10_000 }],
@@ -97,7 +98,7 @@ test('the server does what the document says: each operation is there, for those
   for (const link of spoke.config.links) {
     const end = link.source === 'lyon' ? 'source' : 'target';
     const own = wordsOf(await describeEnd(rig.hub.config.links[0] ?? link, end, main));
-    const body = { protocol: 1, link: linkWords(link), own: { ...own, nodeId: lyonId } };
+    const body = { protocol, link: linkWords(link), own: { ...own, nodeId: lyonId } };
     for (const name of ['describe', 'open']) {
       const path = `/v1/links/{link}/${name}`;
       const { status, answer } = await ask(path, link.name, body);

@@ -32,7 +32,7 @@ import { standingOperations } from './standing-operations.ts';
 import { description, snapshot, uuid } from './words.ts';
 
 /** Raised with what is no more understood by those who speak an earlier one. */
-export const protocol = 1;
+export const protocol = 2;
 
 /** Bytes of a body, unpacked. A page is bounded by its reader well below this; a single statement's rows may come to more. */
 export const largestBody = 64 * 1_048_576;
@@ -87,8 +87,12 @@ export const operations = {
   raise: { end: 'source', says: 'Raises the fence.', request: z.strictObject({ fence }), answer: nothing },
   wait: {
     end: 'source',
-    says: 'Answers as soon as something waits, or when the time is over.',
-    request: z.strictObject({ low: snapshot, milliseconds: z.number().int().min(0).max(60_000) }),
+    says: 'Answers as soon as something waits, or when the time is over; with `check`, as of that name, then.',
+    request: z.strictObject({
+      low: snapshot,
+      milliseconds: z.number().int().min(0).max(60_000),
+      check: z.boolean(),
+    }),
     answer: z.boolean(),
   },
   read: {

@@ -64,9 +64,11 @@ export const handlers: Handlers = {
     await sourceOf(link).raise({ ...fence, link: link.name });
     return {};
   },
-  wait: async (link, { low, milliseconds }, signal) => {
+  wait: async (link, { low, milliseconds, check }, signal) => {
     sourceOf(link);
-    return await link.bell.change(low, milliseconds, signal);
+    const something = await link.bell.change(low, milliseconds, signal);
+    if (check && !something && !signal.aborted) await checkTables(link);
+    return something;
   },
   read: async (link, { position, limits: { bytes, ...limits }, fence }) => {
     const askedAt = performance.now();
@@ -169,8 +171,7 @@ export const handlers: Handlers = {
   },
   'tidy-target': async (link) => await targetOf(link).tidy(link.limits),
   check: async (link) => {
-    const check = async (): Promise<void> => await (link.source ?? link.target)?.check();
-    await (link.pages === null ? check() : link.pages.check(check));
+    await checkTables(link);
     return {};
   },
   clock: async (link) => (await (link.source ?? link.target)?.clock()) ?? 0,
@@ -238,6 +239,11 @@ async function read(
   // Who goes on reading asks this way whether anything waits; of many a look is one.
   if (position.high === null && !(await link.bell.peek(position.low))) return null;
   return await link.inTurn(async () => await source.read(position, limits, { fence }));
+}
+
+async function checkTables({ source, target, pages }: ServedLink): Promise<void> {
+  const check = async (): Promise<void> => await (source ?? target)?.check();
+  await (pages === null ? check() : pages.check(check));
 }
 
 /** What the hub allows is less than a node may ask for. */
