@@ -188,7 +188,7 @@ with readers as materialized (
   where s.standing <> 'expired'
 ),
 marks as materialized (
-  select array_agg(distinct xmax order by xmax) as at, min(xmax) as lowest
+  select array_agg(distinct xmax order by xmax) as at, (array_agg(xmax order by xmax))[1] as lowest
   from readers
 ),
 beyond as materialized (

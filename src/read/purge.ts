@@ -19,7 +19,8 @@ export async function purgeChangeLog(em: EntityManager, limit: number): Promise<
          case
            when count(*) = 0 then null
            else coalesce(
-             min(pg_snapshot_xmax(safe)) filter (where standing <> 'expired'),
+             -- PostgreSQL 14 and 15 have no min of them.
+             (array_agg(pg_snapshot_xmax(safe) order by pg_snapshot_xmax(safe)) filter (where standing <> 'expired'))[1],
              pg_snapshot_xmax(pg_current_snapshot())
            )
          end as xmax
