@@ -21,7 +21,7 @@ import type { Conflict, ConflictInFull, ParkedInFull, ParkedRow } from './link/s
 import { idleState, type Status } from './link/status.ts';
 import { drainLimits, openHub } from './limits.ts';
 import { installNodes, nodesWithout, startNodes, type StartContext } from './start.ts';
-import { databasesOf, localPart, ownLinks, type Link } from './topology/topology.ts';
+import { databasesOf, localPart, ownLinks, servedLinks, type Link } from './topology/topology.ts';
 import { LinksHere, nothingToWork, type Elsewhere } from './links-here.ts';
 import type { RunOnceOptions, RunOptions } from './run-options.ts';
 import { Tables } from './tables/tables.ts';
@@ -130,15 +130,16 @@ export class Snk {
     await this.#atWork(links, signal, async (optionsOf, lockers, both) => {
       const ending = new AbortController();
       const verifying = this.#verifyAgain(lockers, AbortSignal.any([both, ending.signal]));
-      const keeping = this.hub.keep(AbortSignal.any([both, ending.signal]), this.events);
+      const keeping = this.hub.keep(AbortSignal.any([both, ending.signal]), this.events, options.turnWithin);
       try {
         const runners = links.map(
           async (link) =>
             await new LinkRunner({ ...optionsOf(link), turnWithin: options.turnWithin }).run(both),
         );
-        // A hub that works no link of its own serves those of others until it is ended.
-        if (runners.length === 0 && !both.aborted) await once(both, 'abort');
         const results = await Promise.allSettled(runners);
+        // A hub serves the links of others until it is ended, whether it has any of its own or they have all stopped.
+        const serves = runners.length === 0 || servedLinks(this.config).length > 0;
+        if (serves && !both.aborted) await once(both, 'abort');
         const failed = results.filter((result) => result.status === 'rejected');
         if (!signal.aborted && failed.length > 0) throw failed.at(-1)?.reason;
       } finally {

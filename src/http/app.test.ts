@@ -18,9 +18,9 @@ afterEach(async () => {
 });
 
 /** With the routes of health, and some that do what no route should. */
-async function open() {
+async function open(links = ['a->b', 'b->a'], served = 0) {
   const events = new Events();
-  const health = new Health(events, ['a->b', 'b->a']);
+  const health = new Health(events, links, served);
   const odd = (to: FastifyInstance): void => {
     to.get('/throws', () => {
       throw new Error('password=secret');
@@ -65,6 +65,22 @@ describe('/readyz', () => {
     events.tell('link:recovered', { link: 'b->a', outageMs: 1 });
     const again = await app.inject('/readyz');
     expect([again.statusCode, again.json()]).toMatchObject([200, { status: 'ready' }]);
+  });
+});
+
+describe('/readyz of a hub', () => {
+  test('says whether it serves, and which database it is without', async () => {
+    const { events, app } = await open([], 2);
+    const ask = async (): Promise<unknown[]> => {
+      const answer = await app.inject('/readyz');
+      return [answer.statusCode, (answer.json() as { message?: string }).message];
+    };
+    expect(await ask()).toEqual([503, 'not ready: the hub (waiting)']);
+    events.tell('hub:turned');
+    expect(await ask()).toEqual([200, undefined]);
+    const error = serializeError(new SnkError('SNK_UNREACHABLE', 'postgres://u:secret@host'));
+    events.tell('node:unreachable', { node: 'main', error, retryInMs: 1 });
+    expect(await ask()).toEqual([503, 'not ready: the hub (without main)']);
   });
 });
 

@@ -1,4 +1,4 @@
-/** `/healthz`: the process answers. `/readyz`: all links do what they are to do. Names and codes alone, no messages. */
+/** `/healthz`: the process answers. `/readyz`: all links, and the hub, do what they are to do. Names and codes alone, no messages. */
 import type { FastifyInstance } from 'fastify';
 import type { Health } from '../telemetry/health.ts';
 
@@ -13,8 +13,12 @@ export function healthRoutes(health: Health): (app: FastifyInstance) => void {
         ...(code === null ? {} : { code }),
       }));
       if (health.ready) return { status: 'ready', links };
-      const not = links.filter((each) => !each.ready);
-      const message = `not ready: ${not.map(({ link, state }) => `${link} (${state})`).join(', ')}`;
+      const not = links.filter((each) => !each.ready).map(({ link, state }) => `${link} (${state})`);
+      if (health.served > 0 && !health.serves)
+        not.push(
+          `the hub (${health.unreachable.length > 0 ? `without ${health.unreachable.join(', ')}` : 'waiting'})`,
+        );
+      const message = `not ready: ${not.join(', ')}`;
       return await reply.code(503).send({ code: 'SNK_NOT_READY', message, links });
     });
   };

@@ -13,6 +13,9 @@ const nowText = prepared('select pg_current_snapshot()::text as now');
 /** Milliseconds. */
 const pace = { turn: 30_000, retry: 500 } as const;
 
+/** Snapshots are as long as the nodes that send them like. */
+const mostQuiet = 1_000;
+
 /** What is asked of the source. */
 export interface Looks {
   /** The snapshot as it is. */
@@ -82,7 +85,10 @@ export class HubBell {
     if (this.#quiet.has(low)) return false;
     const rings = this.#rings;
     const waits = await this.peek(low);
-    if (!waits && this.#hears && rings === this.#rings) this.#quiet.add(low);
+    if (!waits && this.#hears && rings === this.#rings) {
+      if (this.#quiet.size >= mostQuiet) this.#quiet.clear();
+      this.#quiet.add(low);
+    }
     return waits;
   }
 

@@ -1,6 +1,5 @@
 /** The links that this SNK serves to those who come with a key: who may ask what of which of them. */
 import { createHash, randomUUID } from 'node:crypto';
-import { setTimeout as wait } from 'node:timers/promises';
 import { Semaphore } from 'async-mutex';
 import type { z } from 'zod';
 import type { MikroORM } from '../db/orm.ts';
@@ -18,6 +17,7 @@ import { purgeChangeLog } from '../read/purge.ts';
 import { expireSubscribers, type Patience } from './expire.ts';
 import { HubBell } from './hub-bell.ts';
 import { HubFiles } from './hub-files.ts';
+import { keepHub } from './keep-hub.ts';
 import { differingTable, linkWords } from './link-words.ts';
 import { operations, protocol, type AnswerOf, type OperationName, type RequestOf } from './operations.ts';
 import { isUnopened } from './operation-kinds.ts';
@@ -54,8 +54,8 @@ export interface HubRequest {
 /** Requests that hold rows in memory, at once. */
 const heavyAtOnce = 4;
 const heavy: ReadonlySet<OperationName> = new Set(['apply', 'apply-beside', 'list-hashes']);
-/** Milliseconds between two looks, and log rows that one purges. */
-const keeping = { pause: 60_000, rows: 100_000 } as const;
+/** Log rows that one look purges. */
+const purging = 100_000;
 /** Kinds of pages that are read for many. */
 const mostShared = 64;
 const notShared = { pages: null, ranges: null } as const;
@@ -142,21 +142,17 @@ export class Hub {
     return { name, link, local, end, orm: ormOf(local) };
   }
 
-  /**
-   * While the signal lasts: purges what all have, lets go of those who stay away, and takes away files that no row names. Who asks
-   * for nothing else leaves that to the hub.
-   */
-  async keep(signal: AbortSignal, events: Events): Promise<void> {
-    while (servedLinks(this.#options.topology).length > 0 && !signal.aborted) {
-      await this.#files.tidy();
-      // A node that is away is told of by its links; here the next look does.
-      for (const link of await this.tidy().catch(() => [])) events.tell('link:expired', { link });
-      await wait(keeping.pause, undefined, { signal }).catch(() => undefined);
-    }
+  /** While the signal lasts; see keepHub. */
+  async keep(signal: AbortSignal, events: Events, turnWithin?: number): Promise<void> {
+    await keepHub(this.#options, async () => await this.tidy(), signal, events, turnWithin);
   }
 
-  /** One look at all nodes where somebody may be kept waiting for. Returns the links that were let go. */
+  /**
+   * Purges what all have, lets go of those who stay away, and takes away files that no row names. Who asks for nothing else leaves
+   * that to the hub. Returns the links that were let go.
+   */
   async tidy(): Promise<readonly string[]> {
+    await this.#files.tidy();
     const { topology, ormOf, patience } = this.#options;
     const own = new Set(topology.nodes.map(({ name }) => name));
     const expired: string[] = [];
@@ -170,7 +166,7 @@ export class Hub {
           return link.startsWith(`${source}->`) && !own.has(node);
         });
       expired.push(...(await expireSubscribers(em, links, patience)));
-      await purgeChangeLog(em, keeping.rows);
+      await purgeChangeLog(em, purging);
     }
     return expired;
   }

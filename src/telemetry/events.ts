@@ -43,9 +43,11 @@ export interface SnkEvents {
   /** The loop of a link begins once more: it hangs in nothing. */
   'link:turned': [{ link: string }];
   'link:failed': [{ link: string; error: SerializedError; retryInMs: number | null }];
-  /** Two nodes whose clocks decide conflicts are further apart than `limits.clockSkew`: positive where the target is ahead. */
+  /** What serves links to those who come with a key has looked at its databases once more: it hangs in nothing. */
+  'hub:turned': [];
   /** The log is not kept any more for a node that stays away: it begins anew when it comes. */
   'link:expired': [{ link: string }];
+  /** Two nodes whose clocks decide conflicts are further apart than `limits.clockSkew`: positive where the target is ahead. */
   'link:clock-skew': [{ link: string; skewMs: number }];
   'link:recovered': [{ link: string; outageMs: number }];
   /** A pair of tables was verified in the background: rows of each node, and how many are missing somewhere or differ. */
@@ -79,7 +81,7 @@ export interface SnkEvents {
 
 export class Events extends EventEmitter<SnkEvents> {
   /** A listener that throws must not break the engine; the error is dropped with it. */
-  tell<Name extends keyof SnkEvents>(name: Name, event: SnkEvents[Name][0]): void {
+  tell<Name extends keyof SnkEvents>(name: Name, ...[event]: SnkEvents[Name]): void {
     for (const listener of this.listeners(name)) {
       try {
         (listener as (event: SnkEvents[Name][0]) => void)(event);

@@ -69,6 +69,20 @@ describe('the health of a run', () => {
     expect(health.links[0]).toMatchObject({ state: 'stopped', code: 'SNK_SCHEMA_DRIFT', ready: false });
   });
 
+  test('of a hub is bad until it serves, and while a database of it is away', () => {
+    const events = new Events();
+    const health = new Health(events, [], 2);
+    const error = serializeError(new SnkError('SNK_UNREACHABLE', 'gone'));
+    expect([health.ready, health.hasRun]).toEqual([false, false]);
+    events.tell('node:unreachable', { node: 'main', error, retryInMs: 1 });
+    expect([health.ready, health.hasRun]).toEqual([false, false]);
+    events.tell('node:reached', { node: 'main' });
+    events.tell('hub:turned');
+    expect([health.ready, health.hasRun]).toEqual([true, true]);
+    events.tell('node:unreachable', { node: 'main', error, retryInMs: 1 });
+    expect([health.ready, health.hasRun]).toEqual([false, true]);
+  });
+
   test('names the nodes that the start waits for', () => {
     const { events, health } = watched();
     const error = serializeError(new SnkError('SNK_UNREACHABLE', 'gone'));

@@ -1,4 +1,4 @@
-/** How each link of a run fares, by what it tells: whether it does what it is to do, and what holds it up. */
+/** How each link of a run fares, and the hub, by what they tell: whether they do what they are to do, and what holds them up. */
 import type { Events, LinkState } from './events.ts';
 
 /** `retrying`: something failed, and the link tries again. */
@@ -40,12 +40,17 @@ const settled: ReadonlySet<Condition> = new Set(['waiting', 'standby', 'paused',
 export class Health {
   readonly #links: Map<string, { readonly state: LinkState; readonly code: string | null }>;
   readonly #unreachable = new Set<string>();
+  /** How many links are served to those who come with a key. */
+  readonly served: number;
+  #hasServed = false;
 
-  constructor(events: Events, links: readonly string[]) {
+  constructor(events: Events, links: readonly string[], served = 0) {
+    this.served = served;
     this.#links = new Map(links.map((link) => [link, { state: 'waiting', code: null }]));
     events.on('link:state', ({ link, state }) => this.#note(link, { state }));
     events.on('link:failed', ({ link, error }) => this.#note(link, { code: error.code }));
     events.on('link:recovered', ({ link }) => this.#note(link, { code: null }));
+    events.on('hub:turned', () => (this.#hasServed = true));
     events.on('node:unreachable', ({ node }) => this.#unreachable.add(node));
     events.on('node:reached', ({ node }) => this.#unreachable.delete(node));
   }
@@ -58,15 +63,20 @@ export class Health {
   }
 
   get ready(): boolean {
-    return this.links.every((link) => link.ready);
+    return this.links.every((link) => link.ready) && (this.served === 0 || this.serves);
   }
 
-  /** Every link has been at work, or has stopped: what was to be done before is done. */
+  /** Who comes with a key is answered, and the databases are there. */
+  get serves(): boolean {
+    return this.#hasServed && this.#unreachable.size === 0;
+  }
+
+  /** Every link has been at work, or has stopped, and the hub serves: what was to be done before is done. */
   get hasRun(): boolean {
-    return this.links.every((link) => link.state !== 'waiting');
+    return this.links.every((link) => link.state !== 'waiting') && (this.served === 0 || this.#hasServed);
   }
 
-  /** Nodes that the start waits for. */
+  /** Nodes that the start waits for, or without which the hub can serve nobody. */
   get unreachable(): readonly string[] {
     return [...this.#unreachable];
   }

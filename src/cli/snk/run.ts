@@ -80,6 +80,8 @@ async function runLinks(snk: Snk, options: Options): Promise<number> {
   const once = options.once === true;
   if (!once && (options.link !== undefined || options.json === true))
     throw new SnkError('SNK_USAGE', '--link and --json go with --once');
+  if (once && (options.listen !== undefined || options.console === true))
+    throw new SnkError('SNK_USAGE', '--listen and --console do not go with --once: it ends by itself');
   const isTerminal = process.stderr.isTTY;
   const pretty = options.logFormat === undefined ? isTerminal : options.logFormat === 'pretty';
   // On a terminal bars show what lines would say elsewhere.
@@ -102,14 +104,14 @@ const keepLive: Work = async (snk, { install }, log) => {
   const unserved = servingWarnings(snk.config);
   if (names.length === 0 && unserved.length > 0) throw new FaultsError(unserved);
   for (const { code, message, hint } of unserved) log.warn({ code, hint }, message);
-  const health = new Health(snk.events, names);
+  const served = servedLinks(snk.config).map((link) => link.name);
+  const health = new Health(snk.events, names, served.length);
   const watchdog = watchdogOf(process.env);
   const service = openService(snk, health, watchdog, log);
   const signal = endOnSignals(0, () => {
     log.info({}, 'ending');
     void service?.end();
   });
-  const served = servedLinks(snk.config).map((link) => link.name);
   log.info({ links: names, ...(served.length === 0 ? {} : { served }) }, 'started');
   let http: HttpServer | null = null;
   try {

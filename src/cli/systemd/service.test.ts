@@ -9,14 +9,14 @@ afterEach(() => void vi.useRealTimers());
 
 const links = ['a->b', 'b->a'];
 
-function served(watchdog: number | null = 6_000) {
+function served(watchdog: number | null = 6_000, own: readonly string[] = links, keyed = 0) {
   const events = new Events();
   const said: string[] = [];
   const notify = (...assignments: readonly string[]): Promise<void> => {
     said.push(assignments.join(' '));
     return Promise.resolve();
   };
-  const service = new Service({ events, health: new Health(events, links), notify, watchdog });
+  const service = new Service({ events, health: new Health(events, own, keyed), notify, watchdog });
   const turn = (...names: string[]): void => {
     for (const link of names.length > 0 ? names : links) events.tell('link:turned', { link });
   };
@@ -39,6 +39,23 @@ describe('a service', () => {
     become('waiting');
     become('live');
     expect(said).toHaveLength(1);
+  });
+
+  test('that serves a hub alone is ready once that serves, and alive as long as that turns', () => {
+    const { events, said, error, pings } = served(6_000, [], 2);
+    events.tell('node:unreachable', { node: 'main', error, retryInMs: 250 });
+    vi.advanceTimersByTime(10_000);
+    expect(said).toEqual(['STATUS=waiting for main']);
+    events.tell('node:reached', { node: 'main' });
+    events.tell('hub:turned');
+    expect(said.slice(1)).toEqual(['READY=1 STATUS=serves 2 links']);
+    vi.advanceTimersByTime(1_000);
+    expect(pings()).toBe(1);
+    vi.advanceTimersByTime(60_000);
+    expect(pings()).toBe(1);
+    events.tell('hub:turned');
+    vi.advanceTimersByTime(1_000);
+    expect(pings()).toBe(2);
   });
 
   test('tells what it waits for before', () => {

@@ -1,4 +1,4 @@
-/** What systemd is told of a run: that it is ready, how its links fare, that they turn, and that it ends. */
+/** What systemd is told of a run: that it is ready, how its links and its hub fare, that they turn, and that it ends. */
 import type { Events } from '../../telemetry/events.ts';
 import type { Health } from '../../telemetry/health.ts';
 import type { Notify } from './notify.ts';
@@ -17,6 +17,7 @@ export interface ServiceOptions {
 export class Service {
   readonly #options: ServiceOptions;
   readonly #turned = new Set<string>();
+  #hasHubTurned = false;
   readonly #looking: NodeJS.Timeout | null = null;
   #statusTimer: NodeJS.Timeout | null = null;
   #told = '';
@@ -30,6 +31,10 @@ export class Service {
     for (const name of ['link:state', 'link:failed', 'link:recovered'] as const)
       events.on(name, () => this.#look());
     for (const name of ['node:unreachable', 'node:reached'] as const) events.on(name, () => this.#look());
+    events.on('hub:turned', () => {
+      this.#hasHubTurned = true;
+      this.#look();
+    });
     if (watchdog !== null) this.#looking = setInterval(() => this.#ping(), watchdog / 6).unref();
   }
 
@@ -55,11 +60,14 @@ export class Service {
     }
   }
 
-  /** Only once every link has begun its loop again: one that hangs keeps systemd waiting, until it starts all anew. */
+  /** Only once every link, and the hub, has begun its loop again: one that hangs keeps systemd waiting, until it starts all anew. */
   #ping(): void {
-    const links = this.#options.health.links.filter(({ state }) => state !== 'stopped');
+    const { health } = this.#options;
+    const links = health.links.filter(({ state }) => state !== 'stopped');
     if (!this.#isReady || links.some(({ link }) => !this.#turned.has(link))) return;
+    if (health.served > 0 && !this.#hasHubTurned) return;
     this.#turned.clear();
+    this.#hasHubTurned = false;
     this.#tell('WATCHDOG=1');
   }
 
@@ -69,12 +77,15 @@ export class Service {
   }
 
   #status(): string {
-    const { links, unreachable, hasRun } = this.#options.health;
-    if (!hasRun && unreachable.length > 0) return `waiting for ${unreachable.join(', ')}`;
+    const { links, unreachable, hasRun, served } = this.#options.health;
+    const away = unreachable.length > 0 ? `waiting for ${unreachable.join(', ')}` : null;
+    if (!hasRun && away !== null) return away;
+    const hub = served === 0 ? [] : [away ?? `serves ${served} links`];
     const fine = links.filter((link) => link.ready).length;
     const others = links
       .filter((link) => !link.ready)
       .map(({ link, state, code }) => `${link} ${state}${code === null ? '' : ` (${code})`}`);
-    return [`${fine} of ${links.length} links at work`, ...others].join('; ');
+    const own = links.length === 0 && served > 0 ? [] : [`${fine} of ${links.length} links at work`];
+    return [...own, ...hub, ...others].join('; ');
   }
 }
