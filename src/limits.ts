@@ -2,6 +2,7 @@
 import type { Config } from './config/config.ts';
 import type { MikroORM } from './db/orm.ts';
 import { Hub } from './remote/hub.ts';
+import type { Events } from './telemetry/events.ts';
 import type { DrainLimits } from './link/drain.ts';
 
 export function drainLimits({ limits, links }: Pick<Config, 'limits' | 'links'>): DrainLimits {
@@ -20,9 +21,9 @@ export function drainLimits({ limits, links }: Pick<Config, 'limits' | 'links'>)
 }
 
 /** The links that a process serves, within what the configuration allows. */
-export function openHub(config: Config, ormOf: (node: string) => MikroORM): Hub {
+export function openHub(config: Config, ormOf: (node: string) => MikroORM, events: Events): Hub {
   const { readerAge, changeLogMegabytes } = config.limits;
   // A node that stays away must not fill the log until capture stops for all.
   const patience = { age: readerAge, logBytes: (changeLogMegabytes * 1_048_576) / 2, late: 600_000 };
-  return new Hub({ topology: config, ormOf, limits: config.limits, patience });
+  return new Hub({ topology: config, ormOf, limits: config.limits, patience, events });
 }

@@ -75,7 +75,7 @@ export class Snk {
     this.config = config;
     this.events = events;
     this.#local = { ...config, ...localPart(config) };
-    this.hub = openHub(config, (node) => this.#orm(node, 'served'));
+    this.hub = openHub(config, (node) => this.#orm(node, 'served'), events);
     this.#places = new NearAndFar(config, (node) => this.#orm(node, 'run'));
     this.#orms = new Orms(databasesOf(config));
     this.keys = new Keys(config, (node) => this.#orm(node, 'keys'));

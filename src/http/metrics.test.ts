@@ -84,6 +84,17 @@ describe('the metrics of a run', () => {
     expect(text).toContain(`snk_link_lag_seconds_bucket{le="2.5",${ab}} 2`);
   });
 
+  test('count what nodes that come with a key push', async () => {
+    const { events, metrics } = measured();
+    for (const rows of [3, 4])
+      events.tell('link:served', { link: 'lyon->main', rows, conflicts: 1, parked: 0 });
+    const text = await metrics.text(null);
+    const lyon = 'link="lyon->main",source="lyon",target="main"';
+    expect(text).toContain(`snk_link_rows_total{${lyon}} 7`);
+    expect(text).toContain(`snk_link_windows_total{${lyon}} 2`);
+    expect(text).toContain(`snk_link_conflicts_total{${lyon}} 2`);
+  });
+
   test('hold one state of each link', async () => {
     const { events, metrics } = measured();
     events.tell('link:state', { link: 'a->b', state: 'live' });
@@ -162,7 +173,7 @@ describe('the dashboard', async () => {
   const names = new Set([...text.matchAll(/^(\w+)(?:\{| )/gm)].map(([, name]) => name));
   const labels = new Set([...text.matchAll(/[{,](\w+)="/g)].map(([, name]) => name));
   // What Prometheus itself puts on every series that it scrapes.
-  for (const name of ['job', 'instance']) labels.add(name);
+  for (const name of ['job', 'instance', '__name__']) labels.add(name);
 
   test.each([...exprs, ...queries])('%s asks for metrics that there are: %s', (_, expr) => {
     const asked = expr.match(/\b(?:snk|process|nodejs)_\w+/g) ?? [];
@@ -175,6 +186,17 @@ describe('the dashboard', async () => {
     const matchers = [...expr.matchAll(/[{,]\s*(\w+)\s*[=!]~?/g)].map(([, name = '']) => name);
     const values = /, (\w+)\)$/.exec(expr.startsWith('label_values') ? expr : '')?.slice(1) ?? [];
     expect([...lists, ...matchers, ...values].filter((name) => !labels.has(name))).toEqual([]);
+  });
+
+  test('offers the links of nodes that come with a key, of which a hub knows what waits and what is parked', async () => {
+    const hub = await new Metrics([], new Events(), new Health(new Events(), [], 1)).text({
+      links: [{ name: 'main->lyon', pendingRows: 7, parked: 2, conflicts: 1 }],
+      nodes: [{ name: 'main', changeLogBytes: 8_192 }],
+    });
+    for (const [, query] of queries) {
+      const asked = query.match(/\bsnk_\w+/g) ?? [];
+      expect(asked.some((name) => hub.includes(`\n${name}{`))).toBe(true);
+    }
   });
 
   test('shows every metric of SNK', () => {

@@ -86,6 +86,19 @@ export class Metrics {
       this.#fileBytes.inc(labels, fileBytes);
       for (const lag of lagsMs) this.#lag.observe(labels, lag / 1_000);
     });
+    events.on('link:served', ({ link, rows, conflicts, parked }) => {
+      const labels = this.#labelsOf(link);
+      this.#windows.inc(labels, 1);
+      this.#rows.inc(labels, rows);
+      this.#conflicts.inc(labels, conflicts);
+      this.#parkedTotal.inc(labels, parked);
+    });
+  }
+
+  /** A node that comes with a key has links of its own name, which nobody has configured. */
+  #labelsOf(name: string): Record<(typeof ofLink)[number], string> {
+    const [source = '', target = ''] = name.split('->');
+    return this.#labels.get(name) ?? { link: name, source, target };
   }
 
   /** The text of a scrape. What is not known is left out: a value of an hour ago would look like one of now. */
@@ -96,9 +109,7 @@ export class Metrics {
       for (const each of conditions) this.#state.set({ ...labels, state: each }, each === state ? 1 : 0);
     }
     for (const { name, pendingRows, parked, conflicts } of gauges?.links ?? []) {
-      // A node that comes with a key has links of its own name, which nobody has configured.
-      const [source = '', target = ''] = name.split('->');
-      const labels = this.#labels.get(name) ?? { link: name, source, target };
+      const labels = this.#labelsOf(name);
       if (pendingRows !== null) this.#pending.set(labels, pendingRows);
       if (parked !== null) this.#parked.set(labels, parked);
       if (conflicts !== null) this.#unsettled.set(labels, conflicts);

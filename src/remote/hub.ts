@@ -9,6 +9,7 @@ import { toSnkError } from '../db/sqlstate.ts';
 import { SnkError } from '../errors.ts';
 import type { FileAccess } from '../files/file-access.ts';
 import { describeEnd, openSource, openTarget } from '../link/engine.ts';
+import type { Written } from '../apply/write-rows.ts';
 import type { EndDescription } from '../link/ends.ts';
 import { flowsOfLink, type LinkFlow } from '../link/link-flows.ts';
 import { linkOfKey, servedLinks, type Link, type Topology } from '../topology/topology.ts';
@@ -18,7 +19,8 @@ import { expireSubscribers, type Patience } from './expire.ts';
 import { HubBell } from './hub-bell.ts';
 import { HubFiles } from './hub-files.ts';
 import { keepHub } from './keep-hub.ts';
-import { differingTable, linkWords } from './link-words.ts';
+import { linkWords } from './link-words.ts';
+import { notUnderstood, unopened, left, otherProtocol, differs, taken, replaced } from './refusals.ts';
 import { operations, protocol, type AnswerOf, type OperationName, type RequestOf } from './operations.ts';
 import { isUnopened } from './operation-kinds.ts';
 import {
@@ -37,6 +39,8 @@ export interface HubOptions {
   readonly ormOf: (node: string) => MikroORM;
   readonly limits: ServedLimits;
   readonly patience: Patience;
+  /** Hear of what those who push have had written here. */
+  readonly events: Events;
 }
 
 /** A request of somebody whose key was good. */
@@ -123,12 +127,18 @@ export class Hub {
         // It may have waited for its turn, and who asked has gone on since.
         if (signal.aborted) throw left(link);
         // Each is given what its own shape has let through.
-        return await handlers[operation](served, asked.data as never, signal);
+        const said = await handlers[operation](served, asked.data as never, signal);
+        if (operation === 'apply' || operation === 'apply-beside') this.#tell(link, said as Written);
+        return said;
       };
       return heavy.has(operation) ? await this.#heavy.runExclusive(work) : await work();
     } catch (error) {
       throw toSnkError(error, `link ${link}`);
     }
+  }
+
+  #tell(link: string, { written, conflicts, parked }: Written): void {
+    this.#options.events.tell('link:served', { link, rows: written, conflicts, parked });
   }
 
   /** Throws SNK_NO_LINK. */
@@ -304,51 +314,4 @@ export class Hub {
 function readLinks(topology: Topology): readonly Link[] {
   const keyed = new Set(topology.nodes.flatMap(({ kind, name }) => (kind === 'keyed' ? [name] : [])));
   return servedLinks(topology).filter(({ target }) => keyed.has(target));
-}
-
-function notUnderstood(operation: string, issue: z.core.$ZodIssue | undefined): SnkError {
-  const at = issue?.path.map(String).join('.') ?? '';
-  return new SnkError('SNK_REQUEST', `${operation}: ${at}: ${issue?.message ?? 'not understood'}`, {
-    hint: 'Both sides are to run the same version of SNK.',
-  });
-}
-
-/** After a restart of the hub nothing is lost but this. */
-function unopened(link: string): SnkError {
-  return new SnkError('SNK_SESSION', `link ${link} is to be opened first`, { fate: 'retry' });
-}
-
-function left(link: string): SnkError {
-  return new SnkError('SNK_INTERRUPTED', `link ${link}: who asked is gone`, { fate: 'retry' });
-}
-
-function otherProtocol(asked: number): SnkError {
-  return new SnkError('SNK_PROTOCOL', `protocol ${asked} is asked for, and this hub speaks ${protocol}`, {
-    hint: 'Run the same version of SNK on both sides.',
-  });
-}
-
-function differs(name: string, ours: string, theirs: string): SnkError {
-  let table: string | null = null;
-  try {
-    table = differingTable(ours, theirs);
-  } catch {
-    // What is no description of a link differs in everything.
-  }
-  const where = table === null ? 'the order of its flows or of the nodes' : `the flow into ${table}`;
-  return new SnkError('SNK_LINK_DIFFERS', `link ${name}: ${where} is not declared alike on both sides`, {
-    hint: 'A link through a hub stands in both configurations: make them say the same.',
-  });
-}
-
-function taken(node: string): SnkError {
-  return new SnkError('SNK_NODE_TAKEN', `${node}: its database is known to the hub as another node`, {
-    hint: "Each node has a key of its own. Of a copied database: 'snk uninstall --yes' there, then 'snk run'.",
-  });
-}
-
-function replaced(link: string, node: string): SnkError {
-  return new SnkError('SNK_NODE_REPLACED', `link ${link}: ${node} is not the database it was`, {
-    hint: 'Revoke its key on the hub and give the new database one of another name.',
-  });
 }

@@ -40,6 +40,8 @@ export interface SnkEvents {
       lagsMs: readonly number[];
     },
   ];
+  /** A page, or a range, of a node that pushes has been written at the hub. */
+  'link:served': [{ link: string; rows: number; conflicts: number; parked: number }];
   /** The loop of a link begins once more: it hangs in nothing. */
   'link:turned': [{ link: string }];
   'link:failed': [{ link: string; error: SerializedError; retryInMs: number | null }];
