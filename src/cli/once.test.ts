@@ -16,10 +16,11 @@ describe('a run that is carried once', () => {
     [0, 'all is over', report(true, link('a->b'))],
     [1, 'a row is parked, or a conflict was settled', report(false, link('a->b'))],
     [1, 'a link is paused', report(false, link('a->b', 'SNK_PAUSED'), link('b->a'))],
+    [1, 'a part is done, and a hub is away', report(false, link('a->b'), link('b->a', 'SNK_UNREACHABLE'))],
     [
       69,
-      'a database cannot be reached',
-      report(false, link('a->b', 'SNK_PAUSED'), link('b->a', 'SNK_UNREACHABLE')),
+      'no link can reach its databases',
+      report(false, link('a->b', 'SNK_UNREACHABLE'), link('b->a', 'SNK_UNREACHABLE')),
     ],
   ])('ends with %i when %s', (code, _, run) => {
     expect(onceCode(run)).toBe(code);

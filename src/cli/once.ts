@@ -1,10 +1,10 @@
 /** What `snk run --once` prints of its run, and the code it ends with (pure). */
 import type { OnceLink, OnceReport } from '../link/carry-once.ts';
 
-/** 1: not all is over, or a row is parked, or a conflict was settled; 69: since a database cannot be reached. */
+/** 1: not all is over, or a row is parked, or a conflict was settled; 69: nothing is, since no database can be reached. */
 export function onceCode({ complete, links }: OnceReport): number {
   if (complete) return 0;
-  return links.some(({ reason }) => reason?.code === 'SNK_UNREACHABLE') ? 69 : 1;
+  return links.every(({ reason }) => reason?.code === 'SNK_UNREACHABLE') ? 69 : 1;
 }
 
 const counts = ['created', 'updated', 'deleted', 'conflicts', 'parked', 'files', 'seconds'] as const;
