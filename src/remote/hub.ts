@@ -148,7 +148,7 @@ export class Hub {
    */
   async keep(signal: AbortSignal, events: Events): Promise<void> {
     while (servedLinks(this.#options.topology).length > 0 && !signal.aborted) {
-      await this.#files.tidy();
+      await this.#files.tidy(events);
       // A node that is away is told of by its links; here the next look does.
       for (const link of await this.tidy().catch(() => [])) events.tell('link:expired', { link });
       await wait(keeping.pause, undefined, { signal }).catch(() => undefined);

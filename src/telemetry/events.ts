@@ -43,9 +43,9 @@ export interface SnkEvents {
   /** The loop of a link begins once more: it hangs in nothing. */
   'link:turned': [{ link: string }];
   'link:failed': [{ link: string; error: SerializedError; retryInMs: number | null }];
-  /** Two nodes whose clocks decide conflicts are further apart than `limits.clockSkew`: positive where the target is ahead. */
   /** The log is not kept any more for a node that stays away: it begins anew when it comes. */
   'link:expired': [{ link: string }];
+  /** Two nodes whose clocks decide conflicts are further apart than `limits.clockSkew`: positive where the target is ahead. */
   'link:clock-skew': [{ link: string; skewMs: number }];
   'link:recovered': [{ link: string; outageMs: number }];
   /** A pair of tables was verified in the background: rows of each node, and how many are missing somewhere or differ. */
@@ -63,6 +63,8 @@ export interface SnkEvents {
   ];
   /** Tables could not be verified in the background; SNK tries again. */
   'verify:failed': [{ error: SerializedError; retryInMs: number }];
+  /** Files that no row names any more could not be taken away from a node's place; SNK tries again. Told once an hour. */
+  'files:failed': [{ node: string; error: SerializedError }];
   /** Too many wrong keys came from this address: it has to wait. Told once a minute, whichever they are. */
   'http:shut': [{ address: string }];
   'backfill:progress': [
