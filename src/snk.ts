@@ -130,7 +130,7 @@ export class Snk {
     await this.#atWork(links, signal, async (optionsOf, lockers, both) => {
       const ending = new AbortController();
       const verifying = this.#verifyAgain(lockers, AbortSignal.any([both, ending.signal]));
-      const keeping = this.hub.keep(AbortSignal.any([both, ending.signal]), this.events, options.turnWithin);
+      const keeping = this.hub.keep(AbortSignal.any([both, ending.signal]), options.turnWithin);
       try {
         const runners = links.map(
           async (link) =>

@@ -1,6 +1,7 @@
 /** Brings the files that rows name to the target, so that no row is seen there before its file. */
 import { parse } from 'postgres-array';
 import { listOf } from '../db/text-list.ts';
+import type { SerializedError } from '../errors.ts';
 import {
   eachOf,
   isFault,
@@ -50,7 +51,7 @@ export interface LinkFiles {
   /** Null for a flow without files. */
   readonly flows: readonly (FilesOfFlow | null)[];
   /** Takes away what no row names any more, now and then; what the other side of a connection keeps is its own affair. */
-  readonly tidy: () => Promise<void>;
+  readonly tidy: () => Promise<SerializedError | null>;
 }
 
 /** Keys of rows that are set aside, and why, row by row. */

@@ -1,4 +1,5 @@
 /** Takes away files that no row names any more, after a time of grace: only such as SNK itself has written. */
+import { SnkError } from '../errors.ts';
 import type { EntityManager } from '../db/orm.ts';
 import { query, queryOne } from '../db/query.ts';
 import { quoteIdentifier } from '../db/sql.ts';
@@ -17,6 +18,9 @@ const pageAge = 24 * 3_600_000;
 /** What arrived in part and was given up. */
 const partsAge = 24 * 3_600_000;
 
+/** As the server writes it. */
+const longestLook = '20s';
+
 export interface Collecting {
   readonly em: () => EntityManager;
   readonly store: FileStore;
@@ -31,18 +35,29 @@ interface Column {
   readonly column: string;
 }
 
-/** Returns how many have gone. A look that takes too long is given up until the next one. */
+/** Returns how many have gone. A look that takes too long is given up until the next one, and said to be. */
 export async function collectFiles(collecting: Collecting): Promise<number> {
+  try {
+    return await collect(collecting);
+  } catch (error) {
+    throw isCancelled(error) ? tooLong(error) : error;
+  }
+}
+
+function tooLong(cause: unknown): SnkError {
+  return new SnkError('SNK_FILE_LOOK', `all rows that may name a file are read for it: it takes too long`, {
+    hint: `Files stay until these tables are read within ${longestLook}: see whether something holds them up.`,
+    fate: 'retry',
+    cause,
+  });
+}
+
+async function collect(collecting: Collecting): Promise<number> {
   const { em, store, grace } = collecting;
   await store.sweep(partsAge);
   const files = await nextFiles(em(), Math.min(longestBetween, grace / 4));
   if (files.length === 0) return 0;
-  try {
-    await em().transactional(async (tx) => await look(tx, files));
-  } catch (error) {
-    if (!isCancelled(error)) throw error;
-    return 0;
-  }
+  await em().transactional(async (tx) => await look(tx, files));
   let gone = 0;
   for (let more = true; more;) {
     const done = await em().transactional(async (tx) => await deleteSome(tx, collecting));
@@ -93,7 +108,7 @@ async function look(tx: EntityManager, files: readonly FileRef[]): Promise<void>
  */
 async function namedOf(tx: EntityManager, files: readonly FileRef[]): Promise<Set<number>> {
   await tx.execute(
-    `set local enable_hashjoin = on; set local enable_seqscan = on; set local statement_timeout = '20s'`,
+    `set local enable_hashjoin = on; set local enable_seqscan = on; set local statement_timeout = '${longestLook}'`,
   );
   const dirs = [...new Set(files.map(({ dir }) => dir))];
   const columns = await query<Column>(

@@ -93,6 +93,38 @@ describe('a folder', () => {
     expect(await readFile(join(root, 'pictures/ada'), 'utf8')).toBe('ada');
   });
 
+  test('does not take other bytes for those that it knew to be whole', async () => {
+    const { store, root } = await newStore();
+    const { sha256, size } = contentOf('abcdef');
+    const write = async (text: string, by = store): Promise<number> =>
+      await by.write('k', { sha256, size, offset: 0, bytes: Buffer.from(text) });
+    const commit = async (): Promise<string> => await store.commit('k', ref('a'), { sha256, size });
+    const part = join(root, '.snk/k.part');
+    // Times of two files that come one right after the other may be the same.
+    const touch = async (): Promise<void> => await utimes(part, new Date(), new Date(0));
+    for (const by of [store, new DirectoryStore(root)]) {
+      for (const [text, state] of [
+        ['abc', 'short'],
+        ['ABCDEF', 'broken'],
+      ] as const) {
+        expect(await write('abcdef')).toBe(6);
+        await by.sweep(-10);
+        expect(await write(text, by)).toBe(text.length);
+        if (by !== store) await touch();
+        expect(await commit()).toBe(state);
+        await store.sweep(-10);
+      }
+    }
+    // nor bytes that somebody has put into the same file
+    await write('abcdef');
+    await writeFile(part, 'ABCDEF');
+    await touch();
+    expect(await commit()).toBe('broken');
+    await write('abcdef');
+    expect(await commit()).toBe('placed');
+    expect(await readFile(join(root, 'pictures/a'), 'utf8')).toBe('abcdef');
+  });
+
   test('keeps nothing of what is not the content, and begins anew', async () => {
     const { store } = await newStore();
     await store.write('k', { sha256: '', offset: 0, bytes: Buffer.from('xyz'), size: 3 });

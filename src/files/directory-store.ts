@@ -16,7 +16,7 @@ import { dirname, join, relative, sep } from 'node:path';
 import { badName, FileError, fileMissing, storeFault, unreadable } from './file-fault.ts';
 import type { Committed, Content, FileRef, FileStat, FileStore, OpenFile, Part } from './file-store.ts';
 import { nameFault } from './names.ts';
-import { Staging } from './staging.ts';
+import { stampOf, Staging } from './staging.ts';
 
 /** In the store's own folder, beside those of flows: a rename must not cross file systems. */
 const stagingName = '.snk';
@@ -240,8 +240,8 @@ export class DirectoryStore implements FileStore {
   }
 }
 
-function statOf({ size, mtimeNs, ctimeNs, ino }: BigIntStats): FileStat {
-  return { size: Number(size), stamp: `${size}-${mtimeNs}-${ctimeNs}-${ino}` };
+function statOf(stats: BigIntStats): FileStat {
+  return { size: Number(stats.size), stamp: stampOf(stats) };
 }
 
 async function readOf(file: FileHandle, offset: number, length: number): Promise<Buffer> {

@@ -12,6 +12,7 @@ import {
   type RigOptions,
 } from '../../test/support/link-rig.ts';
 import type { TestDatabase } from '../../test/support/databases.ts';
+import { waitUntil } from '../../test/support/wait-until.ts';
 import { peopleRig } from '../../test/support/people-rig.ts';
 import type { UserConfig } from '../config/config.ts';
 import { session } from '../db/orm.ts';
@@ -312,6 +313,38 @@ describe('a file that no row names any more', () => {
     await later(rig, 30);
     expect(await collect(rig, at('b'))).toBe(0);
     expect(await at('b').names()).toHaveLength(4);
+  });
+
+  test('stays where rows cannot be read in time, which is said, and goes with a later look', async () => {
+    const { rig, at } = await offices();
+    await at('a').put('ada.jpg', 'ada');
+    await rig.a.query(`insert into person values (1, 'Ada', 'ada.jpg')`);
+    await settle(rig);
+    await rig.a.query('delete from person');
+    await settle(rig);
+    await later(rig, 1);
+    const locker = await rig.b.connect();
+    const waiting = `from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    const isStopped = async (): Promise<boolean> =>
+      (await rig.b.query(`select pg_cancel_backend(pid) ${waiting}`)).length > 0;
+    const held = async (): Promise<void> => {
+      await locker.query('begin');
+      await locker.query('lock table person in access exclusive mode');
+      const looking = collect(rig, at('b'));
+      const said = expect(looking).rejects.toMatchObject({ code: 'SNK_FILE_LOOK', fate: 'retry' });
+      await waitUntil(isStopped);
+      await said;
+      await locker.query('rollback');
+    };
+    await held();
+    await later(rig, 1);
+    expect(await collect(rig, at('b'))).toBe(0);
+    await later(rig, 8);
+    await held();
+    expect(await at('b').names()).toEqual(['ada.jpg']);
+    await later(rig, 1);
+    expect(await collect(rig, at('b'))).toBe(1);
+    await locker.end();
   });
 
   test('stays while a page is about to name it', async () => {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -62,7 +63,7 @@ async function newHub(): Promise<Hub> {
 const openFor =
   (access: FileAccess) =>
   async (request: FastifyRequest, _: FastifyReply, link: string): Promise<FileAccess> => {
-    if (request.headers.authorization !== 'Bearer key') throw new HttpError(401);
+    if (!/^Bearer key\d?$/.test(request.headers.authorization ?? '')) throw new HttpError(401);
     if (link !== 'a->b') throw new HttpError(403);
     return await Promise.resolve(access);
   };
@@ -74,6 +75,8 @@ const clientOf = (address: string, more = {}): HttpFiles =>
     firstPause: 1,
     ...more,
   });
+
+const keyOf = (key: number | string) => ({ headers: () => ({ authorization: `Bearer key${key}` }) });
 
 const contentOf = (bytes: Buffer) => ({
   sha256: createHash('sha256').update(bytes).digest('hex'),
@@ -188,14 +191,68 @@ test('readers who all ask at once wait for their turn, and none is sent away', a
     await all.promise;
     return await open(ref);
   });
-  const answers = Array.from(
-    { length: 100 },
-    async () => await Array.fromAsync(clientOf(hub.address, { tries: 1 }).read(asked)),
-  );
+  const readers = Array.from({ length: 100 }, (_, i) => clientOf(hub.address, { tries: 1, ...keyOf(i % 5) }));
+  const answers = readers.map(async (reader) => await Array.fromAsync(reader.read(asked)));
   await vi.waitUntil(() => opened >= fileLimits.answersAtOnce, { timeout: 10_000 });
   expect(opened).toBe(fileLimits.answersAtOnce);
   all.resolve();
   for (const answer of await Promise.all(answers)) expect(answer).toHaveLength(1);
+});
+
+describe('answers that nobody takes', () => {
+  /** Asks for a large file so many times on one connection, and reads nothing of what comes. */
+  const crowd = async (times: number) => {
+    const hub = await newHub();
+    const bytes = Buffer.alloc(fileLimits.parts, 'large');
+    hub.named.note(flows, await pageOf(hub.folder, new Map([['large', bytes]])));
+    const asked = [{ dir: 'pictures', name: 'large', ...contentOf(bytes), from: 0 }];
+    const body = JSON.stringify({ files: asked });
+    const head = [
+      `POST /v1/links/${encodeURIComponent('a->b')}/files/read HTTP/1.1`,
+      'host: hub',
+      'authorization: Bearer key',
+      'content-type: application/json',
+      `content-length: ${body.length}`,
+    ];
+    const open = vi.spyOn(hub.store, 'open');
+    const sent = (): Socket => {
+      const socket = connect(Number(new URL(hub.address).port), '127.0.0.1').on('error', () => undefined);
+      onTestFinished(() => void socket.destroy());
+      socket.write([...head, '', body].join('\r\n').repeat(times));
+      return socket;
+    };
+    const isAnswered = async (key: number | string): Promise<boolean> => {
+      const reader = clientOf(hub.address, { tries: 1, timeout: 10_000, ...keyOf(key) });
+      const chunks = await Array.fromAsync(reader.read(asked));
+      return Buffer.concat(chunks.map((chunk) => chunk.bytes)).equals(bytes);
+    };
+    return { hub, sent, isAnswered, open };
+  };
+
+  test('leave places for other keys', async () => {
+    const { sent, isAnswered, open } = await crowd(40);
+    for (const socket of [sent(), sent(), sent()]) socket.pause();
+    await vi.waitUntil(() => open.mock.calls.length > 0, { timeout: 10_000 });
+    expect(await isAnswered(1)).toBe(true);
+  });
+
+  test('are given up with their connection, also those that wait behind another one', async () => {
+    const { hub, sent, isAnswered, open } = await crowd(60);
+    const all = Promise.withResolvers<void>();
+    open.mockImplementation(async (ref) => {
+      await all.promise;
+      return await DirectoryStore.prototype.open.call(hub.store, ref);
+    });
+    const socket = sent();
+    await vi.waitUntil(() => open.mock.calls.length > 0, { timeout: 10_000 });
+    socket.destroy();
+    const connections = async (): Promise<number> =>
+      await new Promise((resolve) => hub.app.server.getConnections((_, count) => resolve(count)));
+    await vi.waitUntil(async () => (await connections()) === 0, { timeout: 10_000 });
+    all.resolve();
+    expect(await isAnswered('')).toBe(true);
+    expect(await isAnswered(1)).toBe(true);
+  });
 });
 
 describe('what has arrived', () => {

@@ -1,12 +1,14 @@
 /** The files of a link between two places of this process. */
-import { SnkError } from '../errors.ts';
+import { serializeError, SnkError, type SerializedError } from '../errors.ts';
 import type { Column, Table } from '../db/catalog.ts';
 import { session, type MikroORM } from '../db/orm.ts';
+import { toSnkError } from '../db/sqlstate.ts';
 import type { Flow, Link } from '../topology/topology.ts';
 import type { FileSource, FileTarget } from './file-ends.ts';
 import type { FileColumn, FilesOfFlow, LinkFiles } from './bring-files.ts';
 import type { ChunkCache } from './chunk-cache.ts';
 import { collectFiles } from './collect.ts';
+import { FileError, storeFault } from './file-fault.ts';
 import { noteColumns } from './ledger.ts';
 import { StoreSource } from './store-source.ts';
 import { StoreTarget } from './store-target.ts';
@@ -39,16 +41,26 @@ export async function openFiles(
 /** Milliseconds between two looks, of each of which most do nothing: when a file is looked at stands in the database. */
 const tidyEvery = 60_000;
 
-/** Beside a link's work, and never so that it fails for it: another look follows. */
-export function tidying({ files }: Pick<Link, 'files'>, orm: MikroORM | null): () => Promise<void> {
+/** Beside a link's work, and never so that it fails for it: another look follows. Returns what went wrong. */
+export function tidying({ files }: Pick<Link, 'files'>, orm: MikroORM | null): LinkFiles['tidy'] {
   const place = files?.target ?? null;
   let nextAt = 0;
   return async () => {
-    if (place === null || orm === null || Date.now() < nextAt) return;
+    if (place === null || orm === null || Date.now() < nextAt) return null;
     nextAt = Date.now() + tidyEvery;
-    const collecting = { em: () => session(orm), store: await openStore(place), grace: place.grace };
-    await collectFiles(collecting).catch(() => undefined);
+    try {
+      await collectFiles({ em: () => session(orm), store: await openStore(place), grace: place.grace });
+      return null;
+    } catch (error) {
+      return collectFault(error);
+    }
   };
+}
+
+/** Without the name of a file: it is a row's value. */
+function collectFault(error: unknown): SerializedError {
+  const known = error instanceof FileError ? storeFault(error.fault.message, error.cause) : error;
+  return serializeError(toSnkError(known, 'taking away files that no row names'));
 }
 
 export const hasFiles = ({ files }: Pick<Flow, 'files'>): boolean => Object.keys(files).length > 0;

@@ -1,6 +1,6 @@
 /** Contents on their way: each in a file of its own, as long as what has arrived of it, so that it goes on after a kill. */
 import { createHash, hash } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, type BigIntStats } from 'node:fs';
 import { mkdir, open, readdir, rm, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Mutex } from 'async-mutex';
@@ -14,8 +14,8 @@ const readWrite = constants.O_RDWR | constants.O_CREAT;
 export class Staging {
   readonly #folder: string;
   readonly #locks = new Map<string, Mutex>();
-  /** Known to be whole and durable. */
-  readonly #whole = new Set<string>();
+  /** By key, the stamps of files known to be whole and durable: sweeps and other processes may put other bytes in their place. */
+  readonly #whole = new Map<string, string>();
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -40,6 +40,7 @@ export class Staging {
         // More than was said is no part of that content: what is there cannot be either, and is found out by its hash.
         const most = Math.max(0, size - have);
         const length = Math.min(fresh.length, most);
+        this.#whole.delete(key);
         const { bytesWritten } = await file.write(fresh.subarray(0, most), 0, length, have);
         if (have === 0 && bytesWritten === size) await this.#checkAtOnce(key, file, part);
         return have + bytesWritten;
@@ -54,13 +55,13 @@ export class Staging {
     if (hash('sha256', bytes.subarray(0, size)) !== sha256) return;
     await file.datasync();
     if (this.#whole.size >= mostWhole) this.#whole.clear();
-    this.#whole.add(key);
+    this.#whole.set(key, stampOf(await file.stat({ bigint: true })));
   }
 
   /** Durable when it is whole. Of what is not the content nothing is kept. */
   async check(key: string, { sha256, size }: Content): Promise<'whole' | 'short' | 'broken'> {
-    if (this.#whole.delete(key)) return 'whole';
     return await this.#alone(key, async () => {
+      if (await this.#isKnown(key)) return 'whole';
       const { file, have } = await this.#open(key);
       let isWhole = false;
       try {
@@ -73,6 +74,13 @@ export class Staging {
       if (!isWhole) await this.drop(key);
       return isWhole ? 'whole' : 'broken';
     });
+  }
+
+  async #isKnown(key: string): Promise<boolean> {
+    const known = this.#whole.get(key);
+    if (known === undefined) return false;
+    this.#whole.delete(key);
+    return await told(async () => stampOf(await stat(this.pathOf(key), { bigint: true })) === known, false);
   }
 
   async drop(key: string): Promise<void> {
@@ -119,6 +127,11 @@ export class Staging {
       if (!lock.isLocked()) this.#locks.delete(key);
     }
   }
+}
+
+/** Another one where the bytes may be others. */
+export function stampOf({ size, mtimeNs, ctimeNs, ino }: BigIntStats): string {
+  return `${size}-${mtimeNs}-${ctimeNs}-${ino}`;
 }
 
 async function hashOf(file: FileHandle, size: number): Promise<string> {

@@ -1,6 +1,5 @@
 /** `/v1/links/:link/files/…`: the files of a link, for the node on the other side of it. */
 import { Readable } from 'node:stream';
-import { Semaphore } from 'async-mutex';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { FileAccess } from '../files/file-access.ts';
@@ -8,6 +7,7 @@ import { chunkSize } from '../files/file-ends.ts';
 import { decodeFrames, encodeFrame, headBytes } from '../files/frames.ts';
 import { HttpError } from './answers.ts';
 import type { Takes } from './bodies.ts';
+import { Line } from './line.ts';
 
 export interface FileRoutesOptions {
   /** Who comes, and for what, before anything of a body is read: throws an HttpError where it is not his. */
@@ -25,6 +25,8 @@ export const fileLimits = {
   atOnce: 64,
   /** Answers that carry some, until they are gone: one more waits for its turn, for twenty readers ask for eighty at once. */
   answersAtOnce: 32,
+  /** Of those with one key, which may never read what it is answered. */
+  answersEach: 8,
   /** Requests that wait for one. */
   asking: 1_000,
   /** Milliseconds in which such a request has to come, and for which an answer may be waited: files are hashed for it. */
@@ -100,14 +102,9 @@ const find: Answer = async ({ source, folders, isNamed }, { body }) => {
 
 /** What an answer takes of memory is free when it has gone out, or its connection is gone. */
 function inLine(answer: Answer): Answer {
-  const places = new Semaphore(fileLimits.answersAtOnce);
+  const line = new Line({ all: fileLimits.answersAtOnce, each: fileLimits.answersEach });
   return async (access, request, reply) => {
-    const [, release] = await places.acquire();
-    if (reply.raw.destroyed) {
-      release();
-      return reply;
-    }
-    reply.raw.once('close', release);
+    if ((await line.turn(request, reply)) === null) return reply;
     return await answer(access, request, reply);
   };
 }

@@ -1,12 +1,12 @@
 /** `/v1`: the ends of links that are here, for nodes that come with a key. */
 import { promisify } from 'node:util';
 import { constants, gzip, zstdCompress } from 'node:zlib';
-import { Semaphore } from 'async-mutex';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { SnkError } from '../errors.ts';
 import { isOperation, largestBody, type Hub, type OperationName } from '../snk.ts';
 import { HttpError } from './answers.ts';
 import type { Door } from './door.ts';
+import { Line } from './line.ts';
 
 const packers = {
   zstd: async (text: string): Promise<Buffer> => await promisify(zstdCompress)(text, fastest),
@@ -25,6 +25,8 @@ const bounds = {
   bodiesAtOnce: 16,
   /** So are answers until they are gone: one more waits for its turn. */
   answersAtOnce: 32,
+  /** Of those with one key, which may never read what it is answered. */
+  answersEach: 8,
   /** An answer of fewer characters is none of those. */
   answer: 65_536,
   /** Of what says little: hundreds of nodes are rung at the same moment, and none of them may be sent away. */
@@ -54,7 +56,7 @@ const routes = [
 ];
 
 export function linkRoutes(hub: Hub, door: Door): (app: FastifyInstance) => void {
-  const room = { hub, door, answers: new Semaphore(bounds.answersAtOnce) };
+  const room = { hub, door, answers: new Line({ all: bounds.answersAtOnce, each: bounds.answersEach }) };
   return (app) => {
     for (const { operation, bodyLimit, atOnce } of routes) {
       app.route({
@@ -73,7 +75,7 @@ export function linkRoutes(hub: Hub, door: Door): (app: FastifyInstance) => void
 interface Room {
   readonly hub: Hub;
   readonly door: Door;
-  readonly answers: Semaphore;
+  readonly answers: Line;
 }
 
 async function answer(
@@ -89,7 +91,8 @@ async function answer(
   door.requireLink(request, declared?.name ?? '');
   if (!isOperation(operation)) throw new HttpError(404);
   const leaving = door.leaving(request, reply);
-  let [, release] = bulky.has(operation) ? await answers.acquire() : [0, () => undefined];
+  let leave = bulky.has(operation) ? await answers.turn(request, reply) : () => undefined;
+  if (leave === null) throw door.refusal();
   try {
     const said = await hub.answer(
       { node, bound, link, operation, body: request.body, session: sessionOf(request) },
@@ -97,16 +100,13 @@ async function answer(
     );
     if (leaving.aborted) throw door.refusal();
     const text = JSON.stringify(said);
-    if (text.length > bounds.answer) {
-      reply.raw.once('close', release);
-      release = () => undefined;
-    }
+    if (text.length > bounds.answer) leave = null;
     return await send(request, reply, text);
   } catch (error) {
     if (error instanceof SnkError) return await refuse(reply, error, operation);
     throw error;
   } finally {
-    release();
+    leave?.();
   }
 }
 

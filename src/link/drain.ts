@@ -87,6 +87,8 @@ export interface DrainReport extends Tally {
   readonly lags: readonly number[];
   /** What ended the task after something had gone in: the work is told, and then the failure. */
   readonly failure: SerializedError | null;
+  /** Why files that no row names are still there: nothing of the link fails for it. */
+  readonly filesFailure?: SerializedError | null;
 }
 
 /** Keys from which on a window is worth its fixed costs. */

@@ -1,5 +1,6 @@
 /** The tasks of one link, as the main thread has them done in the pool: what each leaves behind, and what they did. */
 import type { Events } from '../telemetry/events.ts';
+import { tellFilesFailed } from '../telemetry/files-failed.ts';
 import type { Link } from '../topology/topology.ts';
 import { freshState, type DrainLimits, type DrainReport, type DrainState } from './drain.ts';
 import type { LinkTask, Places } from './link-messages.ts';
@@ -56,6 +57,8 @@ export class LinkWork {
       const done = { windows, rows, created, updated, deleted, conflicts, parked, files, fileBytes };
       events.tell('link:applied', { link: link.name, ...done, durationMs: busy, lagsMs: lags });
     }
+    const { filesFailure = null } = report;
+    if (filesFailure !== null) tellFilesFailed(events, link.target, filesFailure);
     for (const progress of report.backfill)
       events.tell('backfill:progress', { link: link.name, ...progress });
     return report;

@@ -9,7 +9,7 @@ import { HubClient } from '../remote/hub-client.ts';
 import type { DatabaseNode, HubNode } from '../topology/topology.ts';
 import { LocalBell, type Bell } from './bell.ts';
 import { Doorbell } from './doorbell.ts';
-import { drainLink, tidyLink, type DrainState } from './drain.ts';
+import { drainLink, tidyLink, type DrainReport, type DrainState } from './drain.ts';
 import { openEngine, openFarEngine, type LinkEngine } from './engine.ts';
 import type { LinkAnswer, LinkTask } from './link-messages.ts';
 import { retryParked } from './retry-parked.ts';
@@ -97,7 +97,7 @@ export async function runTask(task: LinkTask): Promise<LinkAnswer> {
     if (kind === 'drain') return { ok: true, report: await drainLink(engine, state, limits) };
     if (kind === 'watch')
       return { ok: true, report: await watchOf(task).run(engine, state, limits, ending.signal) };
-    return { ok: true, report: { ...nothingDone, state: await attend(engine, task) } };
+    return { ok: true, report: { ...nothingDone, ...(await attend(engine, task)) } };
   } catch (error) {
     return { ok: false, error: serializeError(toSnkError(error, `link ${task.link.name}`)) };
   } finally {
@@ -105,15 +105,17 @@ export async function runTask(task: LinkTask): Promise<LinkAnswer> {
   }
 }
 
-async function attend(engine: LinkEngine, { kind, state, limits }: LinkTask): Promise<DrainState> {
-  if (kind === 'tidy') {
-    const tidied = await tidyLink(engine, state, limits);
-    await engine.files?.tidy();
-    return tidied;
-  }
-  if (kind === 'retry') return { ...state, parked: await retryParked(engine) };
+async function attend(
+  engine: LinkEngine,
+  { kind, state, limits }: LinkTask,
+): Promise<Pick<DrainReport, 'state' | 'filesFailure'>> {
+  if (kind === 'retry') return { state: { ...state, parked: await retryParked(engine) } };
+  const tended = kind === 'tidy' ? await tidyLink(engine, state, limits) : await checked(engine, state);
+  return { state: tended, filesFailure: (await engine.files?.tidy()) ?? null };
+}
+
+async function checked(engine: LinkEngine, state: DrainState): Promise<DrainState> {
   await Promise.all([engine.source.check(), engine.target.check()]);
-  await engine.files?.tidy();
   // A hub counts what it missed when it is started anew, and its links are opened anew then: hundreds of them ask for nothing more.
   if (engine.isRemote) return state;
   // Triggers that were gone between two looks are counted at the gate, which is read where a link is tidied. And a verb in another

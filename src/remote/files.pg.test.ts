@@ -91,6 +91,33 @@ test('offices bring their photos to a hub and have those of the others, over a l
   expect(rig.faults).toEqual([]);
 });
 
+test('files that no row names and that cannot be taken away are told of, at a hub and where links are worked', async () => {
+  const { rig, people } = await newHub([{ between: ['main', 'office'], flows: [flow] }]);
+  const lyon = await rig.spoke('lyon');
+  // nothing can be kept aside below it
+  for (const place of [rig.hub.config, lyon.config].flatMap(({ nodes }) => nodes)) {
+    const dir = 'files' in place ? place.files?.dir : null;
+    if (dir == null) continue;
+    await mkdir(dir, { recursive: true });
+    await writeFile(join(dir, '.snk'), 'no folder');
+  }
+  const told: string[] = [];
+  const { snk } = rig.run(lyon);
+  for (const { events } of [snk, rig.hub])
+    events.on('files:failed', ({ node, error: { code, hint } }) =>
+      told.push(`${node} ${code} ${typeof hint}`),
+    );
+  await lyon.database.query(`insert into person values (1, 'Ada', null)`);
+  await until(async () => await people('main', rig.main), ['Ada: none']);
+  const ending = new AbortController();
+  const keeping = rig.hub.hub.keep(ending.signal);
+  await waitUntil(() => told.length >= 2);
+  ending.abort();
+  await keeping;
+  expect(told.toSorted()).toEqual(['lyon SNK_FILE_STORE string', 'main SNK_FILE_STORE string']);
+  expect(rig.faults).toEqual([]);
+});
+
 test('a hub that is another process meanwhile goes on with what had come so far', async () => {
   const { rig, put, people, bytes } = await newHub([{ from: 'main', to: 'office', flows: [flow] }]);
   const count = 24;

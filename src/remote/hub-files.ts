@@ -1,6 +1,6 @@
 /** The files of the links that a hub serves: who may have or bring which, each read once for readers that are level. */
 import type { MikroORM } from '../db/orm.ts';
-import type { TextRows } from '../files/bring-files.ts';
+import type { LinkFiles, TextRows } from '../files/bring-files.ts';
 import { ChunkCache } from '../files/chunk-cache.ts';
 import type { FileAccess } from '../files/file-access.ts';
 import { NamedFiles } from '../files/named-files.ts';
@@ -14,6 +14,8 @@ import {
   tidying,
 } from '../files/open-files.ts';
 import type { LinkFlow } from '../link/link-flows.ts';
+import type { Events } from '../telemetry/events.ts';
+import { tellFilesFailed } from '../telemetry/files-failed.ts';
 import type { Link } from '../topology/topology.ts';
 
 const cached = 32 * 1_048_576;
@@ -23,7 +25,8 @@ export class HubFiles {
   readonly #links = new Map<string, FileAccess>();
   /** Kept while a link is opened again: its node may run twice. */
   readonly #named = new Map<string, NamedFiles>();
-  readonly #tidies = new Map<string, () => Promise<void>>();
+  /** By the node whose place it is. */
+  readonly #tidies = new Map<string, LinkFiles['tidy']>();
 
   /**
    * Opens the files of a link, at its hub's end. Returns what notes the names of each page that is answered; null where none
@@ -59,7 +62,10 @@ export class HubFiles {
     return this.#links.get(link) ?? null;
   }
 
-  async tidy(): Promise<void> {
-    for (const tidy of this.#tidies.values()) await tidy();
+  async tidy(events: Events): Promise<void> {
+    for (const [node, tidy] of this.#tidies) {
+      const error = await tidy();
+      if (error !== null) tellFilesFailed(events, node, error);
+    }
   }
 }

@@ -153,8 +153,8 @@ export class Hub {
   }
 
   /** While the signal lasts; see keepHub. */
-  async keep(signal: AbortSignal, events: Events, turnWithin?: number): Promise<void> {
-    await keepHub(this.#options, async () => await this.tidy(), signal, events, turnWithin);
+  async keep(signal: AbortSignal, turnWithin?: number): Promise<void> {
+    await keepHub(this.#options, async () => await this.tidy(), signal, turnWithin);
   }
 
   /**
@@ -162,7 +162,7 @@ export class Hub {
    * that to the hub. Returns the links that were let go.
    */
   async tidy(): Promise<readonly string[]> {
-    await this.#files.tidy();
+    await this.#files.tidy(this.#options.events);
     const { topology, ormOf, patience } = this.#options;
     const own = new Set(topology.nodes.map(({ name }) => name));
     const expired: string[] = [];

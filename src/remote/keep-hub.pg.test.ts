@@ -28,8 +28,8 @@ test('a hub says when its database goes, and when it is back, and turns all the 
   events.on('node:unreachable', ({ node, error }) => said.push(`${node} ${error.code}`));
   events.on('node:reached', ({ node }) => said.push(`${node} reached`));
   const ending = new AbortController();
-  const kept = { topology: hubOf(main.url), ormOf: () => orm };
-  const keeping = keepHub(kept, async () => await Promise.resolve([]), ending.signal, events, 5);
+  const kept = { topology: hubOf(main.url), ormOf: () => orm, events };
+  const keeping = keepHub(kept, async () => await Promise.resolve([]), ending.signal, 5);
   const turn = async (): Promise<void> => {
     const before = turns;
     await waitUntil(() => turns > before + 3);

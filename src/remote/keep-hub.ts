@@ -14,14 +14,14 @@ const looksInVain = 2;
 export interface Kept {
   readonly topology: Topology;
   readonly ormOf: (node: string) => MikroORM;
+  readonly events: Events;
 }
 
 /** While the signal lasts. `tidy` returns links that were let go; `turnWithin`: milliseconds after which it turns at the latest. */
 export async function keepHub(
-  { topology, ormOf }: Kept,
+  { topology, ormOf, events }: Kept,
   tidy: () => Promise<readonly string[]>,
   signal: AbortSignal,
-  events: Events,
   turnWithin: number = pace.look,
 ): Promise<void> {
   const local = new Set(topology.nodes.flatMap(({ name, kind }) => (kind === 'database' ? [name] : [])));

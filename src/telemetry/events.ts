@@ -67,6 +67,8 @@ export interface SnkEvents {
   ];
   /** Tables could not be verified in the background; SNK tries again. */
   'verify:failed': [{ error: SerializedError; retryInMs: number }];
+  /** Files that no row names any more could not be taken away from a node's place; SNK tries again. Told once an hour. */
+  'files:failed': [{ node: string; error: SerializedError }];
   /** Too many wrong keys came from this address: it has to wait. Told once a minute, whichever they are. */
   'http:shut': [{ address: string }];
   'backfill:progress': [

@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Events } from './events.ts';
+import { tellFilesFailed } from './files-failed.ts';
 import { logEvents, openLog } from './log.ts';
 
 beforeEach(() => vi.useFakeTimers({ now: 1_000_000 }));
@@ -79,4 +80,40 @@ describe('the log of an outage', () => {
       'link failed: something else',
     ]);
   });
+});
+
+test('files that cannot be taken away are told of once an hour for each place, as a warning that says what to do', () => {
+  const events = new Events();
+  const lines: Record<string, unknown>[] = [];
+  const to = new Writable({
+    write: (line, _, done) => {
+      const { level, node, code, hint, msg } = JSON.parse(String(line)) as Record<string, unknown>;
+      lines.push({ level, node, code, hint, msg });
+      done();
+    },
+  });
+  logEvents(events, openLog({ level: 'info', pretty: false, to }), { firstCopies: true });
+  const fail = (node: string): void =>
+    tellFilesFailed(events, node, {
+      code: 'SNK_FILE_STORE',
+      message: 'it is away',
+      hint: 'See to it.',
+      fate: 'retry',
+    });
+  for (let i = 0; i < 59; i += 1) {
+    fail('a');
+    fail('b');
+    vi.advanceTimersByTime(60_000);
+  }
+  const said = (node: string) => ({
+    level: 40,
+    node,
+    code: 'SNK_FILE_STORE',
+    hint: 'See to it.',
+    msg: 'files that no row names could not be taken away: it is away',
+  });
+  expect(lines).toEqual([said('a'), said('b')]);
+  vi.advanceTimersByTime(60_000);
+  fail('a');
+  expect(lines.slice(2)).toEqual([said('a')]);
 });

@@ -77,6 +77,12 @@ export function logEvents(events: Events, log: Logger, options: { readonly first
   events.on('verify:failed', ({ error, retryInMs }) =>
     log.warn({ code: error.code, hint: error.hint, retryInMs }, `could not verify: ${error.message}`),
   );
+  events.on('files:failed', ({ node, error }) =>
+    log.warn(
+      { node, code: error.code, hint: error.hint },
+      `files that no row names could not be taken away: ${error.message}`,
+    ),
+  );
   events.on('http:shut', ({ address }) =>
     log.warn({ address }, 'too many wrong keys came from an address: it has to wait'),
   );
