@@ -43,6 +43,8 @@ export interface ParkedRow {
 }
 
 export interface ParkedInFull extends ParkedRow {
+  /** The key is the source's own, since the target gives the ids: there it is another row's, or nobody's. */
+  readonly isOwnKey: boolean;
   /** As it stands in the source now; null where there is none, or nobody has looked. */
   readonly sourceRow: Version | null;
   /** False: the source is not reached from here. */
@@ -119,7 +121,8 @@ export async function readParkedRow(
     });
   }
   const sourceRow = source === null ? null : await readSourceRow(link, source, table, key);
-  return { ...found, sourceRow, sourceSeen: source !== null };
+  const isOwnKey = link.flows.some((flow) => flow.to === table && flow.identity !== null);
+  return { ...found, isOwnKey, sourceRow, sourceSeen: source !== null };
 }
 
 async function readSourceRow(

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { TableInfo } from '../../http/console/wire.ts';
+import type { ParkedInFull, TableInfo } from '../../http/console/wire.ts';
 import { changed, fieldsOf } from './fields.ts';
 import { ago, count, duration, tick } from './format.ts';
+import { sourceText, traceOf } from './parked.ts';
 import { href, parseRoute } from './route.ts';
 import { columns, highest, merge } from './series.ts';
 import { pairs } from './versions.ts';
@@ -75,6 +76,37 @@ describe('two versions', () => {
 
   test('may have columns of any name', () =>
     expect(pairs({ constructor: 'x' }, {})[0]).toMatchObject({ target: undefined, differs: true }));
+});
+
+describe('a parked row', () => {
+  const at = '2026-01-01T00:00:00Z';
+  const row: ParkedInFull = {
+    link: 'lyon->main',
+    table: 'public.people',
+    key: ['7'],
+    code: '23514',
+    message: 'refused',
+    attempts: 1,
+    firstAt: at,
+    at,
+    retryAt: at,
+    isOwnKey: false,
+    sourceRow: null,
+    sourceSeen: true,
+  };
+
+  test('is gone from its source only where somebody has looked', () => {
+    expect(sourceText(row)).toBe('The source has no such row now.');
+    expect(sourceText({ ...row, sourceSeen: false })).toBe(
+      'What the row is now is not known here: the source of lyon->main is not reached from here.',
+    );
+    expect(sourceText({ ...row, sourceRow: { id: '7' } })).toBeNull();
+  });
+
+  test('is not traced by a key that is another row of its target', () => {
+    expect(traceOf(row)).toBe('#/trace/public.people/7');
+    expect(traceOf({ ...row, isOwnKey: true })).toBeNull();
+  });
 });
 
 describe('the fields of a row', () => {

@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import type { ParkedRow } from '../../http/console/wire.ts';
 import { api } from '../api.ts';
 import { ago, dateTime, plural } from '../model/format.ts';
-import { href } from '../model/route.ts';
+import { sourceText, traceOf } from '../model/parked.ts';
 import { confirm, Dialog, tell } from '../ui/dialog.tsx';
 import { useAct, useAsked } from '../ui/hooks.ts';
 import { Empty, Fault, Heading, KeyText, Loading, Value } from '../ui/parts.tsx';
@@ -103,6 +103,7 @@ function Retry({ link, onDone }: { link: string; onDone: () => void }): JSX.Elem
 
 function ParkedDialog({ row, onClose }: { row: ParkedRow; onClose: () => void }): JSX.Element {
   const { value, error } = useAsked(async () => await api.parkedRow(row), [row]);
+  const trace = value === null ? null : traceOf(value);
   return (
     <Dialog title={`Parked row of ${row.table}`} wide onClose={onClose}>
       <Fault
@@ -114,9 +115,7 @@ function ParkedDialog({ row, onClose }: { row: ParkedRow; onClose: () => void })
       />
       {error !== null && <Fault error={error} />}
       {value === null && error === null && <Loading />}
-      {value !== null && value.sourceRow === null && (
-        <p class="dialog-text">The source has no such row now.</p>
-      )}
+      {value !== null && sourceText(value) !== null && <p class="dialog-text">{sourceText(value)}</p>}
       {value !== null && value.sourceRow !== null && (
         <table class="versions">
           <thead>
@@ -139,9 +138,11 @@ function ParkedDialog({ row, onClose }: { row: ParkedRow; onClose: () => void })
           </tbody>
         </table>
       )}
-      <p class="dialog-text">
-        <a href={href('trace', row.table, ...row.key)}>Trace this row</a>
-      </p>
+      {trace !== null && (
+        <p class="dialog-text">
+          <a href={trace}>Trace this row</a>
+        </p>
+      )}
     </Dialog>
   );
 }
