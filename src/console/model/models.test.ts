@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { ParkedInFull, TableInfo } from '../../http/console/wire.ts';
 import { changed, fieldsOf } from './fields.ts';
 import { ago, count, duration, tick } from './format.ts';
+import { leftOut } from './left-out.ts';
 import { sourceText, traceOf } from './parked.ts';
 import { href, parseRoute } from './route.ts';
 import { columns, highest, merge } from './series.ts';
@@ -107,6 +108,14 @@ describe('a parked row', () => {
     expect(traceOf(row)).toBe('#/trace/public.people/7');
     expect(traceOf({ ...row, isOwnKey: true })).toBeNull();
   });
+});
+
+test('a list says what it leaves out', () => {
+  const rows = [1, 2];
+  expect(leftOut({ rows, more: false }, 'conflict')).toEqual([]);
+  expect(leftOut({ rows, more: true }, 'conflict')).toEqual([
+    'These are the newest 2 conflicts; there are older ones.',
+  ]);
 });
 
 describe('the fields of a row', () => {

@@ -7,12 +7,12 @@ import { ago, dateTime, plural } from '../model/format.ts';
 import { sourceText, traceOf } from '../model/parked.ts';
 import { confirm, Dialog, tell } from '../ui/dialog.tsx';
 import { useAct, useAsked } from '../ui/hooks.ts';
-import { Empty, Fault, Heading, KeyText, Loading, Value } from '../ui/parts.tsx';
+import { Empty, Fault, Heading, KeyText, LeftOut, Loading, Value } from '../ui/parts.tsx';
 
 export function Parked({ onChange }: { readonly onChange: () => void }): JSX.Element {
   const { value, error, reload } = useAsked(api.parked, [], 2_000);
   const [open, setOpen] = useState<ParkedRow | null>(null);
-  const links = [...new Set((value ?? []).map(({ link }) => link))];
+  const links = [...new Set((value?.rows ?? []).map(({ link }) => link))];
   const changed = (): void => {
     reload();
     onChange();
@@ -42,14 +42,14 @@ export function Parked({ onChange }: { readonly onChange: () => void }): JSX.Ele
       ))}
       {error !== null && <Fault error={error} />}
       {value === null && error === null && <Loading />}
-      {value?.length === 0 && (
+      {value?.rows.length === 0 && (
         <Empty title="No row is parked.">
           A row that a constraint or a trigger of its target refuses would stand here, with the reason.
         </Empty>
       )}
-      {value !== null && value.length > 0 && (
+      {value !== null && value.rows.length > 0 && (
         <ul class="list">
-          {value.map((row) => (
+          {value.rows.map((row) => (
             <li key={`${row.link} ${row.table} ${row.key.join('\0')}`} class="item">
               <div class="item-main">
                 <strong>{row.table}</strong>
@@ -79,6 +79,7 @@ export function Parked({ onChange }: { readonly onChange: () => void }): JSX.Ele
           ))}
         </ul>
       )}
+      {value !== null && <LeftOut list={value} noun="parked row" />}
       {open !== null && <ParkedDialog row={open} onClose={() => setOpen(null)} />}
     </>
   );

@@ -19,6 +19,13 @@ export type FullRow = NonNullable<Answer<Snk['tables']['row']>>;
 export type ShownValue = RowPage['rows'][number]['values'][number];
 export type AuditEntry = Answer<Snk['audit']['list']>[number];
 
+/** The newest of what links have set aside. */
+export interface Listed<Item> {
+  readonly rows: readonly Item[];
+  /** There are others, which are older. */
+  readonly more: boolean;
+}
+
 /** A link of a node that comes with a key. */
 export interface ReaderNow {
   readonly node: string;
