@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { ParkedInFull, TableInfo } from '../../http/console/wire.ts';
 import { changed, fieldsOf } from './fields.ts';
 import { ago, count, duration, tick } from './format.ts';
-import { leftOut } from './left-out.ts';
+import { leftOut, none } from './left-out.ts';
 import { sourceText, traceOf } from './parked.ts';
 import { href, parseRoute } from './route.ts';
 import { columns, highest, merge } from './series.ts';
@@ -110,12 +110,16 @@ describe('a parked row', () => {
   });
 });
 
-test('a list says what it leaves out', () => {
-  const rows = [1, 2];
-  expect(leftOut({ rows, more: false }, 'conflict')).toEqual([]);
-  expect(leftOut({ rows, more: true }, 'conflict')).toEqual([
+test('a list says what it leaves out, and does not look empty where others stand elsewhere', () => {
+  const whole = { rows: [1, 2], more: false, elsewhere: [] };
+  const elsewhere = [{ link: 'a->main', why: 'it writes at main, which is not reached from here' }];
+  expect(leftOut(whole, 'conflict')).toEqual([]);
+  expect(leftOut({ ...whole, more: true, elsewhere }, 'conflict')).toEqual([
     'These are the newest 2 conflicts; there are older ones.',
+    'Those of a->main are not listed here: it writes at main, which is not reached from here.',
   ]);
+  expect(none({ ...whole, rows: [] }, 'No conflict is open')).toBe('No conflict is open.');
+  expect(none({ ...whole, rows: [], elsewhere }, 'No conflict is open')).toBe('No conflict is open here.');
 });
 
 describe('the fields of a row', () => {

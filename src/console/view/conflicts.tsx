@@ -4,6 +4,7 @@ import { useState } from 'preact/hooks';
 import type { Conflict, ConflictInFull } from '../../http/console/wire.ts';
 import { api } from '../api.ts';
 import { ago, dateTime } from '../model/format.ts';
+import { none } from '../model/left-out.ts';
 import { href } from '../model/route.ts';
 import { pairs, type ColumnPair } from '../model/versions.ts';
 import { confirm, Dialog } from '../ui/dialog.tsx';
@@ -32,7 +33,7 @@ export function Conflicts({
       {error !== null && <Fault error={error} />}
       {value === null && error === null && <Loading />}
       {value?.rows.length === 0 && (
-        <Empty title="No conflict is open.">
+        <Empty title={none(value, 'No conflict is open')}>
           When two nodes change one row at the same time, both versions are kept here.
         </Empty>
       )}

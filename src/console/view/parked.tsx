@@ -4,6 +4,7 @@ import { useState } from 'preact/hooks';
 import type { ParkedRow } from '../../http/console/wire.ts';
 import { api } from '../api.ts';
 import { ago, dateTime, plural } from '../model/format.ts';
+import { none } from '../model/left-out.ts';
 import { sourceText, traceOf } from '../model/parked.ts';
 import { confirm, Dialog, tell } from '../ui/dialog.tsx';
 import { useAct, useAsked } from '../ui/hooks.ts';
@@ -43,7 +44,7 @@ export function Parked({ onChange }: { readonly onChange: () => void }): JSX.Ele
       {error !== null && <Fault error={error} />}
       {value === null && error === null && <Loading />}
       {value?.rows.length === 0 && (
-        <Empty title="No row is parked.">
+        <Empty title={none(value, 'No row is parked')}>
           A row that a constraint or a trigger of its target refuses would stand here, with the reason.
         </Empty>
       )}

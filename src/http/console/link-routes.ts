@@ -18,8 +18,8 @@ const most = 500;
 /** It tells that there are more. */
 const oneMore = { newest: most + 1 };
 
-function listed<Item>(found: readonly Item[]): Listed<Item> {
-  return { rows: found.slice(0, most), more: found.length > most };
+function listed<Item>(found: readonly Item[], { elsewhere }: Snk): Listed<Item> {
+  return { rows: found.slice(0, most), more: found.length > most, elsewhere };
 }
 
 export function linkRoutes(app: FastifyInstance, snk: Snk, overviews: Overviews, act: Do): void {
@@ -41,7 +41,7 @@ export function linkRoutes(app: FastifyInstance, snk: Snk, overviews: Overviews,
     });
   }
 
-  routes.get('/console/api/conflicts', async () => listed(await snk.conflicts(undefined, oneMore)));
+  routes.get('/console/api/conflicts', async () => listed(await snk.conflicts(undefined, oneMore), snk));
 
   routes.get(
     '/console/api/conflicts/:link/:id',
@@ -62,7 +62,7 @@ export function linkRoutes(app: FastifyInstance, snk: Snk, overviews: Overviews,
     },
   );
 
-  routes.get('/console/api/parked', async () => listed(await snk.parked(undefined, oneMore)));
+  routes.get('/console/api/parked', async () => listed(await snk.parked(undefined, oneMore), snk));
 
   routes.post(
     '/console/api/parked/row',

@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { linkRig, shareDatabases } from '../../../test/support/link-rig.ts';
+import { linkRig, openSnk, shareDatabases } from '../../../test/support/link-rig.ts';
+import { parseConfig } from '../../config/config.ts';
 import type { Snk } from '../../snk.ts';
 import { Health } from '../../telemetry/health.ts';
 import { buildApp } from '../app.ts';
@@ -97,4 +98,18 @@ test('the lists are of the newest, and say that there are more; the whole of the
     const { rows, more } = await ask<Listed<unknown>>(path);
     expect([rows.length, more]).toEqual([500, false]);
   }
+});
+
+test('at a node that comes to a hub the lists say what stands there', async () => {
+  const rig = await linkRig({ links: [{ between: ['a', 'b'], tables: ['public.record'] }] });
+  const spoke = openSnk(
+    parseConfig({
+      nodes: { main: { hub: 'http://127.0.0.1:9/', key: `snk_${'x'.repeat(43)}` }, a: { url: rig.a.url } },
+      links: [{ between: ['main', 'a'], tables: ['public.record'] }],
+    }),
+  );
+  const ask = await pageOf(spoke);
+  const why = 'it writes at main, which is not reached from here';
+  for (const path of ['conflicts', 'parked'])
+    expect(await ask(path)).toEqual({ rows: [], more: false, elsewhere: [{ link: 'a->main', why }] });
 });

@@ -24,6 +24,8 @@ export interface Listed<Item> {
   readonly rows: readonly Item[];
   /** There are others, which are older. */
   readonly more: boolean;
+  /** Links whose rows stand where this process does not reach. */
+  readonly elsewhere: Snk['elsewhere'];
 }
 
 /** A link of a node that comes with a key. */
