@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 const [major = '', ...rest] = process.argv.slice(2);
 if (!/^1[4-8]$/.test(major)) {
-  console.error('which version? npm run test:postgres -- 14 [files]; 14 to 18');
+  process.stderr.write('which version? npm run test:postgres -- 14 [files]; 14 to 18\n');
   process.exit(2);
 }
 const root = fileURLToPath(new URL('../', import.meta.url));
@@ -21,7 +21,7 @@ if (version === undefined) throw new Error(`there is no ${name} of version ${maj
 const folder = `${root}node_modules/.cache/postgres-${version}`;
 mkdirSync(folder, { recursive: true });
 npm('install', '--silent', '--no-save', '--no-audit', '--no-fund', '--prefix', folder, `${name}@${version}`);
-console.log(`PostgreSQL ${version}`);
+process.stdout.write(`PostgreSQL ${version}\n`);
 const { status } = spawnSync('vitest', ['run', '--project', 'pg', ...rest], {
   cwd: root,
   stdio: 'inherit',

@@ -11,6 +11,7 @@ import {
   readParkedRow,
   type Conflict,
   type ConflictInFull,
+  type Newest,
   type ParkedInFull,
   type ParkedRow,
 } from './link/set-aside.ts';
@@ -39,9 +40,13 @@ export class SetAside {
 
   async conflicts(
     name: string | undefined,
-    options: { readonly all?: boolean },
+    options: Newest & { readonly all?: boolean },
   ): Promise<readonly Conflict[]> {
-    return await this.#ofLinks(name, async (links, target) => await readConflicts(links, target, options));
+    const found = await this.#ofLinks(
+      name,
+      async (links, target) => await readConflicts(links, target, options),
+    );
+    return newestOf(found, ({ at }) => at, options);
   }
 
   async conflict(name: string, id: string): Promise<ConflictInFull> {
@@ -54,8 +59,12 @@ export class SetAside {
     await resolveConflict(this.#links.beside(link), link, (node) => this.#reached(node), id, resolving);
   }
 
-  async parked(name: string | undefined): Promise<readonly ParkedRow[]> {
-    return await this.#ofLinks(name, readParked);
+  async parked(name: string | undefined, options: Newest): Promise<readonly ParkedRow[]> {
+    const found = await this.#ofLinks(
+      name,
+      async (links, target) => await readParked(links, target, options),
+    );
+    return newestOf(found, ({ firstAt }) => firstAt, options);
   }
 
   async parkedRow(name: string, table: string, key: readonly string[]): Promise<ParkedInFull> {
@@ -89,4 +98,14 @@ export class SetAside {
     const targets = await this.#links.targets(name);
     return (await Promise.all(targets.map(async ({ links, target }) => await read(links, target)))).flat();
   }
+}
+
+/** Of several targets each has given its own. */
+function newestOf<Item>(
+  found: readonly Item[],
+  atOf: (item: Item) => string,
+  { newest }: Newest,
+): readonly Item[] {
+  if (newest === undefined) return found;
+  return found.toSorted((one, other) => atOf(other).localeCompare(atOf(one))).slice(0, newest);
 }

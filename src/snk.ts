@@ -17,7 +17,7 @@ import { LinkRunner, type LinkRunnerOptions } from './link/link-runner.ts';
 import type { Plan } from './link/plan.ts';
 import { NodeSession } from './link/node-session.ts';
 import type { Resolving } from './link/resolve-conflict.ts';
-import type { Conflict, ConflictInFull, ParkedInFull, ParkedRow } from './link/set-aside.ts';
+import type { Conflict, ConflictInFull, Newest, ParkedInFull, ParkedRow } from './link/set-aside.ts';
 import { idleState, type Status } from './link/status.ts';
 import { drainLimits, openHub } from './limits.ts';
 import { installNodes, nodesWithout, startNodes, type StartContext } from './start.ts';
@@ -223,8 +223,11 @@ export class Snk {
     return this.#links.elsewhere;
   }
 
-  /** Conflicts that nobody has settled by hand, or all; of all links, or of the named one. */
-  async conflicts(name?: string, options: { readonly all?: boolean } = {}): Promise<readonly Conflict[]> {
+  /** Conflicts that nobody has settled by hand, or all; of all links, or of the named one; `newest`: so many, newest first. */
+  async conflicts(
+    name?: string,
+    options: Newest & { readonly all?: boolean } = {},
+  ): Promise<readonly Conflict[]> {
     return await this.#aside.conflicts(name, options);
   }
 
@@ -238,8 +241,8 @@ export class Snk {
   }
 
   /** Rows that their target refuses; of all links, or of the named one. */
-  async parked(name?: string): Promise<readonly ParkedRow[]> {
-    return await this.#aside.parked(name);
+  async parked(name?: string, options: Newest = {}): Promise<readonly ParkedRow[]> {
+    return await this.#aside.parked(name, options);
   }
 
   /** One of them, with the row as it stands in the source now. */

@@ -6,6 +6,7 @@ import type {
   Failure,
   FullRow,
   KeyNow,
+  Listed,
   NewKey,
   Overview,
   ParkedInFull,
@@ -102,13 +103,13 @@ export const api = {
   pause: async (link: string) => await post(`links/${part(link)}/pause`, {}),
   resume: async (link: string) => await post(`links/${part(link)}/resume`, {}),
 
-  conflicts: async () => await get<readonly Conflict[]>('conflicts'),
+  conflicts: async () => await get<Listed<Conflict>>('conflicts'),
   conflict: async (link: string, id: string) =>
     await get<ConflictInFull>(`conflicts/${part(link)}/${part(id)}`),
   resolve: async (link: string, id: string, keep: string) =>
     await post(`conflicts/${part(link)}/${part(id)}`, { keep }),
 
-  parked: async () => await get<readonly ParkedRow[]>('parked'),
+  parked: async () => await get<Listed<ParkedRow>>('parked'),
   parkedRow: async ({ link, table, key }: Pick<ParkedRow, 'link' | 'table' | 'key'>) =>
     await post<ParkedInFull>('parked/row', { link, table, key }),
   retryParked: async (link: string) => await post<{ rows: number }>('parked/retry', { link }),

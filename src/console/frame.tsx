@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { Overview, SessionNow } from '../http/console/wire.ts';
 import { api } from './api.ts';
 import { href, sections, type Route, type Section } from './model/route.ts';
+import { aside } from './model/summary.ts';
 import { isDark, switchTheme } from './theme.ts';
 import { Icon } from './ui/icons.tsx';
 
@@ -26,8 +27,7 @@ export interface FrameProps {
 }
 
 export function Frame({ session, overview, route, onLoggedOut, children }: FrameProps): JSX.Element {
-  const sum = (of: 'conflicts' | 'parked'): number =>
-    (overview?.links ?? []).reduce((all, { status }) => all + (status?.[of] ?? 0), 0);
+  const sum = (of: 'conflicts' | 'parked'): number => (overview === null ? 0 : aside(overview, of));
   const shown = sections.filter((section) => section !== 'keys' || session.keyLinks.length > 0);
   const leave = async (): Promise<void> => {
     await api.logOut().catch(() => undefined);

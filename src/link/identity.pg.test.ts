@@ -293,6 +293,11 @@ describe('a row that the hub refuses', () => {
     await rig.a.query(`${person(1, 'Ada')}, (2, 'Bad', null), (3, 'Cy', null)`);
     expect(await drain(await rig.engine())).toMatchObject({ parked: 1, created: 2 });
     expect(await rig.snk.parked()).toMatchObject([{ table: 'public.people', key: ['2'], code: '23514' }]);
+    expect(await rig.snk.parkedRow('a->b', 'people', ['2'])).toMatchObject({
+      isOwnKey: true,
+      sourceRow: { name: 'Bad' },
+      sourceSeen: true,
+    });
     expect(await persons(rig)).toMatchObject([
       { is_sync: true },
       { primary_id: null, is_sync: false },

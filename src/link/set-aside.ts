@@ -43,6 +43,8 @@ export interface ParkedRow {
 }
 
 export interface ParkedInFull extends ParkedRow {
+  /** The key is the source's own, since the target gives the ids: there it is another row's, or nobody's. */
+  readonly isOwnKey: boolean;
   /** As it stands in the source now; null where there is none, or nobody has looked. */
   readonly sourceRow: Version | null;
   /** False: the source is not reached from here. */
@@ -57,19 +59,25 @@ const conflictColumns = `link, id::text as id, target_table as table, key, winne
 const parkedColumns = `link, target_table as table, key, code, message, attempts, ${iso('first_at')} as "firstAt",
   ${iso('at')} as at, ${iso('retry_at')} as "retryAt"`;
 
+/** Of a list: no more than so many, the newest first; otherwise it is whole, with the oldest first. */
+export interface Newest {
+  readonly newest?: number;
+}
+
 /** Those that nobody has settled by hand, or all of them. */
 export async function readConflicts(
   links: readonly string[],
   target: MikroORM,
-  { all = false }: { readonly all?: boolean } = {},
+  { all = false, newest }: Newest & { readonly all?: boolean } = {},
 ): Promise<Conflict[]> {
   return await query(
     session(target),
     `select ${conflictColumns}
      from snk.conflict
      where link = any ($1::text[]) and (resolved_at is null or $2::boolean)
-     order by id`,
-    [links, all],
+     order by snk.conflict.id ${newest === undefined ? '' : 'desc'}
+     limit $3::bigint`,
+    [links, all, newest ?? null],
   );
 }
 
@@ -90,14 +98,20 @@ export async function readConflict(link: Link, target: MikroORM, id: string): Pr
   });
 }
 
-export async function readParked(links: readonly string[], target: MikroORM): Promise<ParkedRow[]> {
+/** The newest are those that were refused last for the first time: tries would have the list change its order all the time. */
+export async function readParked(
+  links: readonly string[],
+  target: MikroORM,
+  { newest }: Newest = {},
+): Promise<ParkedRow[]> {
   return await query(
     session(target),
     `select ${parkedColumns}
      from snk.parked
      where link = any ($1::text[])
-     order by snk.parked.at, target_table, key`,
-    [links],
+     order by ${newest === undefined ? 'snk.parked.at' : 'first_at desc'}, target_table, key
+     limit $2::bigint`,
+    [links, newest ?? null],
   );
 }
 
@@ -119,7 +133,8 @@ export async function readParkedRow(
     });
   }
   const sourceRow = source === null ? null : await readSourceRow(link, source, table, key);
-  return { ...found, sourceRow, sourceSeen: source !== null };
+  const isOwnKey = link.flows.some((flow) => flow.to === table && flow.identity !== null);
+  return { ...found, isOwnKey, sourceRow, sourceSeen: source !== null };
 }
 
 async function readSourceRow(

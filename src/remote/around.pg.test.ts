@@ -308,6 +308,7 @@ describe('at the hub', () => {
     expect(await statusOf(hub, 'lyon->main')).toMatchObject({ parked: 1 });
     expect(await statusOf(snk, 'lyon->main')).toMatchObject({ parked: 1 });
     expect(await hub.parkedRow('lyon->main', 'person', ['71'])).toMatchObject({
+      isOwnKey: false,
       sourceRow: null,
       sourceSeen: false,
     });

@@ -163,7 +163,8 @@ describe.skipIf(chromiumPath === null)(`the console in a browser${why}`, () => {
     await page.keyboard.press('Escape');
     await pair.b.query('alter table person drop constraint named');
     await page.getByRole('button', { name: 'Try all of a->b now' }).click();
-    await page.getByText('No row is parked.').waitFor();
+    await page.getByText('No row is parked here.').waitFor();
+    await page.getByText('Those of a->reader are not listed here').waitFor();
     expect(await pair.b.query('select name from person where id = 600')).toEqual([{ name: '-' }]);
   });
 

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import type { TableInfo } from '../../http/console/wire.ts';
+import type { ParkedInFull, TableInfo } from '../../http/console/wire.ts';
 import { changed, fieldsOf } from './fields.ts';
 import { ago, count, duration, tick } from './format.ts';
+import { leftOut, none } from './left-out.ts';
+import { sourceText, traceOf } from './parked.ts';
 import { href, parseRoute } from './route.ts';
 import { columns, highest, merge } from './series.ts';
 import { pairs } from './versions.ts';
@@ -75,6 +77,49 @@ describe('two versions', () => {
 
   test('may have columns of any name', () =>
     expect(pairs({ constructor: 'x' }, {})[0]).toMatchObject({ target: undefined, differs: true }));
+});
+
+describe('a parked row', () => {
+  const at = '2026-01-01T00:00:00Z';
+  const row: ParkedInFull = {
+    link: 'lyon->main',
+    table: 'public.people',
+    key: ['7'],
+    code: '23514',
+    message: 'refused',
+    attempts: 1,
+    firstAt: at,
+    at,
+    retryAt: at,
+    isOwnKey: false,
+    sourceRow: null,
+    sourceSeen: true,
+  };
+
+  test('is gone from its source only where somebody has looked', () => {
+    expect(sourceText(row)).toBe('The source has no such row now.');
+    expect(sourceText({ ...row, sourceSeen: false })).toBe(
+      'What the row is now is not known here: the source of lyon->main is not reached from here.',
+    );
+    expect(sourceText({ ...row, sourceRow: { id: '7' } })).toBeNull();
+  });
+
+  test('is not traced by a key that is another row of its target', () => {
+    expect(traceOf(row)).toBe('#/trace/public.people/7');
+    expect(traceOf({ ...row, isOwnKey: true })).toBeNull();
+  });
+});
+
+test('a list says what it leaves out, and does not look empty where others stand elsewhere', () => {
+  const whole = { rows: [1, 2], more: false, elsewhere: [] };
+  const elsewhere = [{ link: 'a->main', why: 'it writes at main, which is not reached from here' }];
+  expect(leftOut(whole, 'conflict')).toEqual([]);
+  expect(leftOut({ ...whole, more: true, elsewhere }, 'conflict')).toEqual([
+    'These are the newest 2 conflicts; there are older ones.',
+    'Those of a->main are not listed here: it writes at main, which is not reached from here.',
+  ]);
+  expect(none({ ...whole, rows: [] }, 'No conflict is open')).toBe('No conflict is open.');
+  expect(none({ ...whole, rows: [], elsewhere }, 'No conflict is open')).toBe('No conflict is open here.');
 });
 
 describe('the fields of a row', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { LinkNow, LinkStatus, Overview, Point } from '../../http/console/wire.ts';
-import { summarize, viewLink } from './summary.ts';
+import type { LinkNow, LinkStatus, Overview, Point, ReaderNow } from '../../http/console/wire.ts';
+import { viewReaders } from './readers.ts';
+import { aside, summarize, viewLink } from './summary.ts';
 
 const status: LinkStatus = {
   name: 'a->b',
@@ -26,7 +27,15 @@ function link(more: Partial<LinkNow> = {}): LinkNow {
   return { ...ends, condition: 'live', code: null, status, points: [], ...more };
 }
 
-const of = (links: readonly LinkNow[], away: readonly string[] = []) => {
+function reader(node: string, more: Partial<LinkStatus> = {}, isPush = false): ReaderNow {
+  return { node, status: { ...status, name: isPush ? `${node}->a` : `a->${node}`, ...more } };
+}
+
+function overviewOf(
+  links: readonly LinkNow[],
+  away: readonly string[] = [],
+  readers: readonly ReaderNow[] = [],
+): Overview {
   const node = (name: string) => ({
     name,
     kind: 'database' as const,
@@ -34,18 +43,20 @@ const of = (links: readonly LinkNow[], away: readonly string[] = []) => {
     version: '18.4',
     changeLogRows: 0,
   });
-  const overview: Overview = {
+  return {
     at: 0,
     span: 600,
     version: '1',
     nodes: ['a', 'b'].map(node),
     links,
-    readers: [],
+    readers,
     verifications: [],
     isFresh: true,
   };
-  return summarize(overview, links.map(viewLink));
-};
+}
+
+const of = (links: readonly LinkNow[], away: readonly string[] = [], readers: readonly ReaderNow[] = []) =>
+  summarize(overviewOf(links, away, readers), links.map(viewLink));
 
 describe('the sentence at the top', () => {
   test('says that all is well, and how much moves', () => {
@@ -77,6 +88,107 @@ describe('the sentence at the top', () => {
     const gone = link({ condition: 'retrying', status: null });
     expect(of([gone, gone], ['b'])).toMatchObject({ level: 'bad', title: 'b does not answer.' });
   });
+});
+
+describe('the sentence at the top of a hub whose links are those of others', () => {
+  const behind = { state: 'catching-up' as const, pendingRows: 12, lagMs: 3_000 };
+  const push = { pendingRows: null, lagMs: null };
+
+  test.each<[readonly ReaderNow[], string, string, string]>([
+    [[reader('lyon')], 'good', '1 node comes with a key.', 'Nothing waits.'],
+    [
+      [reader('lyon'), reader('lyon', push, true), reader('oslo')],
+      'good',
+      '2 nodes come with a key.',
+      'Nothing waits.',
+    ],
+    [
+      [reader('lyon'), reader('oslo', { pendingRows: 2 }), reader('nice', behind)],
+      'busy',
+      '3 nodes come with a key; 1 is behind.',
+      'Up to 12 rows wait.',
+    ],
+    [
+      [
+        reader('lyon', { ...push, state: 'away' }, true),
+        reader('oslo', { state: 'paused' }),
+        reader('nice', behind),
+      ],
+      'busy',
+      '3 nodes come with a key; 1 is behind, 1 is paused, 1 is away.',
+      'Up to 12 rows wait.',
+    ],
+    [[reader('lyon', push, true)], 'good', '1 node comes with a key.', ''],
+    [
+      [reader('lyon'), reader('oslo', { state: 'revoked', pendingRows: 50 })],
+      'good',
+      '1 node comes with a key.',
+      'Nothing waits.',
+    ],
+    [[], 'idle', 'No node comes with a key.', 'Make one a key, and give it to that node.'],
+  ])('tells of the nodes that come', (readers, level, title, detail) =>
+    expect(of([], [], readers)).toEqual({ level, title, detail }),
+  );
+
+  test('says which of them stands still, and why', () => {
+    const lastError = {
+      code: 'SNK_FENCED',
+      message: 'the chain is broken',
+      hint: "Run 'snk install --rebaseline'.",
+    };
+    const stopped = reader('lyon', { ...push, state: 'stopped', lastError }, true);
+    const detail = "lyon->a: the chain is broken. Run 'snk install --rebaseline'.";
+    expect(of([], [], [stopped, reader('oslo')])).toEqual({
+      level: 'bad',
+      title: 'lyon stands still.',
+      detail,
+    });
+    expect(of([link()], [], [stopped])).toMatchObject({ level: 'bad', title: 'lyon stands still.' });
+    expect(of([], ['a'], [stopped]).title).toBe('a does not answer.');
+  });
+
+  test('counts what they have set aside, of a node whose key is revoked as well', () => {
+    const readers = [
+      reader('lyon', { ...push, parked: 2, conflicts: 1 }, true),
+      reader('oslo', { ...push, state: 'revoked', parked: 1 }, true),
+    ];
+    expect(of([], [], readers).detail).toBe('4 rows stand aside.');
+    expect(of([link()], [], readers).detail).toBe('Nothing waits. 4 rows stand aside.');
+    const all = overviewOf([link({ status: { ...status, parked: 5 } })], [], readers);
+    expect([aside(all, 'parked'), aside(all, 'conflicts')]).toEqual([8, 1]);
+  });
+
+  test('does not say that nothing waits where a node of its own has links, and others are behind', () => {
+    expect(of([link()], [], [reader('lyon', behind), reader('oslo')])).toEqual({
+      level: 'good',
+      title: 'The link is well.',
+      detail: 'Of 2 nodes with a key 1 is behind.',
+    });
+  });
+
+  test('says nothing of them before the databases have answered', () =>
+    expect(summarize({ ...overviewOf([]), isFresh: false }, [])).toMatchObject({
+      level: 'busy',
+      title: 'The databases are asked.',
+    }));
+});
+
+describe('nodes that come with a key', () => {
+  test.each<[readonly ReaderNow[], string, string]>([
+    [[reader('lyon')], 'good', 'Level'],
+    [[reader('lyon', { pendingRows: 3 }), reader('oslo')], 'busy', '3 rows behind'],
+    [[reader('lyon', { pendingRows: null }, true)], 'good', 'Here'],
+    [[reader('lyon', { state: 'revoked', pendingRows: 3 }), reader('oslo')], 'good', 'Level'],
+    [[reader('lyon', { state: 'away', pendingRows: 3 }), reader('oslo')], 'idle', '1 is away'],
+    [[reader('lyon', { pendingRows: null, state: 'backfilling' }, true)], 'busy', '1 is behind'],
+    [
+      [reader('lyon', { state: 'stopped' }, true), reader('oslo', { pendingRows: 3 })],
+      'bad',
+      '1 stands still',
+    ],
+  ])('have one word for all of them', (readers, level, label) =>
+    expect(viewReaders(readers)).toMatchObject({ level, label }),
+  );
 });
 
 describe('a link', () => {

@@ -1,6 +1,7 @@
 /** How all is, in one sentence: what somebody reads who looks for ten seconds (pure). */
-import type { LinkNow, Overview } from '../../http/console/wire.ts';
+import type { LinkNow, LinkStatus, Overview } from '../../http/console/wire.ts';
 import { count, duration, plural } from './format.ts';
+import { viewReaders, type ReadersView } from './readers.ts';
 
 /** `good`: nothing to do. `busy`: it works its way there. `care`: somebody should look. `bad`: something stands still. */
 export type Level = 'good' | 'busy' | 'care' | 'bad' | 'idle';
@@ -71,7 +72,14 @@ function messageOf({ source, target }: LinkNow): string {
   return `something between ${source} and ${target} failed`;
 }
 
-export function summarize({ nodes }: Overview, links: readonly LinkView[]): Summary {
+/** Of all links, those too of nodes that come with a key: what they set aside stands here. */
+export function aside({ links, readers }: Overview, what: 'conflicts' | 'parked'): number {
+  return [...links, ...readers].reduce((sum, { status }) => sum + (status?.[what] ?? 0), 0);
+}
+
+export function summarize(overview: Overview, links: readonly LinkView[]): Summary {
+  const { nodes } = overview;
+  const readers = viewReaders(overview.readers);
   const away = nodes.filter((node) => !node.reachable).map(({ name }) => name);
   const of = (level: Level): readonly LinkView[] => links.filter((link) => link.level === level);
   const [bad, care, busy, idle] = [of('bad'), of('care'), of('busy'), of('idle')];
@@ -87,16 +95,11 @@ export function summarize({ nodes }: Overview, links: readonly LinkView[]): Summ
     const title = `${some(trouble, links.length)} ${does} ${bad.length > 0 ? 'you' : 'trouble'}.`;
     return { level: bad.length > 0 ? 'bad' : 'care', title, detail: 'What to do stands with it.' };
   }
-  const aside = links.reduce(
-    (sum, { link }) => sum + (link.status?.conflicts ?? 0) + (link.status?.parked ?? 0),
-    0,
-  );
-  const detail = [
-    flowText(links),
-    aside > 0 ? `${plural(aside, 'row')} ${aside === 1 ? 'stands' : 'stand'} aside.` : '',
-  ]
-    .filter((part) => part !== '')
-    .join(' ');
+  if (readers.stopped.length > 0) return standingStill(readers);
+  const rows = aside(overview, 'conflicts') + aside(overview, 'parked');
+  const asideText = rows > 0 ? `${plural(rows, 'row')} ${verb(rows, 'stands', 'stand')} aside.` : '';
+  if (links.length === 0) return ofReaders(overview, readers, asideText);
+  const detail = joined(flowText(links, readers), asideText);
   if (busy.length > 0) {
     const does = verb(busy.length, 'is on its way', 'are on their way');
     return { level: 'busy', title: `${some(busy.length, links.length)} ${does}.`, detail };
@@ -109,9 +112,40 @@ export function summarize({ nodes }: Overview, links: readonly LinkView[]): Summ
   return { level: 'good', title, detail };
 }
 
-function flowText(links: readonly LinkView[]): string {
+/** A hub that works no link itself. */
+function ofReaders({ isFresh }: Overview, readers: ReadersView, asideText: string): Summary {
+  const { level, nodes, told, pending } = readers;
+  if (nodes === 0 && !isFresh)
+    return { level: 'busy', title: 'The databases are asked.', detail: 'That takes a moment.' };
+  if (nodes === 0) {
+    const detail = joined('Make one a key, and give it to that node.', asideText);
+    return { level: 'idle', title: 'No node comes with a key.', detail };
+  }
+  const come = `${plural(nodes, 'node')} ${verb(nodes, 'comes', 'come')} with a key`;
+  const title = told === '' ? `${come}.` : `${come}; ${told}.`;
+  const waiting = pending === 0 ? 'Nothing waits.' : waitText(pending);
+  // Rows that are on their way to somebody who is not behind are no news.
+  return { level: told === '' ? 'good' : level, title, detail: joined(waiting, asideText) };
+}
+
+/** It has no card: what to do is said here. */
+function standingStill({ stopped }: ReadersView): Summary {
+  const names = [...new Set(stopped.map(({ node }) => node))];
+  const [{ name, lastError }] = stopped.map(({ status }) => status) as [LinkStatus];
+  const detail =
+    lastError === null ? `${name} stopped.` : joined(`${name}: ${lastError.message}.`, lastError.hint ?? '');
+  return { level: 'bad', title: `${listed(names)} ${verb(names.length, 'stands', 'stand')} still.`, detail };
+}
+
+const waitText = (rows: number | null): string =>
+  rows === null ? '' : `Up to ${plural(rows, 'row')} ${verb(rows, 'waits', 'wait')}.`;
+
+const joined = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join(' ');
+
+function flowText(links: readonly LinkView[], { nodes, told }: ReadersView): string {
   const lag = Math.max(0, ...links.map((link) => link.lagMs ?? 0));
   const rate = links.reduce((sum, link) => sum + link.rowsPerSecond, 0);
+  if (rate < 0.05 && told !== '') return `Of ${plural(nodes, 'node')} with a key ${told}.`;
   if (rate < 0.05) return 'Nothing waits.';
   return `${count(rate < 10 ? Math.ceil(rate) : rate)} rows a second, ${duration(lag)} behind.`;
 }

@@ -1,6 +1,8 @@
 /** Small parts: values of rows shown harmless, states, faults with their next step, and what stands where there is nothing. */
 import type { ComponentChildren, JSX } from 'preact';
+import type { Listed } from '../../http/console/wire.ts';
 import type { ApiError } from '../api.ts';
+import { leftOut } from '../model/left-out.ts';
 import type { Level } from '../model/summary.ts';
 import { short, visible } from '../model/visible.ts';
 
@@ -117,5 +119,24 @@ export function Loading(): JSX.Element {
     <div class="loading" role="status">
       Asking the databases …
     </div>
+  );
+}
+
+/** What a list leaves out must not look as if there were nothing. */
+export function LeftOut({
+  list,
+  noun,
+}: {
+  readonly list: Listed<unknown>;
+  readonly noun: string;
+}): JSX.Element {
+  return (
+    <>
+      {leftOut(list, noun).map((line) => (
+        <p key={line} class="muted">
+          {line}
+        </p>
+      ))}
+    </>
   );
 }

@@ -4,11 +4,12 @@ import { useState } from 'preact/hooks';
 import type { Conflict, ConflictInFull } from '../../http/console/wire.ts';
 import { api } from '../api.ts';
 import { ago, dateTime } from '../model/format.ts';
+import { none } from '../model/left-out.ts';
 import { href } from '../model/route.ts';
 import { pairs, type ColumnPair } from '../model/versions.ts';
 import { confirm, Dialog } from '../ui/dialog.tsx';
 import { useAsked } from '../ui/hooks.ts';
-import { Empty, Fault, Heading, KeyText, Loading, Value } from '../ui/parts.tsx';
+import { Empty, Fault, Heading, KeyText, LeftOut, Loading, Value } from '../ui/parts.tsx';
 
 type Ends = (link: string) => { readonly source: string; readonly target: string };
 
@@ -31,14 +32,14 @@ export function Conflicts({
       </Heading>
       {error !== null && <Fault error={error} />}
       {value === null && error === null && <Loading />}
-      {value?.length === 0 && (
-        <Empty title="No conflict is open.">
+      {value?.rows.length === 0 && (
+        <Empty title={none(value, 'No conflict is open')}>
           When two nodes change one row at the same time, both versions are kept here.
         </Empty>
       )}
-      {value !== null && value.length > 0 && (
+      {value !== null && value.rows.length > 0 && (
         <ul class="list">
-          {value.map((conflict) => (
+          {value.rows.map((conflict) => (
             <li key={`${conflict.link} ${conflict.id}`} class="item">
               <div class="item-main">
                 <strong>{conflict.table}</strong>
@@ -64,6 +65,7 @@ export function Conflicts({
           ))}
         </ul>
       )}
+      {value !== null && <LeftOut list={value} noun="conflict" />}
       {open !== null && (
         <ConflictDialog
           conflict={open}

@@ -3,6 +3,7 @@ import type { JSX } from 'preact';
 import type { NodeNow, Overview, Point } from '../../http/console/wire.ts';
 import { api } from '../api.ts';
 import { ago, count, duration, plural } from '../model/format.ts';
+import { viewReaders } from '../model/readers.ts';
 import { href } from '../model/route.ts';
 import { summarize, viewLink, type LinkView } from '../model/summary.ts';
 import { LagChart } from '../ui/chart.tsx';
@@ -33,11 +34,13 @@ export function Links({ overview, points }: LinksProps): JSX.Element {
           <p>{detail}</p>
         </div>
       </header>
-      <section class="cards" aria-label="Links">
-        {links.map((view, i) => (
-          <LinkCard key={view.link.name} view={view} now={overview.at} hasChart={i < charts} />
-        ))}
-      </section>
+      {links.length > 0 && (
+        <section class="cards" aria-label="Links">
+          {links.map((view, i) => (
+            <LinkCard key={view.link.name} view={view} now={overview.at} hasChart={i < charts} />
+          ))}
+        </section>
+      )}
       <section aria-labelledby="nodes">
         <h2 id="nodes">Nodes</h2>
         <ul class="nodes">
@@ -174,14 +177,11 @@ function NodeItem({ node }: { readonly node: NodeNow }): JSX.Element {
 
 /** Nodes that come with a key, in one line: there may be hundreds. */
 function Readers({ readers }: Pick<Overview, 'readers'>): JSX.Element | null {
-  if (readers.length === 0) return null;
-  const most = Math.max(...readers.map(({ status }) => status.pendingRows ?? 0));
-  const nodes = new Set(readers.map(({ node }) => node)).size;
+  const { level, label, nodes } = viewReaders(readers);
+  if (nodes === 0) return null;
   return (
     <li class="node">
-      <Pill level={most === 0 ? 'good' : 'busy'}>
-        {most === 0 ? 'Level' : `${plural(most, 'row')} behind`}
-      </Pill>
+      <Pill level={level}>{label}</Pill>
       <a href={href('keys')}>{plural(nodes, 'node')} with a key</a>
     </li>
   );

@@ -4,15 +4,16 @@ import { useState } from 'preact/hooks';
 import type { ParkedRow } from '../../http/console/wire.ts';
 import { api } from '../api.ts';
 import { ago, dateTime, plural } from '../model/format.ts';
-import { href } from '../model/route.ts';
+import { none } from '../model/left-out.ts';
+import { sourceText, traceOf } from '../model/parked.ts';
 import { confirm, Dialog, tell } from '../ui/dialog.tsx';
 import { useAct, useAsked } from '../ui/hooks.ts';
-import { Empty, Fault, Heading, KeyText, Loading, Value } from '../ui/parts.tsx';
+import { Empty, Fault, Heading, KeyText, LeftOut, Loading, Value } from '../ui/parts.tsx';
 
 export function Parked({ onChange }: { readonly onChange: () => void }): JSX.Element {
   const { value, error, reload } = useAsked(api.parked, [], 2_000);
   const [open, setOpen] = useState<ParkedRow | null>(null);
-  const links = [...new Set((value ?? []).map(({ link }) => link))];
+  const links = [...new Set((value?.rows ?? []).map(({ link }) => link))];
   const changed = (): void => {
     reload();
     onChange();
@@ -42,14 +43,14 @@ export function Parked({ onChange }: { readonly onChange: () => void }): JSX.Ele
       ))}
       {error !== null && <Fault error={error} />}
       {value === null && error === null && <Loading />}
-      {value?.length === 0 && (
-        <Empty title="No row is parked.">
+      {value?.rows.length === 0 && (
+        <Empty title={none(value, 'No row is parked')}>
           A row that a constraint or a trigger of its target refuses would stand here, with the reason.
         </Empty>
       )}
-      {value !== null && value.length > 0 && (
+      {value !== null && value.rows.length > 0 && (
         <ul class="list">
-          {value.map((row) => (
+          {value.rows.map((row) => (
             <li key={`${row.link} ${row.table} ${row.key.join('\0')}`} class="item">
               <div class="item-main">
                 <strong>{row.table}</strong>
@@ -79,6 +80,7 @@ export function Parked({ onChange }: { readonly onChange: () => void }): JSX.Ele
           ))}
         </ul>
       )}
+      {value !== null && <LeftOut list={value} noun="parked row" />}
       {open !== null && <ParkedDialog row={open} onClose={() => setOpen(null)} />}
     </>
   );
@@ -103,6 +105,7 @@ function Retry({ link, onDone }: { link: string; onDone: () => void }): JSX.Elem
 
 function ParkedDialog({ row, onClose }: { row: ParkedRow; onClose: () => void }): JSX.Element {
   const { value, error } = useAsked(async () => await api.parkedRow(row), [row]);
+  const trace = value === null ? null : traceOf(value);
   return (
     <Dialog title={`Parked row of ${row.table}`} wide onClose={onClose}>
       <Fault
@@ -114,9 +117,7 @@ function ParkedDialog({ row, onClose }: { row: ParkedRow; onClose: () => void })
       />
       {error !== null && <Fault error={error} />}
       {value === null && error === null && <Loading />}
-      {value !== null && value.sourceRow === null && (
-        <p class="dialog-text">The source has no such row now.</p>
-      )}
+      {value !== null && sourceText(value) !== null && <p class="dialog-text">{sourceText(value)}</p>}
       {value !== null && value.sourceRow !== null && (
         <table class="versions">
           <thead>
@@ -139,9 +140,11 @@ function ParkedDialog({ row, onClose }: { row: ParkedRow; onClose: () => void })
           </tbody>
         </table>
       )}
-      <p class="dialog-text">
-        <a href={href('trace', row.table, ...row.key)}>Trace this row</a>
-      </p>
+      {trace !== null && (
+        <p class="dialog-text">
+          <a href={trace}>Trace this row</a>
+        </p>
+      )}
     </Dialog>
   );
 }

@@ -6,6 +6,7 @@ import type { Snk } from '../../snk.ts';
 import { targetOf, type Do } from './acts.ts';
 import { fingerprint } from './door.ts';
 import type { Overviews } from './overview.ts';
+import type { Listed } from './wire.ts';
 
 /** Names and keys as a page sends them. */
 export const text = z.string().max(200);
@@ -14,6 +15,12 @@ export const key = z.array(z.string().max(10_000)).min(1).max(32);
 const linkOf = z.object({ link: text });
 /** Of a list: a page that shows more helps nobody. */
 const most = 500;
+/** It tells that there are more. */
+const oneMore = { newest: most + 1 };
+
+function listed<Item>(found: readonly Item[], { elsewhere }: Snk): Listed<Item> {
+  return { rows: found.slice(0, most), more: found.length > most, elsewhere };
+}
 
 export function linkRoutes(app: FastifyInstance, snk: Snk, overviews: Overviews, act: Do): void {
   const routes = app.withTypeProvider<ZodTypeProvider>();
@@ -34,7 +41,7 @@ export function linkRoutes(app: FastifyInstance, snk: Snk, overviews: Overviews,
     });
   }
 
-  routes.get('/console/api/conflicts', async () => (await snk.conflicts()).slice(0, most));
+  routes.get('/console/api/conflicts', async () => listed(await snk.conflicts(undefined, oneMore), snk));
 
   routes.get(
     '/console/api/conflicts/:link/:id',
@@ -55,7 +62,7 @@ export function linkRoutes(app: FastifyInstance, snk: Snk, overviews: Overviews,
     },
   );
 
-  routes.get('/console/api/parked', async () => (await snk.parked()).slice(0, most));
+  routes.get('/console/api/parked', async () => listed(await snk.parked(undefined, oneMore), snk));
 
   routes.post(
     '/console/api/parked/row',

@@ -19,6 +19,15 @@ export type FullRow = NonNullable<Answer<Snk['tables']['row']>>;
 export type ShownValue = RowPage['rows'][number]['values'][number];
 export type AuditEntry = Answer<Snk['audit']['list']>[number];
 
+/** The newest of what links have set aside. */
+export interface Listed<Item> {
+  readonly rows: readonly Item[];
+  /** There are others, which are older. */
+  readonly more: boolean;
+  /** Links whose rows stand where this process does not reach. */
+  readonly elsewhere: Snk['elsewhere'];
+}
+
 /** A link of a node that comes with a key. */
 export interface ReaderNow {
   readonly node: string;
