@@ -246,8 +246,12 @@ async function checkTables({ source, target, pages }: ServedLink): Promise<void>
   await (pages === null ? check() : pages.check(check));
 }
 
-/** What the hub allows is less than a node may ask for. */
-function bounded({ limits }: ServedLink, batch: RequestOf<'apply'>['batch']): LinkBatch {
+/** What the hub allows is less than a node may ask for: a node's own word does not say what travels. */
+function bounded(link: ServedLink, batch: RequestOf<'apply'>['batch']): LinkBatch {
+  const { limits } = link;
+  const target = targetOf(link);
+  if (batch.changes?.gone.some(({ flow }) => !target.carries(flow, 'delete')) === true)
+    throw notCarried(link.name);
   const { parking = { some: true, most: limits.parkedRows }, step, failed, ...rest } = batch;
   return {
     ...rest,
@@ -265,6 +269,16 @@ function sourceOf({ name, source }: ServedLink): LocalSource {
 function targetOf({ name, target }: ServedLink): LocalTarget {
   if (target !== null) return target;
   throw otherEnd(name, 'target');
+}
+
+function notCarried(name: string): SnkError {
+  return new SnkError(
+    'SNK_REQUEST',
+    `link ${name}: rows are to be deleted of a flow that does not carry deletes`,
+    {
+      hint: "See that both configurations say the same of 'on'.",
+    },
+  );
 }
 
 function otherEnd(name: string, end: string): SnkError {
