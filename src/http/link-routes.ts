@@ -1,12 +1,13 @@
 /** `/v1`: the ends of links that are here, for nodes that come with a key. */
 import { promisify } from 'node:util';
 import { constants, gzip, zstdCompress } from 'node:zlib';
-import { Semaphore } from 'async-mutex';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { SnkError } from '../errors.ts';
 import { isOperation, largestBody, type Hub, type OperationName } from '../snk.ts';
 import { HttpError } from './answers.ts';
 import type { Door } from './door.ts';
+import { whenOver } from './over.ts';
+import { WaitingPlaces } from './waiting-places.ts';
 
 const packers = {
   zstd: async (text: string): Promise<Buffer> => await promisify(zstdCompress)(text, fastest),
@@ -23,8 +24,11 @@ const bounds = {
   packed: 1_024,
   /** Bodies are held as a whole while they are worked on: one more is told to come again. */
   bodiesAtOnce: 16,
-  /** So are answers until they are gone: one more waits for its turn. */
+  /** So are answers until they are gone, a quarter of them with one key: one more waits for its turn. */
   answersAtOnce: 32,
+  /** For all of an answer, and what comes to it: a line that brings eight characters a millisecond is a slow one. */
+  sending: 120_000,
+  slowest: 8,
   /** An answer of fewer characters is none of those. */
   answer: 65_536,
   /** Of what says little: hundreds of nodes are rung at the same moment, and none of them may be sent away. */
@@ -53,8 +57,9 @@ const routes = [
   ...large.map((operation) => ({ operation, bodyLimit: largestBody, atOnce: bounds.bodiesAtOnce })),
 ];
 
-export function linkRoutes(hub: Hub, door: Door): (app: FastifyInstance) => void {
-  const room = { hub, door, answers: new Semaphore(bounds.answersAtOnce) };
+export function linkRoutes(hub: Hub, door: Door, slow: Slow = bounds): (app: FastifyInstance) => void {
+  const places = { all: bounds.answersAtOnce, each: bounds.answersAtOnce / 4 };
+  const room = { hub, door, slow, answers: new WaitingPlaces(places) };
   return (app) => {
     for (const { operation, bodyLimit, atOnce } of routes) {
       app.route({
@@ -70,26 +75,30 @@ export function linkRoutes(hub: Hub, door: Door): (app: FastifyInstance) => void
   };
 }
 
+type Slow = Readonly<Record<'sending' | 'slowest', number>>;
+
 interface Room {
   readonly hub: Hub;
   readonly door: Door;
-  readonly answers: Semaphore;
+  readonly slow: Slow;
+  readonly answers: WaitingPlaces;
 }
 
 async function answer(
-  { hub, door, answers }: Room,
+  { hub, door, slow, answers }: Room,
   named: string | null,
   request: Asked,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const { link } = request.params;
   const operation = named ?? request.params.operation;
-  const { name: node, links: bound } = door.holderOf(request);
+  const { id, name: node, links: bound } = door.holderOf(request);
   const declared = hub.declared(node, link, bound);
   door.requireLink(request, declared?.name ?? '');
   if (!isOperation(operation)) throw new HttpError(404);
   const leaving = door.leaving(request, reply);
-  let [, release] = bulky.has(operation) ? await answers.acquire() : [0, () => undefined];
+  let release = bulky.has(operation) ? await answers.take(id, leaving) : nothing;
+  if (release === null) throw door.refusal();
   try {
     const said = await hub.answer(
       { node, bound, link, operation, body: request.body, session: sessionOf(request) },
@@ -98,8 +107,8 @@ async function answer(
     if (leaving.aborted) throw door.refusal();
     const text = JSON.stringify(said);
     if (text.length > bounds.answer) {
-      reply.raw.once('close', release);
-      release = () => undefined;
+      whenSent(request, reply, slow.sending + text.length / slow.slowest, release);
+      release = nothing;
     }
     return await send(request, reply, text);
   } catch (error) {
@@ -108,6 +117,17 @@ async function answer(
   } finally {
     release();
   }
+}
+
+const nothing = (): void => undefined;
+
+/** Calls `done` when the answer has gone out, or its connection is gone: at the latest after so many milliseconds, when it is ended. */
+function whenSent(request: FastifyRequest, reply: FastifyReply, within: number, done: () => void): void {
+  const late = setTimeout(() => request.raw.socket.destroy(), within);
+  whenOver(request, reply, () => {
+    clearTimeout(late);
+    done();
+  });
 }
 
 function sessionOf({ headers }: FastifyRequest): string | undefined {
