@@ -3,14 +3,14 @@ import type { Config } from './config/config.ts';
 import type { MikroORM } from './db/orm.ts';
 import { Hub } from './remote/hub.ts';
 import type { Events } from './telemetry/events.ts';
-import type { DrainLimits } from './link/drain.ts';
+import { pageBounds, type DrainLimits } from './link/drain.ts';
 
 export function drainLimits({ limits, links }: Pick<Config, 'limits' | 'links'>): DrainLimits {
   const { pageKeys, copyRowsPerSecond, copyTables, parkedRows, ledgerKeys, ledgerAge } = limits;
   return {
-    page: { keys: pageKeys, logRows: 5_000 },
+    page: { keys: pageKeys, logRows: pageBounds.logRows },
     // What pages hold is most of what a process of many links needs.
-    pageSize: Math.min(1_000_000, 6_000_000 / Math.max(1, links.length)),
+    pageSize: Math.min(pageBounds.size, 6_000_000 / Math.max(1, links.length)),
     copyRows: copyRowsPerSecond,
     copyTables,
     budget: 500,

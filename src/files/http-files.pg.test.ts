@@ -51,7 +51,7 @@ async function newHub(): Promise<Hub> {
   };
   const faults: unknown[] = [];
   const app = await buildApp({
-    rooms: [fileRoutes({ open: openFor(access) })],
+    rooms: [fileRoutes({ open: openFor(access), whoOf: ({ headers }) => headers.authorization ?? '' })],
     onFault: (error) => faults.push(error),
   });
   const address = await app.listen({ host: '127.0.0.1', port: 0 });
@@ -413,7 +413,7 @@ async function oneHub(): Promise<Pick<Hub, 'app'>> {
     };
     shared = (async () => {
       const app = await buildApp({
-        rooms: [fileRoutes({ open: openFor(access) })],
+        rooms: [fileRoutes({ open: openFor(access), whoOf: ({ headers }) => headers.authorization ?? '' })],
         onFault: () => undefined,
       });
       return { app } as unknown as Hub;

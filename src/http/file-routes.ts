@@ -7,11 +7,14 @@ import { chunkSize } from '../files/file-ends.ts';
 import { decodeFrames, encodeFrame, headBytes } from '../files/frames.ts';
 import { HttpError } from './answers.ts';
 import type { Takes } from './bodies.ts';
-import { Line } from './line.ts';
+import { untilOver, whenSent } from './over.ts';
+import { WaitingPlaces } from './waiting-places.ts';
 
 export interface FileRoutesOptions {
   /** Who comes, and for what, before anything of a body is read: throws an HttpError where it is not his. */
   readonly open: (request: FastifyRequest, reply: FastifyReply, link: string) => Promise<FileAccess>;
+  /** Of one that is open, whose it is: nobody has more than a part of the answers. */
+  readonly whoOf: (request: FastifyRequest) => string;
 }
 
 export const fileLimits = {
@@ -54,7 +57,7 @@ export const fileQuestions = { find: sought, read: missing, offer: asked, place:
 type Route = { Params: { link: string } };
 type Answer = (access: FileAccess, request: FastifyRequest<Route>, reply: FastifyReply) => Promise<unknown>;
 
-export function fileRoutes({ open }: FileRoutesOptions): (app: FastifyInstance) => void {
+export function fileRoutes({ open, whoOf }: FileRoutesOptions): (app: FastifyInstance) => void {
   const accesses = new WeakMap<FastifyRequest, FileAccess>();
   return (app) => {
     app.register(async (scope) => {
@@ -76,7 +79,12 @@ export function fileRoutes({ open }: FileRoutesOptions): (app: FastifyInstance) 
         });
       };
       post('find', fileLimits.question, { wait: fileLimits.wait }, find);
-      post('read', fileLimits.question, { wait: fileLimits.wait, atOnce: fileLimits.asking }, inLine(read));
+      post(
+        'read',
+        fileLimits.question,
+        { wait: fileLimits.wait, atOnce: fileLimits.asking },
+        inLine(whoOf, read),
+      );
       post('offer', fileLimits.question, { wait: fileLimits.wait }, offer);
       post('parts', limit, { within: fileLimits.within, atOnce: fileLimits.atOnce }, parts);
       post('place', fileLimits.question, { wait: fileLimits.wait }, place);
@@ -101,10 +109,12 @@ const find: Answer = async ({ source, folders, isNamed }, { body }) => {
 };
 
 /** What an answer takes of memory is free when it has gone out, or its connection is gone. */
-function inLine(answer: Answer): Answer {
-  const line = new Line({ all: fileLimits.answersAtOnce, each: fileLimits.answersEach });
+function inLine(whoOf: (request: FastifyRequest) => string, answer: Answer): Answer {
+  const places = new WaitingPlaces({ all: fileLimits.answersAtOnce, each: fileLimits.answersEach });
   return async (access, request, reply) => {
-    if ((await line.turn(request, reply)) === null) return reply;
+    const release = await places.take(whoOf(request), untilOver(request, reply));
+    if (release === null) return reply;
+    whenSent(request, reply, fileLimits.parts, release);
     return await answer(access, request, reply);
   };
 }

@@ -6,7 +6,8 @@ import { SnkError } from '../errors.ts';
 import { isOperation, largestBody, type Hub, type OperationName } from '../snk.ts';
 import { HttpError } from './answers.ts';
 import type { Door } from './door.ts';
-import { Line } from './line.ts';
+import { sending, whenSent, type Sending } from './over.ts';
+import { WaitingPlaces } from './waiting-places.ts';
 
 const packers = {
   zstd: async (text: string): Promise<Buffer> => await promisify(zstdCompress)(text, fastest),
@@ -23,10 +24,8 @@ const bounds = {
   packed: 1_024,
   /** Bodies are held as a whole while they are worked on: one more is told to come again. */
   bodiesAtOnce: 16,
-  /** So are answers until they are gone: one more waits for its turn. */
+  /** So are answers until they are gone, a quarter of them with one key: one more waits for its turn. */
   answersAtOnce: 32,
-  /** Of those with one key, which may never read what it is answered. */
-  answersEach: 8,
   /** An answer of fewer characters is none of those. */
   answer: 65_536,
   /** Of what says little: hundreds of nodes are rung at the same moment, and none of them may be sent away. */
@@ -55,8 +54,9 @@ const routes = [
   ...large.map((operation) => ({ operation, bodyLimit: largestBody, atOnce: bounds.bodiesAtOnce })),
 ];
 
-export function linkRoutes(hub: Hub, door: Door): (app: FastifyInstance) => void {
-  const room = { hub, door, answers: new Line({ all: bounds.answersAtOnce, each: bounds.answersEach }) };
+export function linkRoutes(hub: Hub, door: Door, slow: Sending = sending): (app: FastifyInstance) => void {
+  const places = { all: bounds.answersAtOnce, each: bounds.answersAtOnce / 4 };
+  const room = { hub, door, slow, answers: new WaitingPlaces(places) };
   return (app) => {
     for (const { operation, bodyLimit, atOnce } of routes) {
       app.route({
@@ -75,24 +75,25 @@ export function linkRoutes(hub: Hub, door: Door): (app: FastifyInstance) => void
 interface Room {
   readonly hub: Hub;
   readonly door: Door;
-  readonly answers: Line;
+  readonly slow: Sending;
+  readonly answers: WaitingPlaces;
 }
 
 async function answer(
-  { hub, door, answers }: Room,
+  { hub, door, slow, answers }: Room,
   named: string | null,
   request: Asked,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const { link } = request.params;
   const operation = named ?? request.params.operation;
-  const { name: node, links: bound } = door.holderOf(request);
+  const { id, name: node, links: bound } = door.holderOf(request);
   const declared = hub.declared(node, link, bound);
   door.requireLink(request, declared?.name ?? '');
   if (!isOperation(operation)) throw new HttpError(404);
   const leaving = door.leaving(request, reply);
-  let leave = bulky.has(operation) ? await answers.turn(request, reply) : () => undefined;
-  if (leave === null) throw door.refusal();
+  let release = bulky.has(operation) ? await answers.take(id, leaving) : nothing;
+  if (release === null) throw door.refusal();
   try {
     const said = await hub.answer(
       { node, bound, link, operation, body: request.body, session: sessionOf(request) },
@@ -100,15 +101,20 @@ async function answer(
     );
     if (leaving.aborted) throw door.refusal();
     const text = JSON.stringify(said);
-    if (text.length > bounds.answer) leave = null;
+    if (text.length > bounds.answer) {
+      whenSent(request, reply, text.length, release, slow);
+      release = nothing;
+    }
     return await send(request, reply, text);
   } catch (error) {
     if (error instanceof SnkError) return await refuse(reply, error, operation);
     throw error;
   } finally {
-    leave?.();
+    release();
   }
 }
+
+const nothing = (): void => undefined;
 
 function sessionOf({ headers }: FastifyRequest): string | undefined {
   const given = headers['snk-session'];

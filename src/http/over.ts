@@ -19,3 +19,33 @@ export function whenOver({ raw: { socket } }: FastifyRequest, { raw }: FastifyRe
   raw.once('close', over);
   socket.once('close', over);
 }
+
+/** Aborted when the request is over. */
+export function untilOver(request: FastifyRequest, reply: FastifyReply): AbortSignal {
+  const over = new AbortController();
+  whenOver(request, reply, () => over.abort());
+  return over.signal;
+}
+
+/** For all of an answer, in milliseconds, and what comes to it: a line that brings eight characters in one is a slow one. */
+export const sending: Sending = { least: 120_000, perMillisecond: 8 };
+
+export interface Sending {
+  readonly least: number;
+  readonly perMillisecond: number;
+}
+
+/** Calls `done` when the answer has gone out, or its connection is gone: at the latest when it was too slow, and is ended. */
+export function whenSent(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  size: number,
+  done: () => void,
+  { least, perMillisecond }: Sending = sending,
+): void {
+  const late = setTimeout(() => request.raw.socket.destroy(), least + size / perMillisecond);
+  whenOver(request, reply, () => {
+    clearTimeout(late);
+    done();
+  });
+}

@@ -48,7 +48,10 @@ export async function openHttp(
   }
   if (servedLinks(snk.config).length > 0) {
     const door = new Door(snk.keys, (address) => snk.events.tell('http:shut', { address }));
-    rooms.push(linkRoutes(snk.hub, door), fileRoutes({ open: filesBehind(snk.hub, door) }));
+    rooms.push(
+      linkRoutes(snk.hub, door),
+      fileRoutes({ open: filesBehind(snk.hub, door), whoOf: (request) => door.holderOf(request).id }),
+    );
   }
   const app = await buildApp({ rooms, onFault, trustProxy, pem: certificate?.pem });
   const address = await listenOn(app, listen);

@@ -32,7 +32,7 @@ export interface Difference {
   readonly state: CopyState;
   readonly bounds: { readonly after: Key | null; readonly upTo: Key };
   readonly compared: number;
-  /** Of rows that the target holds in this range; null: it holds none. */
+  /** Of rows that the target holds in this range; null: it holds none, or too many. */
   readonly hashes: string | null;
   /** Keys of the target's rows there that are to go. */
   readonly gone: readonly Key[];
@@ -44,22 +44,27 @@ export interface Difference {
   readonly isLarge: boolean;
 }
 
-/** Rows of a range that is compared as one, at the most. */
-const compareRows = 20_000;
+/** A hub allows no node more. */
+export const copyBounds = {
+  /** Rows of a range that is compared as one, at the most. */
+  rows: 20_000,
+  /** Bytes of row data that one copied range may hold, about: it is known before a row is read. */
+  bytes: 4_000_000,
+  /** Of a target that has more rows in a range than these, all of the source's are sent: hashes of that many would be more. */
+  listed: 200_000,
+} as const;
 /** How many of a flow's rows go into its next range: of wide ones, of which few are copied at once, not many are read for it. */
 const nextRows = new WeakMap<LinkEngine, Map<number, number>>();
 /** Keys of the target that the source is asked about at once. */
 const goneRows = 5_000;
-/** Bytes of row data that one copied range may hold, about: it is known before a row is read. */
-const copySize = 4_000_000;
 
 function rowsOf(engine: LinkEngine, index: number): number {
-  return nextRows.get(engine)?.get(index) ?? compareRows;
+  return nextRows.get(engine)?.get(index) ?? copyBounds.rows;
 }
 
 function rememberRows(engine: LinkEngine, index: number, rows: number, isWhole: boolean): void {
   const known = nextRows.get(engine) ?? new Map<number, number>();
-  nextRows.set(engine, known.set(index, Math.min(compareRows, rows * (isWhole ? 4 : 2))));
+  nextRows.set(engine, known.set(index, Math.min(copyBounds.rows, rows * (isWhole ? 4 : 2))));
 }
 
 /** Passes over the next range where it is equal, and over the end. */
@@ -107,7 +112,8 @@ export async function compareRange(
     return await passOver(engine, { index, state, bounds, compared: ours.count });
   }
   // Beside busy writers hardly a range is equal as a whole: of one that is there in part only the rest is sent.
-  const hashes = theirs.count === 0 ? null : await target.listHashes(index, bounds);
+  const isListed = theirs.count > 0 && theirs.count <= copyBounds.listed;
+  const hashes = isListed ? await target.listHashes(index, bounds) : null;
   const { last, ...fitting } = await fit(source, index, bounds, ours);
   rememberRows(engine, index, fitting.count, last === ours.last);
   if (fitting.size > mostBytes.text) throw tooLarge((engine.flows[index] as LinkFlow).from.table);
@@ -123,7 +129,7 @@ export async function compareRange(
         : [],
     anew: removes,
     hasRows: true,
-    isLarge: fitting.size > copySize,
+    isLarge: fitting.size > copyBounds.bytes,
   };
 }
 
@@ -163,8 +169,8 @@ async function fit(
   bounds: Difference['bounds'],
   summary: Extent,
 ): Promise<Extent> {
-  if (summary.size <= copySize || summary.count === 1) return summary;
-  return await source.fittingRange(index, bounds, copySize);
+  if (summary.size <= copyBounds.bytes || summary.count === 1) return summary;
+  return await source.fittingRange(index, bounds, copyBounds.bytes);
 }
 
 type Passed = Pick<Difference, 'index' | 'state' | 'bounds' | 'compared'>;

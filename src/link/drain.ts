@@ -22,6 +22,9 @@ import { recapture } from './recapture.ts';
 import { loadStanding } from './standing.ts';
 import { emptyTally, isWork, sumOf, tallyOf, type Brought, type Tally } from './tally.ts';
 
+/** Of a page, at the most: its log rows, and bytes of row data, about. A hub allows no node more. */
+export const pageBounds = { logRows: 5_000, size: 1_000_000 } as const;
+
 export interface DrainLimits extends LedgerLimits {
   readonly page: PageLimits;
   /** Bytes of row data that a page may hold, about. */

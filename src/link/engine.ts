@@ -143,6 +143,7 @@ export function openTarget(
     link,
     described: to,
     ranges: flows.map((each) => each.ranges.to),
+    declared: flows.map((each) => each.flow),
     context: {
       link: link.name,
       origin: from.nodeId,

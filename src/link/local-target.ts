@@ -21,7 +21,7 @@ import {
   type RangeTable,
   type Statement,
 } from '../read/range-sql.ts';
-import type { Link } from '../topology/topology.ts';
+import type { Flow, Link, Operation } from '../topology/topology.ts';
 import { addCopies, placeCursor } from './attach.ts';
 import { checkEnd } from './check-shape.ts';
 import {
@@ -53,6 +53,8 @@ export interface LocalTargetOptions {
   readonly described: EndDescription;
   readonly context: ApplyContext;
   readonly ranges: readonly RangeTable[];
+  /** Of each flow, as it was declared. */
+  readonly declared: readonly Flow[];
 }
 
 export class LocalTarget implements TargetEnd {
@@ -68,6 +70,11 @@ export class LocalTarget implements TargetEnd {
 
   get orm(): MikroORM {
     return this.context.target;
+  }
+
+  /** False also where there is no such flow. */
+  carries(flow: number, operation: Operation): boolean {
+    return this.#options.declared[flow]?.on.includes(operation) === true;
   }
 
   async cursor(): Promise<StoredCursor | null> {

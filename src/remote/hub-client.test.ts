@@ -88,6 +88,38 @@ test('a page of somebody else who stands in between stops no link', async () => 
   await expect(client.ask('a->b', 'parked', {})).rejects.toMatchObject({ fate: 'retry' });
 });
 
+test.each([302, 401, 403, 407, 413])(
+  'nor does what somebody in between says with %i, as a page or as JSON of its own',
+  async (status) => {
+    const page: Answer = (_, reply) =>
+      void reply
+        .writeHead(status, { location: 'https://portal/', 'proxy-authenticate': 'Basic' })
+        .end('<html>');
+    const { client } = await clientOf(page, says({ code: 'E42', message: 'no' }, status));
+    for (let i = 0; i < 2; i += 1) {
+      await expect(client.ask('a->b', 'adopt', {} as never)).rejects.toMatchObject({
+        code: 'SNK_UNREACHABLE',
+        fate: 'retry',
+        message: expect.stringContaining(`somebody in between answers in its place (status ${status})`),
+        hint: expect.stringContaining(status === 413 ? 'client_max_body_size 64m' : 'portal'),
+      });
+    }
+  },
+);
+
+test.each([
+  [401, 'SNK_HTTP_KEY', 'SNK_KEY', 'snk keys list'],
+  [403, 'SNK_HTTP_FORBIDDEN', 'SNK_KEY_LINK', 'snk keys list'],
+  [413, 'SNK_HTTP_TOO_LARGE', 'SNK_TOO_LARGE', '64 MB'],
+])('what the hub itself refuses with %i stops a link', async (status, said, code, hint) => {
+  const { client } = await clientOf(says({ code: said, message: 'no' }, status));
+  await expect(client.ask('a->b', 'adopt', {} as never)).rejects.toMatchObject({
+    code,
+    fate: 'stop-link',
+    hint: expect.stringContaining(hint),
+  });
+});
+
 test('a request that was cut on its way to the hub stops no link; one that the hub does not understand does', async () => {
   const { client } = await clientOf(
     says({ message: 'bad request' }, 400),

@@ -9,6 +9,7 @@ import { HttpFiles } from '../files/http-files.ts';
 import type { HubNode } from '../topology/topology.ts';
 import {
   largestAnswer,
+  largestBody,
   operations,
   type AnswerOf,
   type OperationName,
@@ -41,6 +42,8 @@ const bounds = {
   refusals: 5,
   refused: 5_000,
 } as const;
+
+const megabytes = largestBody / 1_048_576;
 
 export class HubClient {
   readonly #hub: HubNode;
@@ -163,6 +166,14 @@ export class HubClient {
       hint?: unknown;
       fate?: unknown;
     };
+    if (status === 408 || status === 429 || status >= 500) return this.#away(`status ${status}`);
+    if (status === 404)
+      return new SnkError('SNK_HUB_ANSWER', `${node}: there is no SNK hub at that address`, {
+        hint: "The hub's configuration needs 'http.listen' and links with a keyed node; behind a proxy the address has its path.",
+        fate: 'retry',
+      });
+    // Without a code of ours it is the word of a proxy, or of a portal, which says nothing of the hub.
+    if (typeof said.code !== 'string' || !said.code.startsWith('SNK_')) return this.#between(status);
     const message = `${node}: ${typeof said.message === 'string' ? said.message.slice(0, 500) : `status ${status}`}`;
     if (status === 401)
       return new SnkError('SNK_KEY', `${node}: the key is wrong, or has been revoked`, {
@@ -172,21 +183,34 @@ export class HubClient {
       return new SnkError('SNK_KEY_LINK', message, {
         hint: "A link through a hub is named as the hub names it, this node's end by the name of the key: 'snk keys list' there.",
       });
-    if (status === 409 && typeof said.code === 'string') {
+    if (status === 409) {
       return new SnkError(said.code.slice(0, 100), message, {
         hint: typeof said.hint === 'string' ? said.hint.slice(0, 500) : undefined,
         fate: fateOf(said.fate),
       });
     }
-    if (status === 408 || status === 429 || status >= 500) return this.#away(`status ${status}`);
-    if (status === 404)
-      return new SnkError('SNK_HUB_ANSWER', `${node}: there is no SNK hub at that address`, {
-        hint: "The hub's configuration needs 'http.listen' and links with a keyed node; behind a proxy the address has its path.",
-        fate: 'retry',
-      });
-    // A request that was cut on its way has no code of ours: the hub did not understand what was left of it.
+    if (status === 413)
+      return new SnkError(
+        'SNK_TOO_LARGE',
+        `${node}: rows of one statement are more than a hub takes at once`,
+        {
+          hint: `It takes ${megabytes} MB. Make them smaller, or leave their largest column out with 'columns': they are read as they then stand.`,
+        },
+      );
+    // Of a request that was cut on its way the hub did not understand what was left of it.
     const isBroken = status === 400 && said.code !== 'SNK_REQUEST';
     return new SnkError('SNK_HUB_REFUSED', message, { fate: isBroken ? 'retry' : 'stop-link' });
+  }
+
+  #between(status: number): SnkError {
+    const message = `hub ${this.#hub.name}: somebody in between answers in its place (status ${status})`;
+    return new SnkError('SNK_UNREACHABLE', message, {
+      fate: 'retry',
+      hint:
+        status === 413
+          ? `A proxy in front of the hub is to let bodies of ${megabytes} MB pass; of nginx: client_max_body_size ${megabytes}m.`
+          : 'SNK tries again by itself; see what a proxy, a firewall or the portal of the network wants on the way to the hub.',
+    });
   }
 
   #away(reason: string): SnkError {

@@ -5,6 +5,7 @@ import { queryOne } from '../db/query.ts';
 import { SnkError } from '../errors.ts';
 import { loadCursor } from '../apply/cursor-store.ts';
 import type { LedgerLimits } from '../apply/purge-ledger.ts';
+import { copyBounds } from '../link/backfill.ts';
 import { forgetEnd } from '../link/forget.ts';
 import { readPending, readTargetFacts } from '../link/link-status.ts';
 import { loadSubscriber } from '../read/fence.ts';
@@ -14,8 +15,8 @@ import type { LocalTarget } from '../link/local-target.ts';
 import type { Fence } from '../read/fence.ts';
 import type { Page, PageLimits, Rows } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
-import type { LinkBatch } from '../link/ends.ts';
 import { countParked, recordBegin, recordEnd, recordState } from '../link/record-state.ts';
+import { boundBatch, boundPage, isListable, isReadable, requireTold, tell } from './allowed.ts';
 import type { HubBell } from './hub-bell.ts';
 import type { InTurn, SharedPages } from './shared-pages.ts';
 import type { SharedRanges } from './shared-ranges.ts';
@@ -24,6 +25,7 @@ import type { AnswerOf, OperationName, RequestOf } from './operations.ts';
 
 export interface ServedLimits extends LedgerLimits {
   readonly parkedRows: number;
+  readonly pageKeys: number;
 }
 
 export interface ServedLink {
@@ -70,12 +72,12 @@ export const handlers: Handlers = {
     if (check && !something && !signal.aborted) await checkTables(link);
     return something;
   },
-  read: async (link, { position, limits: { bytes, ...limits }, fence }) => {
+  read: async (link, { position, limits, fence }) => {
     const askedAt = performance.now();
     const page = await read(
       link,
       position,
-      { ...limits, ...(bytes === undefined ? {} : { bytes }) },
+      boundPage(link, limits),
       fence === null ? null : { ...fence, link: link.name },
     );
     if (page === null) return null;
@@ -87,24 +89,34 @@ export const handlers: Handlers = {
   'count-rows': async (link, { flow }) => await sourceOf(link).countRows(flow),
   'hash-range': async (link, { flow, bounds, mostRows }) => {
     const { source, ranges } = link;
-    if (source === null) return mutable(await targetOf(link).hashRange(flow, bounds));
-    const most = mostRows ?? 1;
-    return mutable(
+    if (source === null) {
+      const there = await targetOf(link).hashRange(flow, bounds);
+      if (isListable(there)) tell(link, flow, bounds);
+      return mutable(there);
+    }
+    const most = Math.min(mostRows ?? 1, copyBounds.rows);
+    const summary =
       ranges === null
         ? await source.hashRange(flow, bounds, most)
-        : await ranges.hash(source, flow, bounds, most),
-    );
+        : await ranges.hash(source, flow, bounds, most);
+    if (isReadable(summary)) tell(link, flow, { ...bounds, upTo: summary.last });
+    return mutable(summary);
   },
   'fitting-range': async (link, { flow, bounds, mostBytes }) => {
     const source = sourceOf(link);
-    return mutable(
+    const most = Math.min(mostBytes, copyBounds.bytes);
+    const extent =
       link.ranges === null
-        ? await source.fittingRange(flow, bounds, mostBytes)
-        : await link.ranges.fitting(source, flow, bounds, mostBytes),
-    );
+        ? await source.fittingRange(flow, bounds, most)
+        : await link.ranges.fitting(source, flow, bounds, most);
+    tell(link, flow, { ...bounds, upTo: extent.last });
+    return mutable(extent);
   },
   'read-range': async (link, { flow, bounds, hashes, low }) => {
     const source = sourceOf(link);
+    await requireTold(link, flow, bounds, async () =>
+      isReadable(await source.hashRange(flow, bounds, copyBounds.rows + 1)),
+    );
     const rows =
       link.ranges === null || hashes !== null
         ? await link.inTurn(async () => await source.readRange(flow, bounds, hashes, low))
@@ -114,7 +126,11 @@ export const handlers: Handlers = {
     if (rows.count > 0) link.noteNames?.([{ flow, count: rows.count, columns }]);
     return { ...rows };
   },
-  'list-hashes': async (link, { flow, bounds }) => await targetOf(link).listHashes(flow, bounds),
+  'list-hashes': async (link, { flow, bounds }) => {
+    const target = targetOf(link);
+    await requireTold(link, flow, bounds, async () => isListable(await target.hashRange(flow, bounds)));
+    return await target.listHashes(flow, bounds);
+  },
   missing: async (link, { flow, keys }) => [...(await sourceOf(link).missing(flow, keys))],
   'list-keys': async (link, { flow, bounds, most }) =>
     mutable(await targetOf(link).listKeys(flow, bounds, most)),
@@ -132,10 +148,10 @@ export const handlers: Handlers = {
   adopt: async (link, { position, fence }) => await targetOf(link).adopt(position, fence),
   apply: async (link, { standing, batch, care, fence }) => {
     const own = { ...fence, link: link.name };
-    return mutable(await targetOf(link).apply(standing, bounded(link, batch), care, own));
+    return mutable(await targetOf(link).apply(standing, boundBatch(link, targetOf(link), batch), care, own));
   },
   'apply-beside': async (link, { from, generation, batch }) =>
-    await targetOf(link).applyBeside(from, generation, bounded(link, batch)),
+    await targetOf(link).applyBeside(from, generation, boundBatch(link, targetOf(link), batch)),
   'pending-copies': async (link) => await targetOf(link).pendingCopies(),
   'copy-state': async (link, { flow }) => mutable(await targetOf(link).copyState(flow)),
   estimate: async (link, { flow, rows }) => {
@@ -244,17 +260,6 @@ async function read(
 async function checkTables({ source, target, pages }: ServedLink): Promise<void> {
   const check = async (): Promise<void> => await (source ?? target)?.check();
   await (pages === null ? check() : pages.check(check));
-}
-
-/** What the hub allows is less than a node may ask for. */
-function bounded({ limits }: ServedLink, batch: RequestOf<'apply'>['batch']): LinkBatch {
-  const { parking = { some: true, most: limits.parkedRows }, step, failed, ...rest } = batch;
-  return {
-    ...rest,
-    ...(failed === undefined ? {} : { failed }),
-    parking: { ...parking, most: Math.min(parking.most, limits.parkedRows) },
-    ...(step === undefined ? {} : { step }),
-  };
 }
 
 function sourceOf({ name, source }: ServedLink): LocalSource {
