@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { hubRig, type HubRigOptions } from '../../test/support/hub-rig.ts';
+import { hubRig, type HubRig, type HubRigOptions } from '../../test/support/hub-rig.ts';
 import type { TestDatabase } from '../../test/support/databases.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
 
@@ -142,6 +142,42 @@ describe('a reader that was away for longer than the log is kept', () => {
     await spoke.database.query(`insert into person values (25, 'of its own', null)`);
     rig.run(spoke);
     await waitUntil(async () => (await people(spoke.database)).length === 21);
+    expect(rig.faults).toEqual([]);
+  });
+});
+
+describe('the log of a hub', () => {
+  const reading: HubRigOptions = {
+    tables: person,
+    links: [{ from: 'main', to: 'office', tables: ['person'], on: [...on] }],
+  };
+  const log = async (rig: HubRig): Promise<number> =>
+    (await rig.main.query('select from snk.change_log')).length;
+
+  test('is kept for a reader with a new secret, and for none whose key is revoked', async () => {
+    const rig = await hubRig(reading);
+    const spoke = await rig.spoke('r1');
+    await rig.main.query(`insert into person select i, 'person ' || i, null from generate_series(1, 30) i`);
+    const first = rig.run(spoke);
+    await waitUntil(async () => (await people(spoke.database)).length === 30);
+    await first.end();
+    await rig.main.query(`delete from person where id > 20`);
+    await rig.hub.keys.rotate('r1');
+    expect(await rig.hub.hub.tidy()).toEqual([]);
+    expect(await log(rig)).toBeGreaterThan(0);
+    await rig.hub.keys.revoke('r1');
+    expect(await rig.hub.hub.tidy()).toEqual(['main->r1']);
+    expect(await log(rig)).toBe(0);
+    await rig.main.query(`insert into person values (40, 'while it was revoked', null)`);
+    expect(await rig.hub.hub.tidy()).toEqual([]);
+    expect(await log(rig)).toBe(0);
+    const { key } = await rig.hub.keys.create('r1', ['main->office']);
+    rig.run(rig.named('r1', spoke.database, key));
+    await expectSame(rig.main, spoke.database);
+    expect(await people(spoke.database)).toHaveLength(21);
+    expect(await rig.hub.hub.tidy()).toEqual([]);
+    await rig.main.query(`delete from person where id = 1`);
+    await expectSame(rig.main, spoke.database);
     expect(rig.faults).toEqual([]);
   });
 });

@@ -12,10 +12,11 @@ import type { FileAccess } from '../files/file-access.ts';
 import { describeEnd, openSource, openTarget } from '../link/engine.ts';
 import type { EndDescription } from '../link/ends.ts';
 import { flowsOfLink, type LinkFlow } from '../link/link-flows.ts';
+import { revokedNames } from '../keys/revoked.ts';
 import { linkOfKey, servedLinks, type Link, type Topology } from '../topology/topology.ts';
 import type { Events } from '../telemetry/events.ts';
 import { purgeChangeLog } from '../read/purge.ts';
-import { expireSubscribers, type Patience } from './expire.ts';
+import { letGo, type Patience } from './expire.ts';
 import { HubBell } from './hub-bell.ts';
 import { HubFiles } from './hub-files.ts';
 import { differingTable, linkWords } from './link-words.ts';
@@ -159,17 +160,12 @@ export class Hub {
   async tidy(): Promise<readonly string[]> {
     const { topology, ormOf, patience } = this.#options;
     const own = new Set(topology.nodes.map(({ name }) => name));
+    const revoked = await revokedNames(topology, ormOf);
     const expired: string[] = [];
     for (const source of new Set(readLinks(topology).map((link) => link.source))) {
       const em = session(ormOf(source));
-      const known = await query<{ link: string }>(em, 'select link from snk.subscriber');
-      const links = known
-        .map(({ link }) => link)
-        .filter((link) => {
-          const node = link.slice(source.length + 2);
-          return link.startsWith(`${source}->`) && !own.has(node);
-        });
-      expired.push(...(await expireSubscribers(em, links, patience)));
+      const isKeyed = (node: string): boolean => !own.has(node);
+      expired.push(...(await letGo(em, source, { isKeyed, revoked, patience })));
       await purgeChangeLog(em, keeping.rows);
     }
     return expired;
