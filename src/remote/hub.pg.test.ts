@@ -180,6 +180,22 @@ describe('the log of a hub', () => {
     await expectSame(rig.main, spoke.database);
     expect(rig.faults).toEqual([]);
   });
+
+  test('is kept for nobody before the first reader comes, who gets all rows', async () => {
+    const rig = await hubRig(reading);
+    await rig.main.query(`insert into person select i, 'person ' || i, null from generate_series(1, 1000) i`);
+    await rig.main.query(`update person set phone = '1' where id > 900`);
+    expect(await log(rig)).toBeGreaterThan(0);
+    expect(await rig.hub.hub.tidy()).toEqual([]);
+    expect(await log(rig)).toBe(0);
+    const spoke = await rig.spoke('r1');
+    await rig.main.query(`delete from person where id = 1000`);
+    rig.run(spoke);
+    await waitUntil(async () => (await people(spoke.database)).length === 999);
+    await rig.main.query(`delete from person where id = 999`);
+    await expectSame(rig.main, spoke.database);
+    expect(rig.faults).toEqual([]);
+  });
 });
 
 describe('what goes through a hub', () => {

@@ -166,7 +166,7 @@ export class Hub {
       const em = session(ormOf(source));
       const isKeyed = (node: string): boolean => !own.has(node);
       expired.push(...(await letGo(em, source, { isKeyed, revoked, patience })));
-      await purgeChangeLog(em, keeping.rows);
+      await purgeChangeLog(em, keeping.rows, { beforeAllReaders: true });
     }
     return expired;
   }
