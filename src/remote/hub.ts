@@ -1,7 +1,7 @@
 /** The links that this SNK serves to those who come with a key: who may ask what of which of them. */
 import { createHash, randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import { Semaphore } from 'async-mutex';
+import { Mutex, Semaphore } from 'async-mutex';
 import type { z } from 'zod';
 import type { MikroORM } from '../db/orm.ts';
 import { session } from '../db/orm.ts';
@@ -55,6 +55,8 @@ export interface HubRequest {
 /** Requests that hold rows in memory, at once. */
 const heavyAtOnce = 4;
 const heavy: ReadonlySet<OperationName> = new Set(['apply', 'apply-beside', 'list-hashes']);
+/** What makes a node known. One at a time, and asked once more: of two copies of a node that come at once each was unknown when it opened. */
+const arriving: ReadonlySet<OperationName> = new Set(['subscribe', 'attach']);
 /** Milliseconds between two looks, and log rows that one purges. */
 const keeping = { pause: 60_000, rows: 100_000 } as const;
 /** Kinds of pages that are read for many. */
@@ -81,6 +83,7 @@ export class Hub {
   readonly #shared = new Map<string, Shared>();
   readonly #fences = new Map<string, FenceRaiser>();
   readonly #heavy = new Semaphore(heavyAtOnce);
+  readonly #arriving = new Mutex();
   readonly #files = new HubFiles();
 
   constructor(options: HubOptions) {
@@ -123,9 +126,11 @@ export class Hub {
       const work = async (): Promise<unknown> => {
         // It may have waited for its turn, and who asked has gone on since.
         if (signal.aborted) throw left(link);
+        if (arriving.has(operation)) await this.#requireNode(served.orm, link, node, served.nodeId);
         // Each is given what its own shape has let through.
         return await handlers[operation](served, asked.data as never, signal);
       };
+      if (arriving.has(operation)) return await this.#arriving.runExclusive(work);
       return heavy.has(operation) ? await this.#heavy.runExclusive(work) : await work();
     } catch (error) {
       throw toSnkError(error, `link ${link}`);
@@ -215,12 +220,12 @@ export class Hub {
     const own = await describeEnd(link, end, orm);
     if (theirs === null) return own;
     if (theirs.nodeId === own.nodeId) throw taken(node);
-    await this.#requireNode(orm, link, node, theirs.nodeId);
+    await this.#requireNode(orm, name, node, theirs.nodeId);
     return own;
   }
 
   /** What comes from a node is known by its id: nobody may have that of another one. */
-  async #requireNode(orm: MikroORM, link: Link, node: string, id: string): Promise<void> {
+  async #requireNode(orm: MikroORM, link: string, node: string, id: string): Promise<void> {
     const [other] = await query<{ link: string; same: boolean }>(
       session(orm),
       `select link, same
@@ -237,7 +242,7 @@ export class Hub {
       [id, node],
     );
     if (other === undefined) return;
-    throw other.same ? taken(node) : replaced(link.name, node);
+    throw other.same ? taken(node) : replaced(link, node);
   }
 
   /** The one that is used is the last to be forgotten: an `open` that comes twice, or late, opens sessions that nobody uses. */
