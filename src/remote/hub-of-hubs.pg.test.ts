@@ -24,7 +24,6 @@ async function newDatabase(): Promise<TestDatabase> {
 }
 
 interface Working {
-  readonly snk: Snk;
   /** Empty: it is no hub. */
   readonly address: string;
   readonly end: () => Promise<void>;
@@ -38,8 +37,6 @@ async function work(config: UserConfig, faults: unknown[]): Promise<Working> {
     faults.push(error);
   };
   const { http } = parsed;
-  // Its keys can be made at once.
-  if (http !== null) await snk.install();
   const server = http === null ? null : await openHttp(snk, new Health(snk.events, []), http, failed);
   const ending = new AbortController();
   const running = snk.run(ending.signal).catch(failed);
@@ -52,7 +49,7 @@ async function work(config: UserConfig, faults: unknown[]): Promise<Working> {
     closed();
   };
   onTestFinished(end);
-  return { snk, address: server?.address ?? '', end };
+  return { address: server?.address ?? '', end };
 }
 
 const people = async (database: TestDatabase): Promise<string[]> =>
@@ -89,8 +86,12 @@ test('a hub of hubs: what one of three writes reaches both others, once, and not
   await mid.query(`insert into person select i, 'mid ' || i, null from generate_series(101, 200) i`);
   await lyon.query(`insert into person select i, 'lyon ' || i, null from generate_series(201, 300) i`);
 
+  // Before it works: a key needs a place.
+  const installed = new Snk(parseConfig(midConfig(0)));
+  await installed.install();
+  const ofLyon = await installed.keys.create('lyon', ['mid->branch', 'branch->mid']);
+  await installed.close();
   const middle = await work(midConfig(0), faults);
-  const ofLyon = await middle.snk.keys.create('lyon', ['mid->branch', 'branch->mid']);
   await work(
     {
       nodes: { mid: { hub: middle.address, key: ofLyon.key }, lyon: { url: lyon.url } },

@@ -157,7 +157,7 @@ describe('a reader that was away for longer than the log is kept', () => {
     await rig.main.query(`delete from person where id % 7 = 0 or id > 590`);
     await waitUntil(async () => (await rig.hub.hub.tidy()).includes('main->r1'));
     // Ranges of so many rows, with a second between them.
-    const first = atMost(60);
+    const first = atMost(30);
     await waitUntil(async () => ((await copy())?.compared ?? 0) > 0);
     await first.end();
     const between = await copy();
