@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { drain, linkRig, type LinkRig, shareDatabases } from '../../test/support/link-rig.ts';
 import { testLimits } from '../../test/support/limits.ts';
 import { session } from '../db/orm.ts';
+import { attachLink } from '../link/attach.ts';
 import { tidyLink } from '../link/drain.ts';
 import type { LocalEngine } from '../link/engine.ts';
 import { purgeChangeLog } from './purge.ts';
@@ -106,5 +107,45 @@ describe('the purge of the change log', () => {
     await insert(rig, 'x');
     await rig.a.query('delete from snk.subscriber');
     expect(await purgeChangeLog(session(rig.orm('a')), 3)).toBe(0);
+  });
+
+  test('before all readers takes nothing that one who subscribes meanwhile would miss', async () => {
+    const rig = await linkRig();
+    const em = session(rig.orm('a'));
+    await rig.a.query('delete from snk.subscriber');
+    await rig.b.query('delete from snk.cursor');
+    await rig.b.query('delete from snk.backfill');
+    const [late, comer] = [await rig.a.connect(), await rig.a.connect()];
+    onTestFinished(async () => {
+      await late.end();
+      await comer.end();
+    });
+    await late.query('begin');
+    await late.query(`insert into record values (gen_random_uuid(), 'late')`);
+    await comer.query('begin');
+    await comer.query(
+      `insert into snk.subscriber (link, generation, nonce, safe, standing)
+       values ('a->b', 0, gen_random_uuid(), pg_current_snapshot(), 'begun')`,
+    );
+    await insert(rig, 'early');
+    // It sees no subscriber, and what was committed after the one that comes had taken its snapshot.
+    expect(await purgeChangeLog(em, 1000, { beforeAllReaders: true })).toBe(1);
+    await comer.query('commit');
+    const engine = await rig.engine();
+    await attachLink(engine.link, rig.orm('a'), rig.orm('b'));
+    await insert(rig, 'after');
+    await late.query('commit');
+    expect(await purgeChangeLog(em, 1000, { beforeAllReaders: true })).toBe(0);
+    await drainAndTidy(engine);
+    expect(await arrived(rig)).toEqual(['after', 'early', 'late']);
+  });
+
+  test('takes nothing where those who had read before are lost', async () => {
+    const rig = await linkRig();
+    await insert(rig, 'x');
+    await drainAndTidy(await rig.engine());
+    await insert(rig, 'y');
+    await rig.a.query('delete from snk.subscriber');
+    expect(await purgeChangeLog(session(rig.orm('a')), 3, { beforeAllReaders: true })).toBe(0);
   });
 });

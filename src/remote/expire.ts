@@ -1,4 +1,4 @@
-/** Lets go of nodes that stay away: the log is not kept for them for ever, nor until it stops capture for all. */
+/** Lets go of nodes that stay away, or are let in no more: the log is not kept for them for ever, nor until it stops capture for all. */
 import { setExpired } from '../capture/gate.ts';
 import type { EntityManager } from '../db/orm.ts';
 import { query } from '../db/query.ts';
@@ -12,8 +12,32 @@ export interface Patience {
   readonly late: number;
 }
 
-/** Returns the links. */
-export async function expireSubscribers(
+export interface LettingGo {
+  readonly isKeyed: (node: string) => boolean;
+  /** Names of nodes that are let in no more: nothing waits for them. */
+  readonly revoked: ReadonlySet<string>;
+  readonly patience: Patience;
+}
+
+/** Of the nodes that read the source by a key. Returns their links. */
+export async function letGo(
+  em: EntityManager,
+  source: string,
+  { isKeyed, revoked, patience }: LettingGo,
+): Promise<readonly string[]> {
+  const known = await query<{ link: string }>(em, 'select link from snk.subscriber');
+  const nodeOf = (link: string): string => link.slice(source.length + 2);
+  const links = known
+    .map(({ link }) => link)
+    .filter((link) => link.startsWith(`${source}->`) && isKeyed(nodeOf(link)));
+  const ended = links.filter((link) => revoked.has(nodeOf(link)));
+  return [
+    ...(await expireSubscribers(em, ended, { ...patience, age: 0 })),
+    ...(await expireSubscribers(em, links, patience)),
+  ];
+}
+
+async function expireSubscribers(
   em: EntityManager,
   links: readonly string[],
   { age, logBytes, late }: Patience,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { hubRig, type HubRigOptions } from '../../test/support/hub-rig.ts';
+import { hubRig, type HubRig, type HubRigOptions } from '../../test/support/hub-rig.ts';
 import type { TestDatabase } from '../../test/support/databases.ts';
 import { waitUntil } from '../../test/support/wait-until.ts';
 
@@ -134,6 +134,52 @@ describe('a reader that was away for longer than the log is kept', () => {
     expect(rig.faults).toEqual([]);
   });
 
+  test('and is ended while it begins anew goes on from there', async () => {
+    const rig = await hubRig(reading);
+    const spoke = await rig.spoke('r1');
+    const atMost = (copyRowsPerSecond: number) =>
+      rig.run({
+        ...spoke,
+        config: { ...spoke.config, limits: { ...spoke.config.limits, copyRowsPerSecond } },
+      });
+    const copy = async () => {
+      const [found] = await spoke.database.query<{ compared: number; begun: string; removes: boolean }>(
+        'select rows_compared::integer as compared, started_at::text as begun, removes from snk.backfill where done_at is null',
+      );
+      return found;
+    };
+    await rig.main.query(`insert into person select i, 'person ' || i, null from generate_series(1, 600) i`);
+    const before = rig.run(spoke);
+    await waitUntil(
+      async () => (await people(spoke.database)).length === 600 && (await copy()) === undefined,
+    );
+    await before.end();
+    await rig.main.query(`delete from person where id % 7 = 0 or id > 590`);
+    await waitUntil(async () => (await rig.hub.hub.tidy()).includes('main->r1'));
+    // Ranges of so many rows, with a second between them.
+    const first = atMost(30);
+    await waitUntil(async () => ((await copy())?.compared ?? 0) > 0);
+    await first.end();
+    const between = await copy();
+    expect(between?.removes).toBe(true);
+    expect(between?.compared).toBeLessThan(400);
+    const left = (await people(spoke.database)).length;
+    expect(left).toBeLessThan(600);
+    expect(left).toBeGreaterThan((await people(rig.main)).length);
+    // Of what has been compared, and of what has not.
+    await rig.main.query(`delete from person where id in (3, 500)`);
+    await rig.main.query(`update person set phone = '1' where id in (4, 501)`);
+    atMost(300);
+    await waitUntil(async () => (await copy()) === undefined);
+    await expectSame(rig.main, spoke.database);
+    expect(
+      await spoke.database.query(
+        'select rows_compared::integer as compared, started_at::text as begun from snk.backfill',
+      ),
+    ).toEqual([{ compared: (await people(rig.main)).length + 1, begun: between?.begun }]);
+    expect(rig.faults).toEqual([]);
+  });
+
   test('that is new gets what there is, and no deletes of old', async () => {
     const rig = await hubRig(reading);
     await rig.main.query(`insert into person select i, 'person ' || i, null from generate_series(1, 30) i`);
@@ -142,6 +188,58 @@ describe('a reader that was away for longer than the log is kept', () => {
     await spoke.database.query(`insert into person values (25, 'of its own', null)`);
     rig.run(spoke);
     await waitUntil(async () => (await people(spoke.database)).length === 21);
+    expect(rig.faults).toEqual([]);
+  });
+});
+
+describe('the log of a hub', () => {
+  const reading: HubRigOptions = {
+    tables: person,
+    links: [{ from: 'main', to: 'office', tables: ['person'], on: [...on] }],
+  };
+  const log = async (rig: HubRig): Promise<number> =>
+    (await rig.main.query('select from snk.change_log')).length;
+
+  test('is kept for a reader with a new secret, and for none whose key is revoked', async () => {
+    const rig = await hubRig(reading);
+    const spoke = await rig.spoke('r1');
+    await rig.main.query(`insert into person select i, 'person ' || i, null from generate_series(1, 30) i`);
+    const first = rig.run(spoke);
+    await waitUntil(async () => (await people(spoke.database)).length === 30);
+    await first.end();
+    await rig.main.query(`delete from person where id > 20`);
+    await rig.hub.keys.rotate('r1');
+    expect(await rig.hub.hub.tidy()).toEqual([]);
+    expect(await log(rig)).toBeGreaterThan(0);
+    await rig.hub.keys.revoke('r1');
+    expect(await rig.hub.hub.tidy()).toEqual(['main->r1']);
+    expect(await log(rig)).toBe(0);
+    await rig.main.query(`insert into person values (40, 'while it was revoked', null)`);
+    expect(await rig.hub.hub.tidy()).toEqual([]);
+    expect(await log(rig)).toBe(0);
+    const { key } = await rig.hub.keys.create('r1', ['main->office']);
+    rig.run(rig.named('r1', spoke.database, key));
+    await expectSame(rig.main, spoke.database);
+    expect(await people(spoke.database)).toHaveLength(21);
+    expect(await rig.hub.hub.tidy()).toEqual([]);
+    await rig.main.query(`delete from person where id = 1`);
+    await expectSame(rig.main, spoke.database);
+    expect(rig.faults).toEqual([]);
+  });
+
+  test('is kept for nobody before the first reader comes, who gets all rows', async () => {
+    const rig = await hubRig(reading);
+    await rig.main.query(`insert into person select i, 'person ' || i, null from generate_series(1, 1000) i`);
+    await rig.main.query(`update person set phone = '1' where id > 900`);
+    expect(await log(rig)).toBeGreaterThan(0);
+    expect(await rig.hub.hub.tidy()).toEqual([]);
+    expect(await log(rig)).toBe(0);
+    const spoke = await rig.spoke('r1');
+    await rig.main.query(`delete from person where id = 1000`);
+    rig.run(spoke);
+    await waitUntil(async () => (await people(spoke.database)).length === 999);
+    await rig.main.query(`delete from person where id = 999`);
+    await expectSame(rig.main, spoke.database);
     expect(rig.faults).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 /** The links that this SNK serves to those who come with a key: who may ask what of which of them. */
 import { createHash, randomUUID } from 'node:crypto';
-import { Semaphore } from 'async-mutex';
+import { Mutex, Semaphore } from 'async-mutex';
 import type { z } from 'zod';
 import type { MikroORM } from '../db/orm.ts';
 import { session } from '../db/orm.ts';
@@ -12,10 +12,11 @@ import { describeEnd, openSource, openTarget } from '../link/engine.ts';
 import type { Written } from '../apply/write-rows.ts';
 import type { EndDescription } from '../link/ends.ts';
 import { flowsOfLink, type LinkFlow } from '../link/link-flows.ts';
+import { revokedNames } from '../keys/revoked.ts';
 import { linkOfKey, servedLinks, type Link, type Topology } from '../topology/topology.ts';
 import type { Events } from '../telemetry/events.ts';
 import { purgeChangeLog } from '../read/purge.ts';
-import { expireSubscribers, type Patience } from './expire.ts';
+import { letGo, type Patience } from './expire.ts';
 import { HubBell } from './hub-bell.ts';
 import { HubFiles } from './hub-files.ts';
 import { keepHub } from './keep-hub.ts';
@@ -58,6 +59,8 @@ export interface HubRequest {
 /** Requests that hold rows in memory, at once. */
 const heavyAtOnce = 4;
 const heavy: ReadonlySet<OperationName> = new Set(['apply', 'apply-beside', 'list-hashes']);
+/** What makes a node known. One at a time, and asked once more: of two copies of a node that come at once each was unknown when it opened. */
+const arriving: ReadonlySet<OperationName> = new Set(['subscribe', 'attach']);
 /** Log rows that one look purges. */
 const purging = 100_000;
 /** Kinds of pages that are read for many. */
@@ -84,6 +87,7 @@ export class Hub {
   readonly #shared = new Map<string, Shared>();
   readonly #fences = new Map<string, FenceRaiser>();
   readonly #heavy = new Semaphore(heavyAtOnce);
+  readonly #arriving = new Mutex();
   readonly #files = new HubFiles();
 
   constructor(options: HubOptions) {
@@ -126,11 +130,13 @@ export class Hub {
       const work = async (): Promise<unknown> => {
         // It may have waited for its turn, and who asked has gone on since.
         if (signal.aborted) throw left(link);
+        if (arriving.has(operation)) await this.#requireNode(served.orm, link, node, served.nodeId);
         // Each is given what its own shape has let through.
         const said = await handlers[operation](served, asked.data as never, signal);
         if (operation === 'apply' || operation === 'apply-beside') this.#tell(link, said as Written);
         return said;
       };
+      if (arriving.has(operation)) return await this.#arriving.runExclusive(work);
       return heavy.has(operation) ? await this.#heavy.runExclusive(work) : await work();
     } catch (error) {
       throw toSnkError(error, `link ${link}`);
@@ -165,18 +171,13 @@ export class Hub {
     await this.#files.tidy(this.#options.events);
     const { topology, ormOf, patience } = this.#options;
     const own = new Set(topology.nodes.map(({ name }) => name));
+    const revoked = await revokedNames(topology, ormOf);
     const expired: string[] = [];
     for (const source of new Set(readLinks(topology).map((link) => link.source))) {
       const em = session(ormOf(source));
-      const known = await query<{ link: string }>(em, 'select link from snk.subscriber');
-      const links = known
-        .map(({ link }) => link)
-        .filter((link) => {
-          const node = link.slice(source.length + 2);
-          return link.startsWith(`${source}->`) && !own.has(node);
-        });
-      expired.push(...(await expireSubscribers(em, links, patience)));
-      await purgeChangeLog(em, purging);
+      const isKeyed = (node: string): boolean => !own.has(node);
+      expired.push(...(await letGo(em, source, { isKeyed, revoked, patience })));
+      await purgeChangeLog(em, purging, { beforeAllReaders: true });
     }
     return expired;
   }
@@ -225,12 +226,12 @@ export class Hub {
     const own = await describeEnd(link, end, orm);
     if (theirs === null) return own;
     if (theirs.nodeId === own.nodeId) throw taken(node);
-    await this.#requireNode(orm, link, node, theirs.nodeId);
+    await this.#requireNode(orm, name, node, theirs.nodeId);
     return own;
   }
 
   /** What comes from a node is known by its id: nobody may have that of another one. */
-  async #requireNode(orm: MikroORM, link: Link, node: string, id: string): Promise<void> {
+  async #requireNode(orm: MikroORM, link: string, node: string, id: string): Promise<void> {
     const [other] = await query<{ link: string; same: boolean }>(
       session(orm),
       `select link, same
@@ -247,7 +248,7 @@ export class Hub {
       [id, node],
     );
     if (other === undefined) return;
-    throw other.same ? taken(node) : replaced(link.name, node);
+    throw other.same ? taken(node) : replaced(link, node);
   }
 
   /** The one that is used is the last to be forgotten: an `open` that comes twice, or late, opens sessions that nobody uses. */

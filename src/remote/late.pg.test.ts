@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { hubRig } from '../../test/support/hub-rig.ts';
@@ -175,4 +176,51 @@ test('one direction copies nothing before the other has begun, or what loses the
     return rows[0]?.name === 'of main';
   });
   expect(await rig.main.query('select name from person')).toEqual([{ name: 'of main' }]);
+});
+
+test('of two copies of a node that come at the same moment one is let in', async () => {
+  const links = [{ between: ['main', 'office'] as [string, string], tables: ['person'], on: [...on] }];
+  const rig = await hubRig({ tables: person, links });
+  const [lyon, oslo] = [await rig.spoke('lyon'), await rig.spoke('oslo')];
+  const snk = new Snk(lyon.config);
+  await snk.install();
+  await snk.close();
+  const asOslo = rig.named('oslo', lyon.database, oslo.key);
+  const orm = openTestOrm(lyon.database, 'copied');
+  const bound = rig.hub.config.links.map((link) => link.name);
+  const { signal } = new AbortController();
+  const opened = async ({ name: node, config }: typeof lyon, end: 'source' | 'target') => {
+    const link = config.links.find((each) => each[end] === node);
+    if (link === undefined) throw new Error(`no link of ${node}`);
+    const own = wordsOf(await describeEnd(link, end, orm));
+    const asked = { node, bound, link: link.name };
+    const body = { protocol, link: linkWords(link), own };
+    const answer = await rig.hub.hub.answer(
+      { ...asked, operation: 'open', body, session: undefined },
+      signal,
+    );
+    return { ...asked, session: (answer as { session: string }).session };
+  };
+  const reads = [await opened(lyon, 'target'), await opened(asOslo, 'target')];
+  const writes = [await opened(lyon, 'source'), await opened(asOslo, 'source')];
+  const subscribed = await Promise.allSettled(
+    reads.map(
+      async (each) => await rig.hub.hub.answer({ ...each, operation: 'subscribe', body: {} }, signal),
+    ),
+  );
+  expect(subscribed).toMatchObject([
+    { status: 'fulfilled' },
+    { status: 'rejected', reason: { code: 'SNK_NODE_TAKEN' } },
+  ]);
+  await rig.main.query('delete from snk.subscriber');
+  const baseline = { safe: '1:1:', generation: '0', nonce: randomUUID() };
+  const attached = await Promise.allSettled(
+    writes.map(
+      async (each) => await rig.hub.hub.answer({ ...each, operation: 'attach', body: { baseline } }, signal),
+    ),
+  );
+  expect(attached).toMatchObject([
+    { status: 'fulfilled' },
+    { status: 'rejected', reason: { code: 'SNK_NODE_TAKEN' } },
+  ]);
 });
