@@ -143,8 +143,9 @@ export class HttpFiles implements FileSource, FileTarget {
       length += part.length;
       if (length > mostAnswered) throw noSense();
     }
-    if (answer.statusCode === 200) return Buffer.concat(parts);
-    throw refused(answer.statusCode);
+    const bytes = Buffer.concat(parts);
+    if (answer.statusCode === 200) return bytes;
+    throw refused(answer.statusCode, bytes);
   }
 }
 
@@ -194,8 +195,20 @@ const refusals: Readonly<
   409: { code: unnamed, message: 'the hub has forgotten of which files it told' },
 };
 
-function refused(status: number): SnkError {
+const ours = z.object({ code: z.string().startsWith('SNK_') });
+
+function refused(status: number, body: Buffer): SnkError {
   const mayPass = status >= 500 || [404, 408, 409, 429].includes(status);
+  // Without a code of ours it is the word of a proxy, or of a portal, which says nothing of the hub.
+  if (!mayPass && !ours.safeParse(parsedOrNull(body.toString())).success)
+    return new SnkError(
+      'SNK_UNREACHABLE',
+      `somebody in between answers in the hub's place (status ${status})`,
+      {
+        hint: 'SNK tries again by itself; see what a proxy, a firewall or the portal of the network wants on the way to the hub.',
+        fate: 'retry',
+      },
+    );
   const { code, message, hint } = refusals[status] ?? {
     code: mayPass ? 'SNK_UNREACHABLE' : 'SNK_HUB_REFUSED',
     message: `the hub refuses files of the link (status ${status})`,
