@@ -18,7 +18,7 @@ import type { Events } from '../telemetry/events.ts';
 import { tellFilesFailed } from '../telemetry/files-failed.ts';
 import type { Link } from '../topology/topology.ts';
 
-const cached = 32 * 1_048_576;
+const cached = 16 * 1_048_576;
 
 export class HubFiles {
   readonly #cache = new ChunkCache(cached);
