@@ -57,8 +57,8 @@ export function boundBodies(app: FastifyInstance, bounds: BodyBounds): void {
   app.addHook('preParsing', async (request, reply, payload) => {
     const { config, method, url = '' } = request.routeOptions;
     const { within = bounds.within, wait, atOnce } = config.takes ?? {};
-    // Who is let in says with each request who he is, and no two say the same.
-    const who = request.headers.authorization ?? '';
+    // Who is let in says with each request who he is, and no two say the same; how the word before it is written says nothing.
+    const who = (request.headers.authorization ?? '').replace(/^\S*\s+/, '');
     if (atOnce !== undefined) {
       const route = `${String(method)} ${url}`;
       const places = underWay.get(route) ?? new Places();

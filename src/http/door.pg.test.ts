@@ -531,6 +531,8 @@ describe('a request that waits', () => {
       await waitUntil(() => waiting() === 2);
       const { status, headers } = await exchange(port, [...head, 'connection: close']);
       expect([status, headers]).toEqual([503, expect.stringContaining('retry-after: 1')]);
+      const spelled = head.map((line) => line.replace('Bearer', 'bEARER'));
+      expect((await exchange(port, [...spelled, 'connection: close'])).status).toBe(503);
       // Who comes with another key does not notice.
       const other = connect(port, '127.0.0.1').on('error', () => undefined);
       other.write(`${head.join('\r\n').replace(good, bad['foreign'] ?? '')}\r\n\r\n`);
