@@ -49,27 +49,22 @@ export function isListable({ count }: Summary): boolean {
   return count <= mostListed;
 }
 
-/** Of each flow the last range of which a node was told that it is not too much: it is not measured once more when it is asked for. */
-const told = new WeakMap<ServedLink, Map<number, string>>();
-
 const wordsOf = ({ after, upTo }: Range): string => JSON.stringify([after, upTo]);
 
-export function tell(link: ServedLink, flow: number, bounds: Range): void {
-  const known = told.get(link) ?? new Map<number, string>();
-  told.set(link, known.set(flow, wordsOf(bounds)));
+export function noteMeasured({ measured }: ServedLink, flow: number, bounds: Range): void {
+  measured.set(flow, wordsOf(bounds));
 }
 
 /** Throws SNK_RANGE: rows may have come since it was measured, so that it is to be measured anew. */
-export async function requireTold(
-  link: ServedLink,
+export async function requireMeasured(
+  { name, measured }: ServedLink,
   flow: number,
   bounds: Range,
   measure: () => Promise<boolean>,
 ): Promise<void> {
-  const known = told.get(link);
-  const isKnown = known?.get(flow) === wordsOf(bounds);
-  known?.delete(flow);
-  if (!isKnown && !(await measure())) throw tooMuch(link.name);
+  const isKnown = measured.get(flow) === wordsOf(bounds);
+  measured.delete(flow);
+  if (!isKnown && !(await measure())) throw tooMuch(name);
 }
 
 function tooMuch(name: string): SnkError {

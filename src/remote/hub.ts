@@ -204,6 +204,7 @@ export class Hub {
       noteNames: await this.#files.open(link, end, orm, flows),
       bell: this.#bellOf(local, orm),
       ...(end === 'source' ? this.#sharedOf(named, own, flows) : notShared),
+      measured: new Map(),
       inTurn: this.#inTurn,
       nodeId: other.nodeId,
       limits: this.#options.limits,

@@ -16,7 +16,7 @@ import type { Fence } from '../read/fence.ts';
 import type { Page, PageLimits, Rows } from '../read/page.ts';
 import type { Position } from '../read/position.ts';
 import { countParked, recordBegin, recordEnd, recordState } from '../link/record-state.ts';
-import { boundBatch, boundPage, isListable, isReadable, requireTold, tell } from './allowed.ts';
+import { boundBatch, boundPage, isListable, isReadable, requireMeasured, noteMeasured } from './allowed.ts';
 import type { HubBell } from './hub-bell.ts';
 import type { InTurn, SharedPages } from './shared-pages.ts';
 import type { SharedRanges } from './shared-ranges.ts';
@@ -41,6 +41,8 @@ export interface ServedLink {
   readonly pages: SharedPages | null;
   /** As above. */
   readonly ranges: SharedRanges | null;
+  /** Of each flow the last range of which the node was told that it is not too much: it is not measured once more when it is asked for. */
+  readonly measured: Map<number, string>;
   readonly inTurn: InTurn;
   /** Of the node that comes. */
   readonly nodeId: string;
@@ -91,7 +93,7 @@ export const handlers: Handlers = {
     const { source, ranges } = link;
     if (source === null) {
       const there = await targetOf(link).hashRange(flow, bounds);
-      if (isListable(there)) tell(link, flow, bounds);
+      if (isListable(there)) noteMeasured(link, flow, bounds);
       return mutable(there);
     }
     const most = Math.min(mostRows ?? 1, copyBounds.rows);
@@ -99,7 +101,7 @@ export const handlers: Handlers = {
       ranges === null
         ? await source.hashRange(flow, bounds, most)
         : await ranges.hash(source, flow, bounds, most);
-    if (isReadable(summary)) tell(link, flow, { ...bounds, upTo: summary.last });
+    if (isReadable(summary)) noteMeasured(link, flow, { ...bounds, upTo: summary.last });
     return mutable(summary);
   },
   'fitting-range': async (link, { flow, bounds, mostBytes }) => {
@@ -109,12 +111,12 @@ export const handlers: Handlers = {
       link.ranges === null
         ? await source.fittingRange(flow, bounds, most)
         : await link.ranges.fitting(source, flow, bounds, most);
-    tell(link, flow, { ...bounds, upTo: extent.last });
+    noteMeasured(link, flow, { ...bounds, upTo: extent.last });
     return mutable(extent);
   },
   'read-range': async (link, { flow, bounds, hashes, low }) => {
     const source = sourceOf(link);
-    await requireTold(link, flow, bounds, async () =>
+    await requireMeasured(link, flow, bounds, async () =>
       isReadable(await source.hashRange(flow, bounds, copyBounds.rows + 1)),
     );
     const rows =
@@ -128,7 +130,7 @@ export const handlers: Handlers = {
   },
   'list-hashes': async (link, { flow, bounds }) => {
     const target = targetOf(link);
-    await requireTold(link, flow, bounds, async () => isListable(await target.hashRange(flow, bounds)));
+    await requireMeasured(link, flow, bounds, async () => isListable(await target.hashRange(flow, bounds)));
     return await target.listHashes(flow, bounds);
   },
   missing: async (link, { flow, keys }) => [...(await sourceOf(link).missing(flow, keys))],
