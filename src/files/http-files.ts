@@ -4,6 +4,7 @@ import { request, type Dispatcher } from 'undici';
 import { z } from 'zod';
 import { SnkError } from '../errors.ts';
 import type { Asked, Chunk, FileSource, FileTarget, Found, Missing, Offer, Sought } from './file-ends.ts';
+import { inBetween, isOfHub } from './in-between.ts';
 import { decodeFrames, encodeFrame, type Frame } from './frames.ts';
 
 export interface HttpFilesOptions {
@@ -195,20 +196,10 @@ const refusals: Readonly<
   409: { code: unnamed, message: 'the hub has forgotten of which files it told' },
 };
 
-const ours = z.object({ code: z.string().startsWith('SNK_') });
-
 function refused(status: number, body: Buffer): SnkError {
   const mayPass = status >= 500 || [404, 408, 409, 429].includes(status);
-  // Without a code of ours it is the word of a proxy, or of a portal, which says nothing of the hub.
-  if (!mayPass && !ours.safeParse(parsedOrNull(body.toString())).success)
-    return new SnkError(
-      'SNK_UNREACHABLE',
-      `somebody in between answers in the hub's place (status ${status})`,
-      {
-        hint: 'SNK tries again by itself; see what a proxy, a firewall or the portal of the network wants on the way to the hub.',
-        fate: 'retry',
-      },
-    );
+  if (!mayPass && !isOfHub(parsedOrNull(body.toString())))
+    return inBetween(`somebody in between answers in the hub's place (status ${status})`);
   const { code, message, hint } = refusals[status] ?? {
     code: mayPass ? 'SNK_UNREACHABLE' : 'SNK_HUB_REFUSED',
     message: `the hub refuses files of the link (status ${status})`,

@@ -6,6 +6,7 @@ import { constants, gunzip, zstdCompress, zstdDecompress } from 'node:zlib';
 import { Agent, request, type Dispatcher } from 'undici';
 import { SnkError, type Fate } from '../errors.ts';
 import { HttpFiles } from '../files/http-files.ts';
+import { inBetween, isOfHub } from '../files/in-between.ts';
 import type { HubNode } from '../topology/topology.ts';
 import {
   largestAnswer,
@@ -172,8 +173,7 @@ export class HubClient {
         hint: "The hub's configuration needs 'http.listen' and links with a keyed node; behind a proxy the address has its path.",
         fate: 'retry',
       });
-    // Without a code of ours it is the word of a proxy, or of a portal, which says nothing of the hub.
-    if (typeof said.code !== 'string' || !said.code.startsWith('SNK_')) return this.#between(status);
+    if (!isOfHub(said)) return this.#between(status);
     const message = `${node}: ${typeof said.message === 'string' ? said.message.slice(0, 500) : `status ${status}`}`;
     if (status === 401)
       return new SnkError('SNK_KEY', `${node}: the key is wrong, or has been revoked`, {
@@ -203,14 +203,9 @@ export class HubClient {
   }
 
   #between(status: number): SnkError {
+    const hint = `A proxy in front of the hub is to let bodies of ${megabytes} MB pass; of nginx: client_max_body_size ${megabytes}m.`;
     const message = `hub ${this.#hub.name}: somebody in between answers in its place (status ${status})`;
-    return new SnkError('SNK_UNREACHABLE', message, {
-      fate: 'retry',
-      hint:
-        status === 413
-          ? `A proxy in front of the hub is to let bodies of ${megabytes} MB pass; of nginx: client_max_body_size ${megabytes}m.`
-          : 'SNK tries again by itself; see what a proxy, a firewall or the portal of the network wants on the way to the hub.',
-    });
+    return status === 413 ? inBetween(message, hint) : inBetween(message);
   }
 
   #away(reason: string): SnkError {
