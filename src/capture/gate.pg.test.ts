@@ -29,6 +29,14 @@ const count = async (database: TestDatabase, text: string): Promise<number> =>
 
 const gate = async (rig: LinkRig) => await readGate(session(rig.orm('a')));
 
+const twoReaders = {
+  links: [
+    { from: 'a', to: 'b', tables: ['public.record'] },
+    { from: 'a', to: 'c', tables: ['public.record'] },
+  ],
+  nodes: ['c'],
+};
+
 /** Fills a log of next to no size; the writer that closes the gate does not notice. */
 async function fillLog(database: TestDatabase): Promise<void> {
   await database.query('update snk.capture_gate set max_bytes = 10000');
@@ -142,11 +150,7 @@ describe('a change log that is full', () => {
   });
 
   test('stays closed while a subscriber has not read all of it', async () => {
-    const links = [
-      { from: 'a', to: 'b', tables: ['public.record'] },
-      { from: 'a', to: 'c', tables: ['public.record'] },
-    ];
-    const rig = await linkRig({ links, nodes: ['c'] });
+    const rig = await linkRig(twoReaders);
     await fillLog(rig.a);
     await tidyUntilComplete(await rig.engine('a->b'), 3);
     expect(await gate(rig)).toMatchObject({ isOpen: false });
@@ -155,11 +159,7 @@ describe('a change log that is full', () => {
   });
 
   test('is opened for the others when a link is in no configuration any more, and has read nothing for long', async () => {
-    const links = [
-      { from: 'a', to: 'b', tables: ['public.record'] },
-      { from: 'a', to: 'c', tables: ['public.record'] },
-    ];
-    const rig = await linkRig({ links, nodes: ['c'] });
+    const rig = await linkRig(twoReaders);
     await fillLog(rig.a);
     await insert(rig.a, 300, 'missed');
     const { url } = rig.a;
@@ -183,11 +183,7 @@ describe('a change log that is full', () => {
   });
 
   test('lets go of no link that has read all of it, or while it is open', async () => {
-    const links = [
-      { from: 'a', to: 'b', tables: ['public.record'] },
-      { from: 'a', to: 'c', tables: ['public.record'] },
-    ];
-    const rig = await linkRig({ links, nodes: ['c'] });
+    const rig = await linkRig(twoReaders);
     const standings = async () =>
       await rig.a.query('select standing from snk.subscriber where standing <> $1', ['kept']);
     await insert(rig.a, 10, 'x');

@@ -280,6 +280,18 @@ describe('a file that no row names any more', () => {
       `update snk.file set ${['used_at', 'looked_at', 'unreferenced_since'].map(earlier).join(', ')}`,
     );
   };
+  /** A file that came, whose row went a day ago. */
+  const withGone = async () => {
+    const both = await offices();
+    const { rig, at } = both;
+    await at('a').put('ada.jpg', 'ada');
+    await rig.a.query(`insert into person values (1, 'Ada', 'ada.jpg')`);
+    await settle(rig);
+    await rig.a.query('delete from person');
+    await settle(rig);
+    await later(rig, 1);
+    return both;
+  };
   const collect = async (rig: LinkRig, office: Office, grace = 7 * 86_400_000): Promise<number> =>
     await collectFiles({
       em: () => session(rig.orm('b')),
@@ -316,13 +328,7 @@ describe('a file that no row names any more', () => {
   });
 
   test('stays where rows cannot be read in time, which is said, and goes with a later look', async () => {
-    const { rig, at } = await offices();
-    await at('a').put('ada.jpg', 'ada');
-    await rig.a.query(`insert into person values (1, 'Ada', 'ada.jpg')`);
-    await settle(rig);
-    await rig.a.query('delete from person');
-    await settle(rig);
-    await later(rig, 1);
+    const { rig, at } = await withGone();
     const locker = await rig.b.connect();
     const waiting = `from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
     const isStopped = async (): Promise<boolean> =>
@@ -372,13 +378,7 @@ describe('a file that no row names any more', () => {
   });
 
   test('stays when a row names it again, and comes again when it is named too late', async () => {
-    const { rig, at } = await offices();
-    await at('a').put('ada.jpg', 'ada');
-    await rig.a.query(`insert into person values (1, 'Ada', 'ada.jpg')`);
-    await settle(rig);
-    await rig.a.query('delete from person');
-    await settle(rig);
-    await later(rig, 1);
+    const { rig, at } = await withGone();
     await collect(rig, at('b'));
     await later(rig, 8);
     // a page that is about to name it
